@@ -239,49 +239,49 @@
  * reference, to the same effect.
  */
 
-#define VMSGIF_VERSION		1
-#define VMSGIF_PAGE_SIZE	4096u
-#define VMSGIF_MAX_RING_ORDER	4
-#define VMSGIF_INLINE_MAX	32u
-#define VMSGIF_SEGS_MAX		4u
-#define VMSGIF_MESSAGE_MAX	(1u << 20)
+#define VMSGIF_VERSION	      1
+#define VMSGIF_PAGE_SIZE      4096u
+#define VMSGIF_MAX_RING_ORDER 4
+#define VMSGIF_INLINE_MAX     32u
+#define VMSGIF_SEGS_MAX	      4u
+#define VMSGIF_MESSAGE_MAX    (1u << 20)
 /* 1 MiB that starts anywhere in a page touches one page more than 256. */
-#define VMSGIF_INDIRECT_MAX	257u
-#define VMSGIF_NAME_MAX		128u
-#define VMSGIF_POOL_PAGES_MAX	1024u
-#define VMSGIF_MAP_POOLS_MAX	64u	/* ids 0 to 63, per sending device */
-#define VMSGIF_TX_RESERVE	16u
-#define VMSGIF_RX_RESERVE	4u
-#define VMSGIF_FLOW_WINDOW	32u	/* default of "flow-window" */
-#define VMSGIF_LAZY_NS		1000000u
+#define VMSGIF_INDIRECT_MAX   257u
+#define VMSGIF_NAME_MAX	      128u
+#define VMSGIF_POOL_PAGES_MAX 1024u
+#define VMSGIF_MAP_POOLS_MAX  64u /* ids 0 to 63, per sending device */
+#define VMSGIF_TX_RESERVE     16u
+#define VMSGIF_RX_RESERVE     4u
+#define VMSGIF_FLOW_WINDOW    32u /* default of "flow-window" */
+#define VMSGIF_LAZY_NS	      1000000u
 
 /*
  * What a message takes of its port's credit: a descriptor and its payload, in
  * units of 64 bytes, so that a receiver can lay both out in a buffer of exactly
  * as many bytes as it gave credit for.
  */
-#define VMSGIF_MSG_COST(len)	(64u + (((uint64_t)(len) + 63u) & ~(uint64_t)63u))
+#define VMSGIF_MSG_COST(len) (64u + (((uint64_t)(len) + 63u) & ~(uint64_t)63u))
 
-#define VMSGIF_ADDR(gen, domid)	((uint32_t)(gen) << 16 | (uint16_t)(domid))
-#define VMSGIF_ADDR_DOMID(addr)	((uint16_t)((addr)&0xffffu))
+#define VMSGIF_ADDR(gen, domid) ((uint32_t)(gen) << 16 | (uint16_t)(domid))
+#define VMSGIF_ADDR_DOMID(addr) ((uint16_t)((addr)&0xffffu))
 #define VMSGIF_ADDR_GEN(addr)	((uint16_t)((addr) >> 16))
-#define VMSGIF_ADDR_LOCAL	0x8000u	/* domid part of a client in the backend domain */
+#define VMSGIF_ADDR_LOCAL	0x8000u /* domid part of a client in the backend domain */
 
 /*
  * Statuses: 0 or one of these, the negative Linux numbers. Each has one
  * meaning.
  */
-#define VMSGIF_OKAY		0
-#define VMSGIF_EFAULT		(-14)	/* a grant, a pool index or a page is not usable as said */
-#define VMSGIF_EACCES		(-13)	/* policy forbids it, or would if the peer existed */
-#define VMSGIF_EINVAL		(-22)	/* the request contradicts this header */
-#define VMSGIF_EMSGSIZE		(-90)	/* larger than the device or the port takes */
-#define VMSGIF_EADDRINUSE	(-98)	/* port or service is bound, pool id is in use */
-#define VMSGIF_ENOBUFS		(-105)	/* over a window or a cap of this header */
-#define VMSGIF_ECONNREFUSED	(-111)	/* nobody is, or is any more, bound to the port */
-#define VMSGIF_EHOSTDOWN	(-112)	/* the peer died while this was under way */
-#define VMSGIF_EHOSTUNREACH	(-113)	/* no such peer: unknown name, or address gone */
-#define VMSGIF_EDQUOT		(-122)	/* over a rate or quota of the configuration */
+#define VMSGIF_OKAY	    0
+#define VMSGIF_EFAULT	    (-14)  /* a grant, a pool index or a page is not usable as said */
+#define VMSGIF_EACCES	    (-13)  /* policy forbids it, or would if the peer existed */
+#define VMSGIF_EINVAL	    (-22)  /* the request contradicts this header */
+#define VMSGIF_EMSGSIZE	    (-90)  /* larger than the device or the port takes */
+#define VMSGIF_EADDRINUSE   (-98)  /* port or service is bound, pool id is in use */
+#define VMSGIF_ENOBUFS	    (-105) /* over a window or a cap of this header */
+#define VMSGIF_ECONNREFUSED (-111) /* nobody is, or is any more, bound to the port */
+#define VMSGIF_EHOSTDOWN    (-112) /* the peer died while this was under way */
+#define VMSGIF_EHOSTUNREACH (-113) /* no such peer: unknown name, or address gone */
+#define VMSGIF_EDQUOT	    (-122) /* over a rate or quota of the configuration */
 
 /*
  ******************************************************************************
@@ -362,35 +362,35 @@
  *                                   not mapped any more
  * READY       everything bound before the reset is bound again
  */
-#define VMSGIF_OP_SEND		1
-#define VMSGIF_OP_RELEASE	2
-#define VMSGIF_OP_BIND		3
-#define VMSGIF_OP_UNBIND	4
-#define VMSGIF_OP_CREDIT	5
-#define VMSGIF_OP_RESOLVE	6
-#define VMSGIF_OP_SUBSCRIBE	7
-#define VMSGIF_OP_POOL_ADD	8
-#define VMSGIF_OP_POOL_DEL	9
-#define VMSGIF_OP_POOL_ACK	10
-#define VMSGIF_OP_READY		11
-#define VMSGIF_OP_MAX		11
+#define VMSGIF_OP_SEND	    1
+#define VMSGIF_OP_RELEASE   2
+#define VMSGIF_OP_BIND	    3
+#define VMSGIF_OP_UNBIND    4
+#define VMSGIF_OP_CREDIT    5
+#define VMSGIF_OP_RESOLVE   6
+#define VMSGIF_OP_SUBSCRIBE 7
+#define VMSGIF_OP_POOL_ADD  8
+#define VMSGIF_OP_POOL_DEL  9
+#define VMSGIF_OP_POOL_ACK  10
+#define VMSGIF_OP_READY	    11
+#define VMSGIF_OP_MAX	    11
 
-#define VMSGIF_TXF_LAZY		0x01
-#define VMSGIF_TXF_INLINE	0x02
-#define VMSGIF_TXF_INDIRECT	0x04
-#define VMSGIF_TXF_POOL		0x08
-#define VMSGIF_TXF_MAP		0x10
-#define VMSGIF_TXF_CANCEL	0x20
-#define VMSGIF_TXF_ALL		0x3f
+#define VMSGIF_TXF_LAZY	    0x01
+#define VMSGIF_TXF_INLINE   0x02
+#define VMSGIF_TXF_INDIRECT 0x04
+#define VMSGIF_TXF_POOL	    0x08
+#define VMSGIF_TXF_MAP	    0x10
+#define VMSGIF_TXF_CANCEL   0x20
+#define VMSGIF_TXF_ALL	    0x3f
 
-#define VMSGIF_POOL_TX		1
-#define VMSGIF_POOL_RX		2
-#define VMSGIF_POOL_MAP		3
+#define VMSGIF_POOL_TX	1
+#define VMSGIF_POOL_RX	2
+#define VMSGIF_POOL_MAP 3
 
 struct vmsgif_segment {
-	uint32_t ref; /* grant reference, or index into the TX pool */
+	uint32_t ref;	 /* grant reference, or index into the TX pool */
 	uint16_t offset; /* bytes */
-	uint16_t len; /* bytes, 1 to 4096 */
+	uint16_t len;	 /* bytes, 1 to 4096 */
 };
 
 struct vmsgif_map {
@@ -532,19 +532,19 @@ struct vmsgif_tx_response {
  *
  * Messages and PEER_DOWN of one source keep their order.
  */
-#define VMSGIF_RX_MESSAGE	1
-#define VMSGIF_RX_PEER_UP	2
-#define VMSGIF_RX_PEER_DOWN	3
-#define VMSGIF_RX_POOL_ADD	4
-#define VMSGIF_RX_POOL_DEL	5
-#define VMSGIF_RX_POOL_GONE	6
-#define VMSGIF_RX_RESOLVED	7
-#define VMSGIF_RX_BAD_PAGE	8
+#define VMSGIF_RX_MESSAGE   1
+#define VMSGIF_RX_PEER_UP   2
+#define VMSGIF_RX_PEER_DOWN 3
+#define VMSGIF_RX_POOL_ADD  4
+#define VMSGIF_RX_POOL_DEL  5
+#define VMSGIF_RX_POOL_GONE 6
+#define VMSGIF_RX_RESOLVED  7
+#define VMSGIF_RX_BAD_PAGE  8
 
-#define VMSGIF_RXF_MORE		0x01
-#define VMSGIF_RXF_INLINE	0x02
-#define VMSGIF_RXF_POOL		0x08	/* in requests */
-#define VMSGIF_RXF_MAP		0x10
+#define VMSGIF_RXF_MORE	  0x01
+#define VMSGIF_RXF_INLINE 0x02
+#define VMSGIF_RXF_POOL	  0x08 /* in requests */
+#define VMSGIF_RXF_MAP	  0x10
 
 struct vmsgif_rx_request {
 	uint16_t id;
@@ -576,10 +576,10 @@ DEFINE_RING_TYPES(vmsgif_tx, struct vmsgif_tx_request, struct vmsgif_tx_response
 DEFINE_RING_TYPES(vmsgif_rx, struct vmsgif_rx_request, struct vmsgif_rx_response);
 
 /* Slots of a ring of 2^order pages: 32, 64, 128, 256, 512 (ring.h rounds down). */
-#define VMSGIF_RING_SLOTS(order)	(32u << (order))
-#define VMSGIF_RING_BYTES(order)	(VMSGIF_PAGE_SIZE << (order))
+#define VMSGIF_RING_SLOTS(order) (32u << (order))
+#define VMSGIF_RING_BYTES(order) (VMSGIF_PAGE_SIZE << (order))
 
-#define VMSGIF_ASSERT_(e)	_Static_assert(e, #e)
+#define VMSGIF_ASSERT_(e) _Static_assert(e, #e)
 VMSGIF_ASSERT_(sizeof(struct vmsgif_segment) == 8);
 VMSGIF_ASSERT_(sizeof(struct vmsgif_map) == 8);
 VMSGIF_ASSERT_(sizeof(struct vmsgif_pool) == 16);
