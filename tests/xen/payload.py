@@ -1,1 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Pack what a machine gets after its snapshot was loaded: the payload disk.
+
+A raw tar archive, padded to one fixed size because the disk's size is a part
+of the snapshot.  dom0 and each guest unpack it to /p:
+
+  /p/bin, /p/...   whatever the staged folder holds (the project's programs)
+  /p/lib           the shared libraries all those programs need, taken from
+                   this machine together with the dynamic loader, so that
+                   programs run with exactly the libraries they were built for
+  /p/scenarios     the scenarios
+  /p/xt            the harness's own programs and scripts
+"""
+import os
+import re
+import subprocess
+import tarfile
+
+from common import HERE, Failure
+
 SIZE = 64 << 20
+SCRIPTS = ("env.sh", "lib.sh", "dom0-run.sh", "guest-run.sh")
+
+
+def _is_elf(file):
+    with open(file, "rb") as f:
+        return f.read(4) == b"\x7fELF"
+
+
+def _libraries(programs, own):
+    """{soname: file} for the programs; `own` is searched first."""
+    found = {}
+    environment = {**os.environ, "LD_LIBRARY_PATH": own, "LC_ALL": "C"}
+    environment.pop("LD_PRELOAD", None)
+    for program in programs:
+        text = subprocess.run(["ldd", program], env=environment,
+                              capture_output=True, text=True).stdout
+        missing = re.findall(r"(\S+) => not found", text)
+        if missing:
+            raise Failure(f"{program} needs {' '.join(missing)}, not found")
+        for soname, file in re.findall(r"(\S+) => (/\S+)", text):
+            found[soname] = file
+        for file in re.findall(r"^\s*(/\S*ld-linux\S*) \(", text, re.M):
+            found[os.path.basename(file)] = file
+    return found
+
+
+def pack(staged, tools, target):
+    """Write the disk image from the staged folder (or None) and the tools."""
+    content = {}    # name in the archive: file
+
+    def add_tree(folder, prefix):
+        for where, _, names in os.walk(folder, followlinks=True):
+            inside = os.path.relpath(where, folder)
+            for name in names:
+                key = os.path.normpath(os.path.join(prefix, inside, name))
+                content[key] = os.path.join(where, name)
+
+    add_tree(os.path.join(HERE, "scenarios"), "scenarios")
+    add_tree(tools, "xt")
+    for script in SCRIPTS:
+        content[f"xt/{script}"] = os.path.join(HERE, script)
+    if staged:
+        add_tree(staged, "")
+    programs = [f for f in content.values() if _is_elf(f)]
+    own = os.path.join(staged, "lib") if staged else ""
+    for soname, file in _libraries(programs, own).items():
+        content.setdefault(f"lib/{soname}", file)
+
+    temporary = f"{target}.{os.getpid()}.tmp"
+    with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT,
+                      dereference=True) as tar:
+        for name in sorted(content):
+            info = tar.gettarinfo(content[name], name)
+            info.uid = info.gid = 0
+            # Dated in the machine's past, or its tar would complain.
+            info.uname = info.gname = ""
+            info.mtime = 0
+            info.type = tarfile.REGTYPE     # hard links are copied too
+            info.size = os.path.getsize(content[name])
+            with open(content[name], "rb") as f:
+                tar.addfile(info, f)
+    used = os.path.getsize(temporary)
+    if used > SIZE:
+        os.unlink(temporary)
+        raise Failure(f"the payload has {used >> 20} MiB, and the payload "
+                      f"disk {SIZE >> 20}")
+    os.truncate(temporary, SIZE)
+    os.replace(temporary, target)
+    return used

@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# dom0 after a snapshot was loaded and the payload unpacked: bring up the
+# command channels to the guests, run one scenario, report how it went.
+#
+#	dom0-run.sh scenario NAME	dom0-run.sh shell
+#
+# What is printed goes to the harness's terminal.  Files and the exit status
+# go out by the serial port named "data" (control.py); fd 9 is that port in
+# all children, as it can be opened only once.
+# shellcheck disable=SC1091
+. /p/xt/env.sh
+ln -sf /p/lib/ld-linux-x86-64.so.2 /lib64/ld-linux-x86-64.so.2
+
+for port in /sys/class/virtio-ports/*; do
+	[ "$(cat "$port/name")" = data ] && exec 9>"/dev/${port##*/}"
+done
+
+. /p/xt/lib.sh
+cd /tmp || exit
+
+for guest in $XT_GUESTS; do
+	xt_start_hub "$guest"
+done
+
+if [ "$1" = shell ]; then
+	echo "dom0 of the test machine. Try: xl list; guest alice uname -a; exit"
+	# What the interactive shell reads first: the functions of scenarios.
+	stty sane
+	ENV=/p/xt/lib.sh setsid cttyhack sh -i
+	printf 'EXIT 0\n' >&9
+	printf '\036end\n'
+	exec sleep 3600
+fi
+
+scenario=$2
+sh -c '. /p/xt/lib.sh; . "$0"; exit 0' "/p/scenarios/$scenario.sh" </dev/null
+status=$?
+[ $status -eq 0 ] || fail "the script ended with exit status $status"
+xt_finish "$scenario"
+exec sleep 3600

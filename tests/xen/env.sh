@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# The environment of every program that comes with the payload.
+export PATH=/p/bin:/p/xt:/usr/sbin:/sbin:/bin
+export LD_LIBRARY_PATH=/p/lib
+# libxenstore starts a thread with a small stack on the first watch; resolving
+# symbols lazily in it can overflow that stack.
+export LD_BIND_NOW=1
+export HOME=/ LC_ALL=C

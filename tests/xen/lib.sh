@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# What a scenario can use.  It runs in dom0 (busybox sh); README.md shows how
+# to write one.  Names with xt_ are the harness's own.
+#
+# State is kept in files below /run/xt, because parts of a scenario may well
+# run in subshells:
+#	NAME.sock		the socket of a guest's hub
+#	NAME.TAG.out, .rc	output and exit status of a background command
+#	checks, failures	a line for each
+
+XT=/run/xt
+XT_GUESTS="alice bob mallory"
+XT_CONSOLES=/var/log/xen/console
+
+# --- words and verdicts ---------------------------------------------------
+
+# note TEXT: says what comes next.
+note() { printf '%s\n' "-- $*"; }
+
+# fail TEXT: the scenario has failed, but goes on.
+fail()
+{
+	printf '%s\n' "$*" >>$XT/failures
+	printf 'FAILED  %s\n' "$*"
+}
+
+# check DESCRIPTION CMD...: the scenario fails if the command does.
+check()
+{
+	xt_what=$1
+	shift
+	echo >>$XT/checks
+	if "$@"; then
+		printf 'ok      %s\n' "$xt_what"
+	else
+		fail "$xt_what"
+		return 1
+	fi
+}
+
+# check_not DESCRIPTION CMD...: the scenario fails if the command succeeds.
+check_not()
+{
+	xt_what=$1
+	shift
+	check "$xt_what" xt_not "$@"
+}
+
+xt_not() { ! "$@"; }
+
+# now_ms: the machine's clock in milliseconds since its boot.
+now_ms()
+{
+	read -r xt_up _ </proc/uptime
+	echo "${xt_up%.*}${xt_up#*.}0"
+}
+
+# wait_for SECONDS CMD...: until the command is true; false after SECONDS.
+wait_for()
+{
+	xt_end=$(($(now_ms) + $1 * 1000))
+	shift
+	until "$@"; do
+		[ "$(now_ms)" -lt "$xt_end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# save_file PATH [NAME]: a copy in the harness's out/SCENARIO folder.
+save_file()
+{
+	xt_name=${2:-${1##*/}}
+	until mkdir $XT/port.lock 2>/dev/null; do sleep 0.05; done
+	# Of a growing file (a log) just what there is now is sent.
+	xt_size=$(stat -L -c %s "$1") && {
+		printf 'FILE %s %s\n' "$xt_size" "$xt_name" >&9
+		head -c "$xt_size" "$1" >&9
+	}
+	rmdir $XT/port.lock
+}
+
+# --- guests ---------------------------------------------------------------
+
+# domid NAME: prints the domain's id; false if there is no such domain.
+domid() { xl domid "$1" 2>/dev/null; }
+
+# guest NAME CMD...: runs it there, prints its output behind the guest's
+# name, and returns its exit status (200: the guest went away meanwhile).
+guest()
+{
+	xt_name=$1
+	shift
+	guest-exec -p "$(printf '%-7s| ' "$xt_name")" $XT/"$xt_name".sock "$@"
+}
+
+# guest_out NAME CMD...: the same with the bare output, as for $(...).
+guest_out()
+{
+	xt_name=$1
+	shift
+	guest-exec $XT/"$xt_name".sock "$@"
+}
+
+# guest_bg NAME TAG CMD...: starts it there and goes on.  Output and status
+# are kept under the tag.
+guest_bg()
+{
+	xt_job=$XT/$1.$2
+	rm -f "$xt_job.rc"
+	: >"$xt_job.out"
+	(
+		name=$1 tag=$2
+		shift 2
+		guest-exec -t "$tag" $XT/"$name".sock "$@" >"$xt_job.out" 2>&1
+		echo $? >"$xt_job.rc.new"
+		mv "$xt_job.rc.new" "$xt_job.rc"
+	) &
+}
+
+# guest_wait NAME TAG [TIMEOUT]: until it has ended; returns its exit status,
+# or 124 after TIMEOUT (60) seconds.
+guest_wait()
+{
+	wait_for "${3:-60}" test -e "$XT/$1.$2.rc" || return 124
+	return "$(cat "$XT/$1.$2.rc")"
+}
+
+# guest_running NAME TAG: true while it runs.
+guest_running() { [ ! -e "$XT/$1.$2.rc" ]; }
+
+# guest_output NAME TAG: what it has printed so far.
+guest_output() { cat "$XT/$1.$2.out"; }
+
+# guest_kill NAME TAG [SIGNAL]: to the command and all its children (TERM).
+guest_kill()
+{
+	guest-exec -k "$(kill -l "${3:-TERM}")" -t "$2" $XT/"$1".sock
+}
+
+# destroy_guest NAME: at once, as `xl destroy` does.
+destroy_guest()
+{
+	xl destroy "$1" || return
+	wait_for 10 test ! -e $XT/"$1".sock
+}
+
+# create_guest NAME: boots it; commands can follow at once.
+create_guest()
+{
+	xt_log=$XT_CONSOLES/guest-$1.log
+	xt_before=$(xt_boots "$xt_log")
+	xl create -q /guests/"$1".cfg || return
+	wait_for 60 xt_booted "$xt_log" "$xt_before" || {
+		fail "guest $1 does not boot"
+		return 1
+	}
+	xt_start_hub "$1"
+}
+
+xt_boots() { grep -c 'xen-test: guest is waiting' "$1"; }
+xt_booted() { [ "$(xt_boots "$1")" -gt "$2" ]; }
+
+# The line that a guest's init waits for.  Its block device's first page was
+# read before the snapshot (the search for partitions).
+XT_START='mkdir -p /p; blockdev --flushbufs /dev/xvda; tar -xf /dev/xvda -C /p && exec sh /p/xt/guest-run.sh'
+
+xt_start_hub()
+{
+	xt_domid=$(domid "$1") || return
+	xt_tty=$(xenstore-read "/local/domain/$xt_domid/console/tty") || return
+	hub "$1" "$xt_tty" $XT/"$1".sock "$XT_START"
+}
+
+# --- the machine's health -------------------------------------------------
+
+# assert_no_zombies: no domain is dying, and none has lost its name.
+assert_no_zombies()
+{
+	xl list | tail -n +2 | grep -E '^\(null\)| [rbpsc-]{5}d ' && return 1
+	return 0
+}
+
+XT_BAD='BUG:|BUG at|WARNING:|Oops|Call Trace|general protection|Kernel panic|soft lockup|blocked for more than|unable to handle'
+
+# dmesg_clean: no kernel has complained, dom0's, the guests' or Xen.
+dmesg_clean()
+{
+	xt_found=$(
+		dmesg | grep -E "$XT_BAD" | sed 's/^/dom0: /'
+		xl dmesg | grep -E 'BUG|Assertion|Panic|domain_crash|FATAL' |
+			sed 's/^/xen: /'
+		for xt_log in "$XT_CONSOLES"/guest-*.log; do
+			grep -a -E "$XT_BAD" "$xt_log" |
+				grep -a -v "$(printf '\036')" |
+				sed "s|^|${xt_log##*/guest-}: |"
+		done
+		for xt_name in $XT_GUESTS; do
+			[ -S $XT/"$xt_name".sock ] || continue
+			guest_out "$xt_name" dmesg | grep -E "$XT_BAD" |
+				sed "s/^/$xt_name: /"
+		done
+	)
+	[ -z "$xt_found" ] || {
+		printf '%s\n' "$xt_found"
+		return 1
+	}
+}
+
+# --- the end --------------------------------------------------------------
+
+xt_tail()
+{
+	[ -s "$2" ] || return
+	printf '%s\n' "..... the end of $1:"
+	tail -n 15 "$2" | tr -d '\r'
+}
+
+# What helps to understand a failure.
+xt_post_mortem()
+{
+	for xt_file in $XT/*.out; do
+		xt_job=${xt_file##*/}
+		[ -e "$xt_file" ] && xt_tail "${xt_job%.out}" "$xt_file"
+	done
+	dmesg | tail -n 15 >$XT/dmesg
+	xt_tail "dom0's kernel messages" $XT/dmesg
+	for xt_file in "$XT_CONSOLES"/guest-*.log; do
+		save_file "$xt_file"
+	done
+	echo '..... domains:'
+	timeout 10 xl list
+}
+
+# xt_finish SCENARIO: prints the verdict and hands it to the harness.
+xt_finish()
+{
+	xt_checks=$(wc -l <$XT/checks 2>/dev/null) || xt_checks=0
+	[ "${xt_checks:-0}" -gt 0 ] || fail 'the scenario checked nothing'
+	if [ -s $XT/failures ]; then
+		xt_post_mortem
+		echo '..... failed:'
+		sed 's/^/  /' $XT/failures
+		echo "scenario $1: failed"
+		printf 'EXIT 1\n' >&9
+	else
+		echo "scenario $1: passed"
+		printf 'EXIT 0\n' >&9
+	fi
+	# The harness reads the terminal up to here.
+	printf '\036end\n'
+}

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line of the harness: run scenarios on real Xen in QEMU.
+
+    run.py check [--payload DIR] [--tools DIR] [--parallel] [-j N] NAME...
+    run.py demo  [the same options] NAME     only the scenario's own words
+    run.py shell [the same options]          an interactive dom0
+    run.py prepare [--parallel]              images and snapshot only
+
+Each scenario gets a machine of its own, loaded from the snapshot.  The exit
+status is 0 only if all passed.
+"""
+import argparse
+import concurrent.futures
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+
+# pylint: disable=wrong-import-position
+import machine
+import payload
+import shell
+import snapshot
+from common import HERE, Failure, path, say
+from control import Receiver
+
+# Wall seconds, unless a scenario says otherwise in a comment.
+LIMIT, QUIET_LIMIT = 300, 90
+END = b"\x1eend\n"
+START = ("blockdev --flushbufs /dev/vda; mkdir -p /p; "
+         "tar -xf /dev/vda -C /p && exec sh /p/xt/dom0-run.sh")
+
+_print_lock = threading.Lock()
+
+
+class Printer:
+    """Shows a scenario's output live and keeps it in the log.
+
+    Side by side with others it shows whole lines only, behind its name.
+    """
+
+    def __init__(self, name, log, alone):
+        self.prefix = b"" if alone else f"{name}: ".encode()
+        self.log, self.buffer, self.ended = log, bytearray(), False
+
+    def feed(self, data):
+        self.buffer += data
+        if END in self.buffer:
+            self.ended = True
+            del self.buffer[self.buffer.index(END):]
+        shown = bytes(self.buffer)
+        if self.prefix and not self.ended:
+            shown = shown[:shown.rfind(b"\n") + 1]
+        elif not self.ended:
+            # The end mark may be coming in two pieces.
+            shown = shown.partition(END[:1])[0]
+        del self.buffer[:len(shown)]
+        self.log.write(shown)
+        self.log.flush()
+        if self.prefix:
+            shown = b"".join(self.prefix + line
+                             for line in shown.splitlines(True))
+        with _print_lock:
+            sys.stdout.buffer.write(shown)
+            sys.stdout.buffer.flush()
+
+
+def scenario_file(name, staged):
+    for folder in (staged, HERE):
+        file = folder and os.path.join(folder, "scenarios", name + ".sh")
+        if file and os.path.exists(file):
+            return file
+    known = ", ".join(sorted(n[:-3] for n in
+                             os.listdir(os.path.join(HERE, "scenarios"))))
+    raise Failure(f"there is no scenario {name}; there are {known}")
+
+
+def limits(file):
+    """`# limit: SECONDS` and `# quiet-limit: SECONDS` in a scenario."""
+    with open(file, encoding="utf-8") as f:
+        text = f.read()
+    found = {k: int(v) for k, v in
+             re.findall(r"^# (limit|quiet-limit): (\d+)\b", text, re.M)}
+    return found.get("limit", LIMIT), found.get("quiet-limit", QUIET_LIMIT)
+
+
+def run_scenario(name, options, disk, snapshot_file, alone):
+    """One scenario from load to verdict; returns (passed, seconds)."""
+    started = time.monotonic()
+    out = path("out", name)
+    shutil.rmtree(out, ignore_errors=True)
+    receiver = Receiver(out)
+    limit, quiet = limits(scenario_file(name, options.payload))
+    with open(path("log", name + ".log"), "wb") as log:
+        printer = Printer(name, log, alone)
+
+        def on_text(data):
+            printer.feed(data)
+            return printer.ended and receiver.status is not None
+
+        def on_data(data):
+            receiver.feed(data)
+            return printer.ended and receiver.status is not None
+
+        try:
+            box = snapshot.load(options.clock, snapshot_file, disk,
+                                path("log", name + ".serial.log"))
+            try:
+                box.send(f"{START} scenario {name}")
+                box.watch(on_text, on_data, limit, quiet)
+            finally:
+                box.kill()
+        except Failure as error:
+            words = (f"\n{error}\n..... the machine's last words:\n"
+                     f"{box_words(name)}\nscenario {name}: failed\n")
+            printer.feed(words.encode())
+    return receiver.status == 0, time.monotonic() - started
+
+
+def box_words(name):
+    try:
+        with open(path("log", name + ".serial.log"), "rb") as f:
+            text = f.read().decode(errors="replace").replace("\r", "")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-15:])
+
+
+def check(options, disk, snapshot_file):
+    """Runs the scenarios and prints the closing table; true if all passed."""
+    jobs = min(options.jobs, len(options.names))
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        runs = {name: pool.submit(run_scenario, name, options, disk,
+                                  snapshot_file, jobs == 1)
+                for name in options.names}
+        results = {name: run.result() for name, run in runs.items()}
+    passed = sum(ok for ok, _ in results.values())
+    print()
+    for name, (ok, seconds) in results.items():
+        where = "" if ok else f"   see {path('log', name + '.log')}"
+        print(f"{'passed' if ok else 'FAILED'}  {name:<16} "
+              f"{seconds:5.1f} s{where}")
+    print(f"{passed} passed, {len(results) - passed} failed", flush=True)
+    return passed == len(results)
+
+
+def demo(options, disk, snapshot_file):
+    ok, _ = run_scenario(options.names[0], options, disk, snapshot_file, True)
+    return ok
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("action", choices=("check", "demo", "shell", "prepare"))
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--payload", help="folder with the project's files")
+    parser.add_argument("--tools", help="folder with the harness's programs",
+                        default=path("tools"))
+    parser.add_argument("--parallel", dest="clock", action="store_const",
+                        const="parallel", default="icount",
+                        help="real time and two processors")
+    parser.add_argument("-j", "--jobs", type=int, default=0,
+                        help="machines at once (default: one per processor "
+                             "used, at most 2)")
+    options = parser.parse_args()
+    if options.action in ("check", "demo") and not options.names:
+        parser.error("which scenario?")
+    if options.clock == "parallel":
+        options.jobs = options.jobs or 1
+    options.jobs = options.jobs or min(2, os.cpu_count() or 1)
+    return options
+
+
+def main():
+    options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    disk = path(f"payload.{os.getpid()}.img")
+    try:
+        for name in options.names:
+            scenario_file(name, options.payload)
+        snapshot_file = snapshot.ensure(options.clock)
+        if options.action == "prepare":
+            return 0
+        payload.pack(options.payload, options.tools, disk)
+        if options.action == "shell":
+            return shell.run(options.clock, snapshot_file, disk, START)
+        action = check if options.action == "check" else demo
+        return 0 if action(options, disk, snapshot_file) else 1
+    except Failure as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    finally:
+        machine.kill_all()
+        if os.path.exists(disk):
+            os.unlink(disk)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An interactive shell in dom0 of a machine loaded from the snapshot.
+
+The terminal is put into raw mode and passed through, Ctrl-C included; the
+machine ends with the shell.
+"""
+import os
+import selectors
+import sys
+import termios
+import tty
+
+import snapshot
+from common import Failure, path
+
+END = b"\x1eend"
+
+
+def run(clock, snapshot_file, disk, start):
+    box = snapshot.load(clock, snapshot_file, disk,
+                        path("log", "shell.serial.log"))
+    keyboard = sys.stdin.fileno()
+    saved = termios.tcgetattr(keyboard) if os.isatty(keyboard) else None
+    try:
+        box.send(f"{start} shell")
+        if saved:
+            tty.setraw(keyboard)
+        with selectors.DefaultSelector() as selector:
+            for source in (keyboard, box.text, box.data):
+                selector.register(source, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    data = os.read(key.fd, 65536)
+                    if not data and key.fileobj != keyboard:
+                        raise Failure("QEMU ended: " + box.last_words())
+                    if not data:
+                        selector.unregister(keyboard)
+                    elif key.fileobj == keyboard:
+                        box.text.sendall(data)
+                    elif key.fileobj == box.text:
+                        os.write(1, data.partition(END)[0])
+                        if END in data:
+                            return 0
+    finally:
+        if saved:
+            termios.tcsetattr(keyboard, termios.TCSADRAIN, saved)
+        box.kill()
