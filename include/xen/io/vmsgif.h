@@ -483,8 +483,9 @@ struct vmsgif_tx_response {
  *
  * id is not in use by another unanswered RX request and below the number of
  * slots. Pages are consumed in the order in which they were posted, and every
- * one gets exactly one response. A page that the broker cannot write is
- * answered by VMSGIF_RX_BAD_PAGE; the message stays queued for the next page.
+ * one gets exactly one response. When a copy into them fails, on whichever
+ * side, the message fails with VMSGIF_EFAULT and its pages are answered with
+ * VMSGIF_RX_BAD_PAGE.
  *
  *         0                1                 2               3        octet
  * +----------------+----------------+----------------+----------------+
@@ -528,7 +529,8 @@ struct vmsgif_tx_response {
  *           and say POOL_ACK
  * POOL_GONE addr, pool.id: the receiver at addr let go of the own pool
  * RESOLVED  addr, and its name (len; inline, or in the page)
- * BAD_PAGE  the page could not be written
+ * BAD_PAGE  the page is given back, and nothing in it is a message. It need
+ *           not be the page's fault: the sender's may have been the bad one
  *
  * Messages and PEER_DOWN of one source keep their order.
  */

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The dom0 half of every vmsg device, as the broker sees it.
+ *
+ * Model. A backend holds one device per domain that the configuration wants to
+ * have one. It provisions the xenstore nodes, runs the state machine with each
+ * frontend, maps the rings, copies requests out and validates them, and
+ * performs what the broker decides: copies, responses, notifications. It knows
+ * nothing of policy, queues or ports.
+ *
+ * Everything runs in one thread, from one sd_event loop. All memory hangs from
+ * struct backend. A device that broke a rule is frozen at once: requests stop
+ * and all calls on it do nothing; the broker is told by ops->down() from the
+ * event loop, never from inside a call it made itself.
+ *
+ * Life of a device, as the broker hears of it:
+ *
+ *   awaited   found at start with an address from an earlier broker: it lives,
+ *             messages for it can be queued
+ *   up        connected: requests flow. The same address as in awaited, or new
+ *   kick      requests may be waiting
+ *   down      this address is dead for ever. The device may come up again
+ *             later, with another address
+ *   gone      struct device goes away after this (domain dead or unconfigured);
+ *             always after down, if there was an address
+ *
+ * Functions return 0 or a negative errno; errors of guests are not errors of
+ * functions.
+ */
+#ifndef XENMSG_BACKEND_BACKEND_H
+#define XENMSG_BACKEND_BACKEND_H
+
+#include "backend/guest/request.h"
+
+#include <systemd/sd-event.h>
+
+struct backend;
+struct device;
+struct log;
+
+/* Announced to every frontend, and enforced; ranges as in xenstore-schema/nodes.def. */
+struct backend_limits {
+	unsigned int max_ring_order;
+	unsigned int flow_window;
+	unsigned int max_message;
+	unsigned int max_pool_pages; /* 0: pools are refused */
+	unsigned int max_maps;
+	bool feature_map;
+	/* Pages of guests mapped at a time in all, rings included; beyond: pools are refused. */
+	unsigned int map_budget;
+};
+
+struct backend_ops {
+	/* Does the domain called @name get a device? @name is "" if it has none that complies. */
+	bool (*wanted)(void *priv, uint16_t domid, const char *name);
+	void (*awaited)(void *priv, struct device *dev);
+	void (*up)(void *priv, struct device *dev);
+	void (*kick)(void *priv, struct device *dev);
+	void (*down)(void *priv, struct device *dev, uint32_t addr);
+	void (*gone)(void *priv, struct device *dev);
+};
+
+/*
+ * Opens the Xen interfaces and takes over what an earlier broker left in
+ * xenstore: sweeps nodes of dead domains, awaits those that were connected,
+ * provisions new ones. Callbacks come only from the loop. The caller holds the
+ * lock file. @log, @event and @ops outlive the backend.
+ */
+int backend_new(struct backend **out, sd_event *event, struct log *log,
+		const struct backend_limits *limits, const struct backend_ops *ops, void *priv);
+/*
+ * Lets go of all devices. @remove: for good (close them, remove their nodes);
+ * otherwise frontends keep their nodes and await the next broker.
+ */
+void backend_free(struct backend *b, bool remove);
+
+struct backend_stats {
+	uint64_t hypercalls;	   /* grant copies, maps, unmaps: calls, not operations */
+	uint64_t copy_ops;	   /* GNTTABOP_copy operations */
+	uint64_t memcpys;	   /* pieces copied between mapped pools */
+	uint64_t copied_bytes;	   /* by either way */
+	uint64_t notifications;	   /* events sent */
+	uint64_t events;	   /* events taken in */
+	unsigned int mapped_pages; /* now */
+	unsigned int devices;	   /* now */
+};
+void backend_stats_get(const struct backend *b, struct backend_stats *stats);
+
+/* ------------------------------------------------------------- one device */
+
+uint16_t device_domid(const struct device *dev);
+/* 0 while it has none. */
+uint32_t device_address(const struct device *dev);
+/* The domain's name if it complies with the protocol, else "". Valid as long as the device. */
+const char *device_name(const struct device *dev);
+/* Connected, not frozen. */
+bool device_is_up(const struct device *dev);
+/* "connected", "awaited", ... for status output. */
+const char *device_state_name(const struct device *dev);
+unsigned int device_ring_slots(const struct device *dev);
+/* The broker's own pointer, NULL at first. */
+void device_set_priv(struct device *dev, void *priv);
+void *device_priv(const struct device *dev);
+
+/*
+ * Close it for a violation: "error" node, log line, Closing. Once; later calls
+ * do nothing.
+ */
+void device_fail(struct device *dev, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * The next request of the TX ring, copied out and validated. 1: *req is it;
+ * 0: none. What has to be refused for its form is answered here already. For
+ * REQUEST_INDIRECT the list is fetched and checked: *segs points to nr_segs
+ * segments (in REQUEST_SEGS too), valid until the next call. Names (BIND,
+ * RESOLVE, SUBSCRIBE) are fetched and checked: *name is terminated, or NULL.
+ */
+int device_next_request(struct device *dev, struct request *req, const struct vmsgif_segment **segs,
+			const char **name);
+/*
+ * No more for now: ask the frontend for an event at its next request and unmask
+ * the channel. True: there is one already, go on reading.
+ */
+bool device_arm(struct device *dev);
+
+/*
+ * Answer request @id of kind @op. Seen by the frontend after
+ * device_publish_tx(). @addr, @port: of RESOLVE, else 0.
+ */
+void device_complete(struct device *dev, uint16_t id, uint8_t op, int status, uint32_t addr,
+		     uint32_t port);
+
+/* Posted RX pages not taken yet, up to @want (no need to know more). */
+unsigned int device_rx_posted(struct device *dev, unsigned int want);
+/* The next posted page; device_rx_posted() said that there is one. */
+struct rx_page device_rx_take(struct device *dev);
+/*
+ * Write @rsp, with the id of a taken page, to the RX ring. Pages are answered
+ * in the order in which they were taken. Seen after device_publish_rx().
+ */
+void device_rx_respond(struct device *dev, const struct vmsgif_rx_response *rsp);
+
+/*
+ * Publish; whether an event is due is remembered. @lazy: what is published now
+ * asks for none itself (but keeps one that was due).
+ */
+void device_publish_tx(struct device *dev, bool lazy);
+void device_publish_rx(struct device *dev, bool lazy);
+/*
+ * Send the event if one is due: once per turn. @force: also one that only lazy
+ * pushes made due. Returns true if a lazy one stays due.
+ */
+bool device_notify(struct device *dev, bool force);
+
+/* ------------------------------------------------------------------ pools */
+
+/*
+ * Register the TX or RX pool of @dev: reads the directory, checks it, maps all
+ * pages. Returns a status for the answer: 0, VMSGIF_EINVAL, VMSGIF_EFAULT,
+ * VMSGIF_EADDRINUSE (there is one), VMSGIF_ENOBUFS (too large, no budget).
+ */
+int device_pool_add(struct device *dev, const struct vmsgif_pool *pool);
+/* Unmap it. VMSGIF_EINVAL: there is none. */
+int device_pool_del(struct device *dev, uint16_t type);
+/* Pages of the pool of @type that are registered now; 0: none. */
+unsigned int device_pool_pages(const struct device *dev, uint16_t type);
+
+/* ------------------------------------------------------------------- copy */
+
+/*
+ * The transfer. Pieces within mapped pools are copied at once, the others
+ * gathered and done by one call. A message is named by a tag that the caller
+ * chooses, from 0 to COPY_TAGS - 1 in a batch.
+ */
+#define COPY_TAGS 256u
+struct copy_batch;
+int copy_batch_new(struct copy_batch **out, struct backend *b);
+void copy_batch_free(struct copy_batch *batch);
+/*
+ * Copy the payload of (@segs, @nr, @pooled), checked segments of @src, into
+ * @pages of @dst, from the begin of the first, full but the last. @len is the
+ * sum of the segments and at most nr_pages * 4096. 0, or VMSGIF_EFAULT: an
+ * index is outside its pool, nothing was done. -ENOSPC: run the batch first.
+ */
+int copy_batch_add(struct copy_batch *batch, unsigned int tag, struct device *src,
+		   const struct vmsgif_segment *segs, unsigned int nr, bool pooled,
+		   struct device *dst, const struct rx_page *pages, unsigned int nr_pages);
+/* Do what was gathered. Afterwards copy_batch_status() of each tag is final. */
+void copy_batch_run(struct copy_batch *batch);
+/* 0, or VMSGIF_EFAULT if any piece of the message failed. */
+int copy_batch_status(const struct copy_batch *batch, unsigned int tag);
+/* Forget all, for the next batch. */
+void copy_batch_reset(struct copy_batch *batch);
+
+#endif
