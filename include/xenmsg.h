@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libxenmsg: messages between the domains of one Xen host.
+ *
+ *   struct xenmsg       the device of this domain, opened by this process
+ *   struct xenmsg_port  an endpoint: sends, and receives once it is bound
+ *   struct xenmsg_msg   a received message, readable in place until released
+ *
+ * All functions that can fail return 0 (or what they say) or a negative errno
+ * number. Those of delivery mean the same everywhere:
+ *
+ *   -EACCES        the host's policy forbids it, or would if the peer existed
+ *   -EHOSTUNREACH  no such peer: unknown name, or an address that is gone
+ *   -EHOSTDOWN     the peer, or the way to it, died under way; perhaps delivered
+ *   -ECONNREFUSED  nobody is bound to the port; perhaps delivered if someone was
+ *   -ENOBUFS       a rule of the protocol was exceeded
+ *   -EMSGSIZE      longer than the device or the port takes
+ *   -EDQUOT        over a rate or quota of the host's policy
+ *   -EAGAIN        not now; wait for xenmsg_fd() and try again
+ *   -ETIMEDOUT     the time given has passed
+ *
+ * Timeouts are in milliseconds; 0 does not wait, -1 waits for ever.
+ *
+ * Threads: calls on one struct xenmsg and what belongs to it must not overlap.
+ * Fork: a child must not use what its parent opened.
+ */
+#ifndef XENMSG_H
+#define XENMSG_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct xenmsg;
+struct xenmsg_port;
+struct xenmsg_msg;
+struct xenmsg_pool;
+
+#define XENMSG_INLINE_MAX   32	      /* bytes that need no page */
+#define XENMSG_MESSAGE_MAX  (1 << 20) /* bytes of the longest message */
+#define XENMSG_SEGMENTS_MAX 257	      /* pieces of a message at most */
+#define XENMSG_NAME_MAX	    128	      /* bytes of a name, without the 0 behind it */
+
+/* ----------------------------------------------------------------- device */
+
+struct xenmsg_options {
+	size_t size;	     /* sizeof(struct xenmsg_options), for growth */
+	const char *lock;    /* lock file that says who owns the device; NULL: the usual one */
+	unsigned ring_order; /* log2 of a ring's pages, 0 to 4; XENMSG_DEFAULT: 3 */
+	unsigned tx_pages;   /* pages for sending, up to 1024; XENMSG_DEFAULT: 256 */
+	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 256 */
+	int timeout;	     /* to wait for the broker */
+};
+#define XENMSG_DEFAULT (~0u)
+#define XENMSG_OPTIONS_INIT                                                                       \
+	{                                                                                         \
+		sizeof(struct xenmsg_options), 0, XENMSG_DEFAULT, XENMSG_DEFAULT, XENMSG_DEFAULT, \
+			10000                                                                     \
+	}
+
+/*
+ * Open the device of this domain. @options may be NULL. -ENODEV: this domain
+ * has no device (the host's configuration gives it none, or no broker runs);
+ * -EBUSY: another process owns it; -ETIMEDOUT; -EPERM, -ENOENT: Xen's device
+ * nodes are not accessible.
+ */
+int xenmsg_open(struct xenmsg **out, const struct xenmsg_options *options);
+/* Closes ports and pools too. What was sent may get lost: xenmsg_flush() first. */
+void xenmsg_close(struct xenmsg *x);
+/*
+ * Becomes readable when there is something to do for xenmsg_dispatch(): to be
+ * used with poll(), epoll or an event loop.
+ */
+int xenmsg_fd(const struct xenmsg *x);
+/* Do what is due, without waiting. -EHOSTDOWN: the device is gone for good. */
+int xenmsg_dispatch(struct xenmsg *x);
+/* Wait until something happened, and do it. 1: something did; 0: time passed. */
+int xenmsg_wait(struct xenmsg *x, int timeout);
+/* Own address now; 0 while there is no connection. */
+uint32_t xenmsg_address(const struct xenmsg *x);
+/* Publish lazy messages too, and wait until all sent messages are answered. */
+int xenmsg_flush(struct xenmsg *x, int timeout);
+
+/* ------------------------------------------------------------------ names */
+
+/* "domain" or "service@domain". @port may be NULL; it is 0 for a domain. */
+int xenmsg_resolve(struct xenmsg *x, const char *name, uint32_t *addr, uint32_t *port, int timeout);
+/* Name of the domain at @addr, terminated; "" if it has none. */
+int xenmsg_name(struct xenmsg *x, uint32_t addr, char name[XENMSG_NAME_MAX + 1], int timeout);
+/* Events of XENMSG_PEER_UP for the domain @name from now on, or no more. */
+int xenmsg_subscribe(struct xenmsg *x, const char *name);
+int xenmsg_unsubscribe(struct xenmsg *x, const char *name);
+
+/* ------------------------------------------------------------------ ports */
+
+struct xenmsg_bind {
+	size_t size;	     /* sizeof(struct xenmsg_bind) */
+	const char *service; /* offer this name, without the domain; NULL: none */
+	size_t buffer;	     /* bytes for received messages; 0: 2 MiB + 128 */
+};
+/*
+ * Endpoint bound to @number; 0: to none (it only sends, and cannot be
+ * answered). @bind may be NULL. -EADDRINUSE; -EACCES.
+ */
+int xenmsg_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind *bind,
+		     struct xenmsg_port **out);
+/* What was received and not released is dropped, messages held included. */
+void xenmsg_port_close(struct xenmsg_port *port);
+uint32_t xenmsg_port_number(const struct xenmsg_port *port);
+
+/* ------------------------------------------------------------------- send */
+
+#define XENMSG_LAZY	1u /* do not wake the peer for this one */
+#define XENMSG_NONBLOCK 2u /* -EAGAIN instead of waiting for room */
+#define XENMSG_CONFIRM	4u /* an XENMSG_SENT event says when it is answered */
+
+/*
+ * Send @len bytes to @number at @addr. Returns 0 as soon as the data is the
+ * driver's: the buffer can be used again. A failure that comes later is
+ * reported by an event XENMSG_SEND_FAILED, and by xenmsg_flush().
+ * @seq (may be NULL): the message's number, as in those events.
+ */
+int xenmsg_send(struct xenmsg_port *port, uint32_t addr, uint32_t number, const void *data,
+		size_t len, unsigned flags, uint64_t *seq);
+/* The same, gathered from @iov. */
+int xenmsg_sendv(struct xenmsg_port *port, uint32_t addr, uint32_t number, const struct iovec *iov,
+		 int nr, unsigned flags, uint64_t *seq);
+
+/* Pages of the driver to write a message into, instead of having it copied. */
+struct xenmsg_buffer {
+	struct iovec iov[XENMSG_SEGMENTS_MAX]; /* where to write; iov_len may be made shorter */
+	int nr;
+	uint32_t opaque[XENMSG_SEGMENTS_MAX + 2]; /* the driver's */
+};
+/* Room for @len bytes, 1 to XENMSG_MESSAGE_MAX, page by page. */
+int xenmsg_buffer_get(struct xenmsg_port *port, size_t len, struct xenmsg_buffer *buffer,
+		      unsigned flags);
+/* Send it; the buffer is the driver's then. On failure it stays the caller's. */
+int xenmsg_buffer_send(struct xenmsg_port *port, uint32_t addr, uint32_t number,
+		       struct xenmsg_buffer *buffer, unsigned flags, uint64_t *seq);
+/* Give it back unsent. */
+void xenmsg_buffer_put(struct xenmsg_port *port, struct xenmsg_buffer *buffer);
+
+/* ---------------------------------------------------------------- receive */
+
+/* The next message of @port: 0, -EAGAIN, -ETIMEDOUT, -EHOSTDOWN (device gone). */
+int xenmsg_recv(struct xenmsg_port *port, struct xenmsg_msg **out, int timeout);
+uint32_t xenmsg_msg_addr(const struct xenmsg_msg *msg); /* source, vouched for by the broker */
+uint32_t xenmsg_msg_port(const struct xenmsg_msg *msg); /* whom to answer there; 0: nobody */
+uint64_t xenmsg_msg_seq(const struct xenmsg_msg *msg);	/* rises within the sender's life */
+size_t xenmsg_msg_len(const struct xenmsg_msg *msg);	/* bytes */
+int xenmsg_msg_is_mapped(const struct xenmsg_msg *msg); /* 1: in memory that the sender can change */
+/*
+ * The payload in place: fills at most @max pieces, returns how many there are.
+ * The memory is read-only and valid until the message is released. One that is
+ * mapped is the sender's: copy before you check what you rely on.
+ */
+int xenmsg_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max);
+/* Gather: copy up to @len bytes from byte @offset on; returns how many. */
+size_t xenmsg_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len);
+/* Done with it. Messages may be released in any order. */
+void xenmsg_release(struct xenmsg_msg *msg);
+
+/* --------------------------------------------------------------- map mode */
+
+/*
+ * Share memory with port @number at @addr, for messages that are not copied at
+ * all. Needs the host's policy to allow map mode for the pair: -EACCES
+ * otherwise, and the caller goes on with copies. @bytes: rounded up to pages,
+ * at most 4 MiB.
+ */
+int xenmsg_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, size_t bytes,
+		     struct xenmsg_pool **out, int timeout);
+void xenmsg_pool_close(struct xenmsg_pool *pool);
+/* Room for @len bytes in a row: 0, -EAGAIN, -EMSGSIZE, -EHOSTDOWN (receiver gone). */
+int xenmsg_pool_get(struct xenmsg_pool *pool, size_t len, void **data, unsigned flags);
+void xenmsg_pool_put(struct xenmsg_pool *pool, void *data);
+/* Send @len bytes from @data on; the room comes back when the receiver released it. */
+int xenmsg_pool_send(struct xenmsg_pool *pool, void *data, size_t len, unsigned flags,
+		     uint64_t *seq);
+
+/* ----------------------------------------------------------------- events */
+
+enum xenmsg_event_type {
+	XENMSG_PEER_UP = 1, /* addr, name: a subscribed domain is there */
+	XENMSG_PEER_DOWN,   /* addr: dead, after its last message */
+	XENMSG_SEND_FAILED, /* port, addr, number, seq, status */
+	XENMSG_SENT,	    /* port, seq, status: asked for with XENMSG_CONFIRM */
+	XENMSG_ADDRESS,	    /* addr: the own address has changed */
+	XENMSG_LOST,	    /* count events were dropped, as nobody fetched them */
+};
+struct xenmsg_event {
+	enum xenmsg_event_type type;
+	int status; /* negative errno, or 0 */
+	uint32_t addr;
+	uint32_t number; /* destination port */
+	uint64_t seq;
+	uint64_t count;
+	struct xenmsg_port *port;
+	char name[XENMSG_NAME_MAX + 1];
+};
+/* The next event: 0, or -EAGAIN. */
+int xenmsg_event(struct xenmsg *x, struct xenmsg_event *event);
+
+/* ------------------------------------------------------------- statistics */
+
+struct xenmsg_stats {
+	uint64_t tx_messages, tx_bytes, tx_failed, tx_resubmitted;
+	uint64_t tx_inline, tx_pooled, tx_granted, tx_mapped;
+	uint64_t rx_messages, rx_bytes, rx_repeated, rx_copied_out;
+	uint64_t events_sent;	  /* to the broker */
+	uint64_t events_received; /* from it */
+	uint64_t resets;	  /* restarts of the broker lived through */
+};
+/* @size: sizeof(struct xenmsg_stats) of the caller. */
+void xenmsg_stats(const struct xenmsg *x, struct xenmsg_stats *stats, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* XENMSG_H */
