@@ -161,9 +161,10 @@ create_guest()
 xt_boots() { grep -c 'xen-test: guest is waiting' "$1"; }
 xt_booted() { [ "$(xt_boots "$1")" -gt "$2" ]; }
 
-# The line that a guest's init waits for.  Its block device's first page was
-# read before the snapshot (the search for partitions).
-XT_START='mkdir -p /p; blockdev --flushbufs /dev/xvda; tar -xf /dev/xvda -C /p && exec sh /p/xt/guest-run.sh'
+# The line that a guest's init waits for; as dom0's own one in run.py.
+XT_START="mkdir -p /p; blockdev --flushbufs /dev/xvda; \
+dd if=/dev/xvda bs=64k count=$XT_BLOCKS 2>/dev/null | \
+tar -xf - -C /p && exec sh /p/xt/guest-run.sh"
 
 xt_start_hub()
 {

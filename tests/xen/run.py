@@ -33,8 +33,12 @@ from control import Receiver
 # Wall seconds, unless a scenario says otherwise in a comment.
 LIMIT, QUIET_LIMIT = 300, 90
 END = b"\x1eend\n"
-START = ("blockdev --flushbufs /dev/vda; mkdir -p /p; "
-         "tar -xf /dev/vda -C /p && exec sh /p/xt/dom0-run.sh")
+# Guests get the same from lib.sh.  The block device's first page was read
+# before the snapshot, in search of partitions.  The size is given because
+# busybox tar would read the rest of the disk too, in pieces of 512 bytes.
+START = ("XT_BLOCKS={}; blockdev --flushbufs /dev/vda; mkdir -p /p; "
+         "dd if=/dev/vda bs=64k count=$XT_BLOCKS 2>/dev/null | "
+         "tar -xf - -C /p && export XT_BLOCKS && exec sh /p/xt/dom0-run.sh")
 
 _print_lock = threading.Lock()
 
@@ -90,7 +94,7 @@ def limits(file):
     return found.get("limit", LIMIT), found.get("quiet-limit", QUIET_LIMIT)
 
 
-def run_scenario(name, options, disk, snapshot_file, alone):
+def run_scenario(name, options, start, snapshot_file, alone):
     """One scenario from load to verdict; returns (passed, seconds)."""
     started = time.monotonic()
     out = path("out", name)
@@ -109,10 +113,10 @@ def run_scenario(name, options, disk, snapshot_file, alone):
             return printer.ended and receiver.status is not None
 
         try:
-            box = snapshot.load(options.clock, snapshot_file, disk,
+            box = snapshot.load(options.clock, snapshot_file, options.disk,
                                 path("log", name + ".serial.log"))
             try:
-                box.send(f"{START} scenario {name}")
+                box.send(f"{start} scenario {name}")
                 box.watch(on_text, on_data, limit, quiet)
             finally:
                 box.kill()
@@ -132,11 +136,11 @@ def box_words(name):
     return "\n".join(text.splitlines()[-15:])
 
 
-def check(options, disk, snapshot_file):
+def check(options, start, snapshot_file):
     """Runs the scenarios and prints the closing table; true if all passed."""
     jobs = min(options.jobs, len(options.names))
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        runs = {name: pool.submit(run_scenario, name, options, disk,
+        runs = {name: pool.submit(run_scenario, name, options, start,
                                   snapshot_file, jobs == 1)
                 for name in options.names}
         results = {name: run.result() for name, run in runs.items()}
@@ -150,8 +154,8 @@ def check(options, disk, snapshot_file):
     return passed == len(results)
 
 
-def demo(options, disk, snapshot_file):
-    ok, _ = run_scenario(options.names[0], options, disk, snapshot_file, True)
+def demo(options, start, snapshot_file):
+    ok, _ = run_scenario(options.names[0], options, start, snapshot_file, True)
     return ok
 
 
@@ -168,7 +172,7 @@ def parse():
     parser.add_argument("-j", "--jobs", type=int, default=0,
                         help="machines at once (default: one per processor "
                              "used, at most 2)")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if options.action in ("check", "demo") and not options.names:
         parser.error("which scenario?")
     if options.clock == "parallel":
@@ -180,18 +184,20 @@ def parse():
 def main():
     options = parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    disk = path(f"payload.{os.getpid()}.img")
+    options.disk = path(f"payload.{os.getpid()}.img")
     try:
         for name in options.names:
             scenario_file(name, options.payload)
         snapshot_file = snapshot.ensure(options.clock)
         if options.action == "prepare":
             return 0
-        payload.pack(options.payload, options.tools, disk)
+        used = payload.pack(options.payload, options.tools, options.disk)
+        start = START.format((used + 65535) // 65536)
         if options.action == "shell":
-            return shell.run(options.clock, snapshot_file, disk, START)
+            return shell.run(options.clock, snapshot_file, options.disk,
+                             start)
         action = check if options.action == "check" else demo
-        return 0 if action(options, disk, snapshot_file) else 1
+        return 0 if action(options, start, snapshot_file) else 1
     except Failure as error:
         say(f"error: {error}")
         return 1
@@ -200,8 +206,8 @@ def main():
         return 130
     finally:
         machine.kill_all()
-        if os.path.exists(disk):
-            os.unlink(disk)
+        if os.path.exists(options.disk):
+            os.unlink(options.disk)
 
 
 if __name__ == "__main__":

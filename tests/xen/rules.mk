@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The real-Xen tests; included by the top Makefile, which stages what is to
+# run there (xen-payload).  tests/xen/README.md says how all this works.
+#
+#   make check-xen [S=NAME] [PARALLEL=1] [J=MACHINES]
+#   make demo, make xen-shell, make xen-smoke (the harness without the project)
+
+XEN_DIR := $(BUILD)/xen
+XEN_PAYLOAD ?= $(XEN_DIR)/payload
+# Every scenario but the demo, unless the caller names some.
+XEN_SCENARIOS ?= $(filter-out demo,$(patsubst tests/xen/scenarios/%.sh,%,$(wildcard tests/xen/scenarios/*.sh)))
+S ?=
+PARALLEL ?=
+J ?=
+
+# Programs of the harness itself, so that it can be tested while the project
+# does not even compile.
+XEN_HARNESS_SRC := tests/xen/agent.c tests/xen/exec.c tests/xen/hub.c tests/xen/smoke.c
+XEN_TOOLS := $(addprefix $(XEN_DIR)/tools/,agent guest-exec hub smoke)
+XEN_TOOL_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -Wall -Wextra -Wshadow
+
+XEN_RUN = XEN_BUILD=$(abspath $(XEN_DIR)) $(or $(PYTHON),python3) tests/xen/run.py
+XEN_OPTIONS = $(if $(PARALLEL),--parallel) $(if $(J),-j $(J)) --tools $(XEN_DIR)/tools
+
+$(XEN_DIR)/tools/guest-exec: tests/xen/exec.c
+$(XEN_DIR)/tools/agent: tests/xen/agent.c
+$(XEN_DIR)/tools/hub: tests/xen/hub.c
+$(XEN_DIR)/tools/smoke: tests/xen/smoke.c
+$(XEN_DIR)/tools/smoke: XEN_TOOL_LIBS = -lxengnttab -lxenevtchn -lxenstore
+$(XEN_TOOLS): tests/xen/frame.h tests/xen/client.h
+	@mkdir -p $(@D)
+	@$(or $(CC),gcc) $(XEN_TOOL_FLAGS) -o $@ $(filter %.c,$^) $(XEN_TOOL_LIBS)
+
+# The packages first: the tools need a compiler and Xen's headers.  A make of
+# its own, because that may change what this one has already looked up.
+.PHONY: xen-ready
+xen-ready:
+	@sh tests/deps.sh build xen
+	+@$(MAKE) --no-print-directory $(XEN_TOOLS)
+
+.PHONY: check-xen
+check-xen: xen-ready ## run the scenarios on real Xen in QEMU (S=NAME: one; PARALLEL=1: real time)
+	+@$(MAKE) --no-print-directory xen-payload
+	@$(XEN_RUN) check $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) $(or $(S),$(XEN_SCENARIOS))
+
+.PHONY: demo
+demo: xen-ready ## show messages crossing real Xen
+	+@$(MAKE) --no-print-directory xen-payload
+	@$(XEN_RUN) demo $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) demo
+
+.PHONY: xen-shell
+xen-shell: xen-ready ## an interactive dom0 with the guests and the payload
+	+@$(MAKE) --no-print-directory xen-payload
+	@$(XEN_RUN) shell $(XEN_OPTIONS) --payload $(XEN_PAYLOAD)
+
+.PHONY: xen-smoke
+xen-smoke: xen-ready ## test the real-Xen harness alone, without the project
+	@$(XEN_RUN) check $(XEN_OPTIONS) smoke
