@@ -57,15 +57,15 @@
 
 #include <xen/xen.h>
 
-#define SIM_PAGE_SIZE 4096u
+#define SIM_PAGE_SIZE  4096u
 #define SIM_PAGE_SHIFT 12
 
 #define SIM_NSEC_PER_USEC UINT64_C(1000)
 #define SIM_NSEC_PER_MSEC UINT64_C(1000000)
-#define SIM_NSEC_PER_SEC UINT64_C(1000000000)
+#define SIM_NSEC_PER_SEC  UINT64_C(1000000000)
 
 /* No gref, no port, no timer: what the functions below return for "none". */
-#define SIM_NO_GREF UINT32_MAX
+#define SIM_NO_GREF  UINT32_MAX
 #define SIM_NO_TIMER UINT64_MAX
 
 struct sim_process;
@@ -90,6 +90,7 @@ struct sim_config {
 	unsigned int xs_node_size;     /* bytes, all of a node: 2048 */
 	unsigned int xs_transactions;  /* 10 */
 	unsigned int deferred_per_sec; /* busy grants retried a second: 10 */
+	bool silo;		       /* xsm=silo: no domU to domU: false */
 	uint64_t step_cost;	       /* ns a step of sim_run() takes: 1000 */
 };
 
@@ -319,7 +320,7 @@ void sim_xs_conflict(unsigned int count);
 void sim_fail_reset(void);
 
 struct sim_counts {
-	uint64_t calls[SIM_CALL_N];  /* [SIM_CALL_ANY] is their sum */
+	uint64_t calls[SIM_CALL_N]; /* [SIM_CALL_ANY] is their sum */
 	uint64_t pages_mapped;
 	uint64_t pages_unmapped;
 	uint64_t copy_ops;	  /* operations handed to the hypervisor */
