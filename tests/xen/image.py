@@ -22,8 +22,9 @@ INPUTS = ("image.py", "bzimage.py", "debs.py", "dom0-init.sh", "guest-init.sh",
           "block.sh")
 GUESTS = {"alice": "pv", "bob": "pvh", "mallory": "pv"}
 GUEST_MEMORY_MB = 128
+# The self-tests of the crypto code are a third of a kernel's boot here.
 GUEST_ARGS = ("console=hvc0 rdinit=/init quiet pci=noearly mitigations=off "
-              "nokaslr rodata=off panic=-1 oops=panic")
+              "nokaslr rodata=off cryptomgr.notests panic=-1 oops=panic")
 
 XEN_PROGRAMS = ("xl", "xenstored", "oxenstored", "xenconsoled",
                 "xen-init-dom0", "libxl-save-helper")

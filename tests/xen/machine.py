@@ -42,7 +42,8 @@ CLOCKS = {
 }
 XEN_ARGS = (f"console=com1 com1=115200,8n1 dom0_mem={DOM0_MB}M,max:{DOM0_MB}M "
             "dom0_max_vcpus=1 sched=credit loglvl=warning guest_loglvl=warning")
-DOM0_ARGS = "console=hvc0 rdinit=/init quiet mitigations=off rodata=off panic=-1"
+DOM0_ARGS = ("console=hvc0 rdinit=/init quiet mitigations=off rodata=off "
+             "cryptomgr.notests panic=-1")
 
 live = set()
 

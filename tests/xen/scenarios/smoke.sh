@@ -37,8 +37,8 @@ check 'arguments arrive as they are' is \
 	"$(guest_out alice printf '%s|' 'a b' '' '$x' "it's" '\x' "$(printf 'ä\n\tz')")" \
 	"$(printf 'a b||$x|it'"'"'s|\\x|ä\n\tz|')"
 check 'a large output arrives whole' is \
-	"$(guest_out bob head -c 300000 /boot/vmlinuz | sha256sum)" \
-	"$(guest_out bob sh -c 'head -c 300000 /boot/vmlinuz | sha256sum')"
+	"$(guest_out bob head -c 50000 /boot/vmlinuz | sha256sum)" \
+	"$(guest_out bob sh -c 'head -c 50000 /boot/vmlinuz | sha256sum')"
 
 note 'commands in the background, in a busy guest'
 guest_bg alice load sh -c 'while :; do :; done'
@@ -76,5 +76,4 @@ check 'a command in the old guest is told of its end' is $? 200
 note 'health'
 check 'no zombies' assert_no_zombies
 check 'no kernel has complained' dmesg_clean
-seq 100000 >/tmp/numbers
-check 'a file is saved' save_file /tmp/numbers
+check 'a file is saved' save_file /guests/initrd
