@@ -54,7 +54,8 @@ say         = $(if $(V),,@printf '  %-5s %s\n' '$1' '$2')
 
 # All processors, unless the caller says otherwise.  Output is kept together per target, except
 # for the goals that show their progress while they run: they build in a make of their own.
-LIVE_GOALS := check check-asan check-xen demo bench xen-shell coverage fuzz lint
+LIVE_GOALS := check check-asan check-xen demo bench xen-shell xen-smoke coverage \
+	fuzz lint
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc) --no-print-directory
 ifeq ($(filter $(LIVE_GOALS),$(MAKECMDGOALS)),)
@@ -149,6 +150,7 @@ $(B)/obj/frontend/core/%.o: MODULE_CFLAGS = -ffreestanding \
 
 .PHONY: all
 all: $(LIBXENMSG) $(PROGRAMS) ## build library and programs (VARIANT=release|asan|cov)
+	@:
 
 $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -243,6 +245,7 @@ deps-check:
 
 .PHONY: unit-programs
 unit-programs: $(UNIT_PROGRAMS)
+	@:
 
 # `make unit-asan` builds that variant's programs; both variants share one make's job slots.
 .PHONY: unit-release unit-asan unit-cov
@@ -296,7 +299,73 @@ xen-payload-stage: all $(PAYLOAD_PROGRAMS)
 
 # --- Lint ----------------------------------------------------------------------------------------
 
-# (none yet)
+# Each part is a target of its own; files are checked again only when they or their headers change.
+LINT := $(BUILD)/lint
+LINT_PARTS := lint-format lint-dependencies lint-shell lint-headers lint-objects lint-cppcheck \
+	lint-tidy
+C_FILES := $(sort $(ALL_SRC) $(XEN_HARNESS_SRC) $(wildcard include/*.h include/xen/io/*.h common/*.h \
+	frontend/*/*.[ch] backend/*.h backend/guest/*.h broker/*.h tests/*/*.h))
+HEADERS := $(filter-out frontend/linux/%,$(filter %.h,$(C_FILES)))
+TIDY_SRC := $(sort $(ALL_SRC) $(XEN_HARNESS_SRC))
+TIDY_FLAGS = $(BASE_CPPFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wno-unused-parameter
+SCRIPTS = $(sort $(wildcard .ci/run tests/*.sh tests/*/*.sh tests/*/*/*.sh packaging/*.sh))
+
+.PHONY: lint lint-all $(LINT_PARTS)
+lint: ## check format, layers, licences, scripts, and run clang-tidy and cppcheck
+	@sh tests/deps.sh build test lint
+	@echo 'lint: checking $(words $(C_FILES)) C files and $(words $(SCRIPTS)) scripts'
+	+@if $(MAKE) --no-print-directory -k -Otarget VARIANT=release lint-all; \
+		then echo 'lint: clean'; else echo 'lint: FAILED'; exit 1; fi
+lint-all: $(LINT_PARTS)
+
+lint-format:
+	$(call say,LINT,clang-format)
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+
+lint-dependencies:
+	$(call say,LINT,layers licences sizes)
+	$(Q)$(PYTHON) tests/lint/dependencies.py
+
+lint-shell:
+	$(call say,LINT,shellcheck)
+	$(Q)shellcheck -x $(SCRIPTS)
+
+# What is compiled holds no global state, and the core needs nothing from outside.
+lint-objects: $(call archive_paths,common core frontend backend broker)
+	$(call say,LINT,objects)
+	$(Q)$(PYTHON) tests/lint/objects.py $(call archive_paths,common frontend backend broker)
+	$(Q)$(PYTHON) tests/lint/objects.py --freestanding $(call archive_paths,core)
+
+# Every header can be included first.
+lint-headers: $(HEADERS:%=$(LINT)/headers/%.ok)
+$(LINT)/headers/%.ok: % Makefile
+	@mkdir -p $(@D)
+	$(call say,HEAD,$<)
+	$(Q)$(CC) $(BASE_CPPFLAGS) $(BASE_CFLAGS) -Wno-unused-function -fsyntax-only -include $< \
+		-MMD -MP -MT $@ -MF $(@:.ok=.d) -x c /dev/null
+	@touch $@
+
+lint-cppcheck:
+	$(call say,LINT,cppcheck)
+	@mkdir -p $(LINT)/cppcheck
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr -j $(shell nproc) --std=c11 \
+		--enable=warning,performance,portability --cppcheck-build-dir=$(LINT)/cppcheck \
+		--suppress=missingIncludeSystem $(BASE_CPPFLAGS) -D__x86_64__ \
+		'-DSTART_TEST(name)=static void name(int _i)' -DEND_TEST= $(TIDY_SRC)
+
+lint-tidy: $(TIDY_SRC:%.c=$(LINT)/tidy/%.ok)
+$(LINT)/tidy/%.ok: %.c .clang-tidy tests/.clang-tidy tests/lint/tidy.py
+	@mkdir -p $(@D)
+	$(call say,TIDY,$<)
+	$(Q)$(PYTHON) tests/lint/tidy.py $< -- $(TIDY_FLAGS)
+	@$(CC) $(TIDY_FLAGS) -MM -MP -MT $@ -MF $(@:.ok=.d) $<
+	@touch $@
+
+-include $(HEADERS:%=$(LINT)/headers/%.d) $(TIDY_SRC:%.c=$(LINT)/tidy/%.d)
+
+.PHONY: format
+format: ## rewrite the C files in the project's style
+	clang-format -i $(C_FILES)
 
 # --- Install -------------------------------------------------------------------------------------
 
