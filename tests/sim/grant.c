@@ -10,7 +10,7 @@
 #include "internal.h"
 
 /* GNTTAB_NR_RESERVED_ENTRIES: the toolstack's */
-#define FIRST_GREF    8u
+#define FIRST_GREF 8u
 /* v1 entries in a frame; tables grow by frames */
 #define FRAME_ENTRIES (SIM_PAGE_SIZE / sizeof(grant_entry_v1_t))
 

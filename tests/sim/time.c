@@ -19,7 +19,7 @@
 #include "internal.h"
 
 /* Monotonic time at the start; 0 would mean "not set" to many a program. */
-#define BOOT_NS	 (1000 * SIM_NSEC_PER_SEC)
+#define BOOT_NS (1000 * SIM_NSEC_PER_SEC)
 /* 2024-01-01 00:00 UTC at BOOT_NS. */
 #define EPOCH_NS (UINT64_C(1704067200) * SIM_NSEC_PER_SEC - BOOT_NS)
 
