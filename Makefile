@@ -23,13 +23,15 @@ VARIANT  ?= release
 CHECK_VARIANTS ?= release asan
 T        ?=
 # Seconds that one unit test program may take, and that each fuzzer gets.
-UNIT_TIMEOUT ?= 300
+UNIT_TIMEOUT ?= 600
 FUZZ_TIME    ?= 60
 # Least branch coverage in percent: group=limit=paths (several joined by commas).
 COVERAGE_LIMITS ?= \
 	backend/guest=95=backend/guest/* \
 	frontend/core=95=frontend/core/* \
-	broker=85=broker/queue*.c,broker/mover*.c,broker/route*.c
+	broker/queue=85=broker/queue*.c \
+	broker/mover=85=broker/mover*.c \
+	broker/route=85=broker/route*.c
 
 DESTDIR    ?=
 PREFIX     ?= /usr/local
@@ -53,13 +55,16 @@ say         = $(if $(V),,@printf '  %-5s %s\n' '$1' '$2')
 .SUFFIXES:
 
 # All processors, unless the caller says otherwise.  Output is kept together per target, except
-# for the goals that show their progress while they run: they build in a make of their own.
+# for the goals that show their progress while they run: they build in a make of their own, and
+# take turns.
 LIVE_GOALS := check check-asan check-xen demo bench xen-shell xen-smoke coverage \
 	fuzz lint
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc) --no-print-directory
 ifeq ($(filter $(LIVE_GOALS),$(MAKECMDGOALS)),)
 MAKEFLAGS += -Otarget
+else
+.NOTPARALLEL:
 endif
 endif
 SUBMAKE = +$(Q)$(MAKE) --no-print-directory -Otarget
