@@ -142,7 +142,7 @@ int sim_xs_absolute(domid_t domid, const char *path, bool special, char *out)
 {
 	int len;
 
-	if (*path == '/' || (special && *path == '@'))
+	if (*path == '/' || *path == '@')
 		len = snprintf(out, XS_PATH_MAX + 1, "%s", path);
 	else
 		len = snprintf(out, XS_PATH_MAX + 1, "/local/domain/%u/%s", domid, path);
