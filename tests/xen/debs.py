@@ -13,12 +13,13 @@ them, so a security update in the archive leads to one new image and boot.
 Where apt knows no versions (its lists were removed to save space) the
 packages already fetched go on being used.
 """
+import json
 import os
 import re
 import shutil
 import subprocess
 
-from common import Failure, say
+from common import Failure, digest, read_text, say, write_text
 
 XEN = "4.17"
 PACKAGES = [
@@ -92,8 +93,39 @@ def _complete(have):
             and any(p.startswith("linux-image-") for p in have))
 
 
+def _lists_signature():
+    """Changes whenever apt's idea of the archive may have changed."""
+    files = []
+    for folder in ("/var/lib/apt/lists", "/etc/apt", "/etc/apt/sources.list.d",
+                   "/etc/apt/preferences.d"):
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            info = os.stat(os.path.join(folder, name))
+            if not os.path.isdir(os.path.join(folder, name)):
+                files.append([name, info.st_size, info.st_mtime_ns])
+    return digest(json.dumps([PACKAGES, files]))
+
+
 def versions(folder):
-    """The package versions an image is to be built from, by name."""
+    """The package versions an image is to be built from, by name.
+
+    Asking apt takes a second or two, so its answer is kept for as long as
+    its lists stay the same.
+    """
+    note = os.path.join(folder, "versions.json")
+    signature = _lists_signature()
+    try:
+        known = json.loads(read_text(note) or "{}")
+    except ValueError:
+        known = {}
+    if known.get("lists") != signature:
+        wanted = _ask_apt(folder)
+        known = {"lists": _lists_signature(), "wanted": wanted}
+        os.makedirs(folder, exist_ok=True)
+        write_text(note, json.dumps(known))
+    return known["wanted"]
+
+
+def _ask_apt(folder):
     wanted = _candidates()
     if wanted is None:
         have = _have(folder)

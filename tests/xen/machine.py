@@ -41,7 +41,8 @@ CLOCKS = {
                  "-rtc", "base=2024-01-01", "-cpu", CPU],
 }
 XEN_ARGS = (f"console=com1 com1=115200,8n1 dom0_mem={DOM0_MB}M,max:{DOM0_MB}M "
-            "dom0_max_vcpus=1 sched=credit loglvl=warning guest_loglvl=warning")
+            "dom0_max_vcpus=1 sched=credit bootscrub=0 "
+            "loglvl=warning guest_loglvl=warning")
 DOM0_ARGS = ("console=hvc0 rdinit=/init quiet mitigations=off rodata=off "
              "cryptomgr.notests panic=-1")
 
@@ -52,10 +53,16 @@ class Overdue(Failure):
     """A limit of wall time is over; QEMU has been ended."""
 
 
-def arguments(clock, payload):
-    """QEMU's arguments but for the descriptors; the payload disk is vda."""
+def arguments(clock, payload, memory, writable):
+    """QEMU's arguments but for the descriptors; the payload disk is vda.
+
+    The file `memory` is the machine's memory; if it is not writable, the
+    machine changes private copies of its pages.
+    """
     return ["qemu-system-x86_64", *CLOCKS[clock],
-            "-machine", "pc", "-m", f"{MEMORY_MB}M",
+            "-machine", "pc,memory-backend=ram", "-m", f"{MEMORY_MB}M",
+            "-object", f"memory-backend-file,id=ram,size={MEMORY_MB}M,"
+                       f"mem-path={memory},share={'on' if writable else 'off'}",
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-kernel", path("boot", "xen.elf"), "-append", XEN_ARGS,
             "-initrd", f"{path('boot', 'vmlinuz')} {DOM0_ARGS},"
@@ -69,16 +76,16 @@ def arguments(clock, payload):
 
 
 class Machine:
-    def __init__(self, clock, payload, serial_log, incoming=None):
+    def __init__(self, clock, payload, serial_log, memory, load=False):
         ours, theirs = {}, {}
-        command = arguments(clock, payload)
+        command = arguments(clock, payload, memory, not load)
         for name in ("text", "data", "qmp"):
             ours[name], theirs[name] = socket.socketpair()
             command += ["-chardev",
                         f"socket,id={name},fd={theirs[name].fileno()}"]
         command += ["-mon", "chardev=qmp,mode=control", "-serial", "stdio"]
-        if incoming:
-            command += ["-incoming", f"exec:cat '{incoming}'"]
+        if load:
+            command += ["-incoming", "defer"]
         self.serial_log = serial_log
         with open(serial_log, "wb") as log:
             # A session of its own: Ctrl-C at the terminal is ours to handle.
@@ -125,8 +132,15 @@ class Machine:
             pass    # answer() says how QEMU ended
         return self.answer("return")
 
-    def wait_migration(self, limit):
-        """Until a save or a load under way is complete."""
+    def migrate(self, direction, command, limit):
+        """Save or load the machine but for its memory, through a command.
+
+        Memory shared with a file is left out of the stream ("ignored"); it
+        is in the file already.
+        """
+        self.command("migrate-set-capabilities", capabilities=[
+            {"capability": "x-ignore-shared", "state": True}])
+        self.command(direction, uri=f"exec:{command}")
         end = time.monotonic() + limit
         while True:
             status = self.command("query-migrate").get("status")
@@ -183,7 +197,7 @@ class Machine:
 
     def kill(self):
         if self.process.poll() is None:
-            # The process group: with `-incoming exec:` there is a cat in it.
+            # The process group: a save or load under way has a cat in it.
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)
             except ProcessLookupError:

@@ -2,9 +2,12 @@
 """Boot the machine once and keep it; start every later machine from there.
 
 A snapshot is the state of the running machine, with all guests up and dom0
-waiting for its first line, as QEMU's migration stream writes it to a file.
-Loading it takes seconds instead of a boot.  There is one per clock mode,
-made anew only if the boot images, QEMU or its arguments change.
+waiting for its first line.  It is two files: the memory, which QEMU has had
+mapped while it ran, and the rest as QEMU's migration stream.  A load maps
+the memory file privately and reads only what it comes to use, so it takes
+part of a second, and machines side by side share what they do not change.
+There is one snapshot per clock mode, made anew only if the boot images, QEMU
+or its arguments change.
 
 The payload disk is a part of the machine but its contents are not a part of
 the snapshot: nothing has read them then, so each load may have another one
@@ -35,7 +38,7 @@ def _qemu_version():
 def _key(clock, images):
     # The arguments name files below build/, whose contents `images` stands
     # for: a moved tree keeps its snapshot.
-    args = " ".join(machine.arguments(clock, "payload"))
+    args = " ".join(machine.arguments(clock, "payload", "memory", True))
     return digest(images, args.replace(path(), ""), SIZE, _qemu_version())
 
 
@@ -45,7 +48,10 @@ def _boot(clock, file):
     with open(blank, "wb") as f:
         f.truncate(SIZE)
     started = time.monotonic()
-    box = machine.Machine(clock, blank, path("log", f"boot-{clock}.log"))
+    if os.path.exists(file + ".memory"):
+        os.unlink(file + ".memory")     # those who run from it keep it
+    box = machine.Machine(clock, blank, path("log", f"boot-{clock}.log"),
+                          file + ".memory")
     seen = bytearray()
 
     def on_text(data):
@@ -56,10 +62,7 @@ def _boot(clock, file):
         box.watch(on_text, lambda data: False, BOOT_LIMIT, BOOT_QUIET_LIMIT)
         say(f"  booted in {time.monotonic() - started:.0f} s; saving it")
         box.command("stop")
-        # Without this, QEMU sends 128 MiB a second at most.
-        box.command("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
-        box.command("migrate", uri=f"exec:cat > '{file}'")
-        box.wait_migration(SAVE_LIMIT)
+        box.migrate("migrate", f"cat > '{file}.state'", SAVE_LIMIT)
     finally:
         box.kill()
 
@@ -73,19 +76,19 @@ def ensure(clock):
         fcntl.flock(lock, fcntl.LOCK_EX)
         key = _key(clock, image.build())
         file = path("snapshot", clock)
-        if read_text(file + ".key") == key and os.path.exists(file):
+        if read_text(file + ".key") == key:
             return file
         write_text(file + ".key", "")
         say(f"booting Xen, dom0 and {len(image.GUESTS)} guests once, "
             f"for the {clock} snapshot (half a minute)")
         try:
-            _boot(clock, file + ".new")
+            _boot(clock, file)
         except machine.Overdue as error:
             say(f"  {error}: trying once more")
-            _boot(clock, file + ".new")
-        os.replace(file + ".new", file)
+            _boot(clock, file)
         write_text(file + ".key", key)
-        say(f"  snapshot of {os.path.getsize(file) >> 20} MiB kept")
+        size = os.stat(file + ".memory").st_blocks >> 11
+        say(f"  snapshot of {size} MiB kept")
         return file
 
 
@@ -93,8 +96,9 @@ def load(clock, file, payload, serial_log):
     """A running machine, as it was when the snapshot was taken."""
     for attempt in (1, 2):
         try:
-            box = machine.Machine(clock, payload, serial_log, incoming=file)
-            box.wait_migration(LOAD_LIMIT)
+            box = machine.Machine(clock, payload, serial_log, file + ".memory",
+                                  load=True)
+            box.migrate("migrate-incoming", f"cat '{file}.state'", LOAD_LIMIT)
             box.command("cont")
             return box
         except machine.Overdue as error:
