@@ -23,13 +23,13 @@
 #include "common/token-bucket.h"
 
 /* The longest line, with its terminator; longer ones are cut and end in "...". */
-#define LOG_LINE_MAX	     1024
+#define LOG_LINE_MAX 1024
 /* Each pair of domain and rule may log so many lines at once, and so many per minute. */
 #define LOG_LIMIT_BURST	     10
 #define LOG_LIMIT_PER_MINUTE 10
 /* Pairs told apart.  Beyond that, new pairs share one bucket until an old one was quiet. */
-#define LOG_LIMIT_PAIRS	     256
-#define LOG_RULE_MAX	     64
+#define LOG_LIMIT_PAIRS 256
+#define LOG_RULE_MAX	64
 
 /*
  * Takes one line: `prio` is a syslog priority, `line` has no newline, no control characters and
