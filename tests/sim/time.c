@@ -197,11 +197,29 @@ static uint64_t to_ns(const struct timespec *ts)
 	return (uint64_t)ts->tv_sec * SIM_NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
 }
 
+/* The functions of the file in which Check measures how long a test takes. */
+int srunner_fork_status(void *) __attribute__((weak));
+void srunner_run_tagged(void *) __attribute__((weak));
+void check_waitpid_and_exit(int) __attribute__((weak));
+
+/*
+ * Check takes its tests' times, of which it can only report those below
+ * 36 minutes, in the middle of a world; they shall be real.
+ */
+static bool asked_by_check(const void *caller)
+{
+	uintptr_t addr = (uintptr_t)caller;
+
+	return srunner_run_tagged && addr > (uintptr_t)srunner_fork_status &&
+	       addr < (uintptr_t)check_waitpid_and_exit;
+}
+
 int clock_gettime(clockid_t clock, struct timespec *ts)
 {
 	uint64_t offset;
 
-	if (!sim_world || !is_virtual(clock, &offset))
+	if (!sim_world || !is_virtual(clock, &offset) ||
+	    asked_by_check(__builtin_return_address(0)))
 		return (int)syscall(SYS_clock_gettime, clock, ts);
 	*ts = to_timespec(now + offset);
 	return 0;
