@@ -6,7 +6,8 @@
 # State is kept in files below /run/xt, because parts of a scenario may well
 # run in subshells:
 #	NAME.sock		the socket of a guest's hub
-#	NAME.TAG.out, .rc	output and exit status of a background command
+#	NAME.TAG.out, .rc	output and exit status of a background command,
+#				NAME being dom0 or a guest
 #	checks, failures	a line for each
 
 XT=/run/xt
@@ -135,7 +136,36 @@ guest_output() { cat "$XT/$1.$2.out"; }
 # guest_kill NAME TAG [SIGNAL]: to the command and all its children (TERM).
 guest_kill()
 {
-	guest-exec -k "$(kill -l "${3:-TERM}")" -t "$2" $XT/"$1".sock
+	xt_number=$(kill -l "${3:-TERM}") || return
+	guest-exec -k "$xt_number" -t "$2" $XT/"$1".sock
+}
+
+# dom0_bg TAG CMD..., dom0_wait TAG [TIMEOUT], dom0_running TAG, dom0_output
+# TAG, dom0_kill TAG [SIGNAL]: the same for programs in dom0.  The signal goes
+# to the program alone.
+dom0_bg()
+{
+	xt_job=$XT/dom0.$1
+	rm -f "$xt_job.rc" "$xt_job.pid"
+	: >"$xt_job.out"
+	(
+		shift
+		"$@" >"$xt_job.out" 2>&1 &
+		echo $! >"$xt_job.pid"
+		wait $!
+		echo $? >"$xt_job.rc.new"
+		mv "$xt_job.rc.new" "$xt_job.rc"
+	) &
+	until [ -s "$xt_job.pid" ]; do sleep 0.01; done
+}
+
+dom0_wait() { guest_wait dom0 "$@"; }
+dom0_running() { guest_running dom0 "$1"; }
+dom0_output() { guest_output dom0 "$1"; }
+
+dom0_kill()
+{
+	dom0_running "$1" && kill -"${2:-TERM}" "$(cat "$XT/dom0.$1.pid")"
 }
 
 # destroy_guest NAME: at once, as `xl destroy` does.
@@ -158,7 +188,7 @@ create_guest()
 	xt_start_hub "$1"
 }
 
-xt_boots() { grep -c 'xen-test: guest is waiting' "$1"; }
+xt_boots() { grep -a -c 'xen-test: guest is waiting' "$1"; }
 xt_booted() { [ "$(xt_boots "$1")" -gt "$2" ]; }
 
 # The line that a guest's init waits for; as dom0's own one in run.py.

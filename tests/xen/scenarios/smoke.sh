@@ -54,6 +54,12 @@ guest_kill alice load KILL
 guest_wait alice load 10
 check 'the other one too' is $? 137
 
+dom0_bg nap sleep 1000
+check 'a command runs in dom0' dom0_running nap
+check 'a signal is sent' dom0_kill nap HUP
+dom0_wait nap 10
+check 'and ends it' is $? 129
+
 note 'the Xen libraries and devices'
 for name in $XT_GUESTS; do
 	share_a_page "$name"
