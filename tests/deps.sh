@@ -66,15 +66,18 @@ apt() {
 }
 
 echo "deps: installing ($*):$missing"
-# A fresh machine knows no package yet, and an old list names files that are gone: on failure
-# renew the list, once.
+# A fresh machine knows no package yet, and an old list names files that are gone.
 # shellcheck disable=SC2086 # a list of words
-if ! apt install -y --no-install-recommends $missing; then
+if ! apt-cache show $missing >/dev/null 2>&1; then
+	echo "deps: fetching the list of packages"
+	apt update
+	apt install -y --no-install-recommends $missing
+elif ! apt install -y --no-install-recommends $missing; then
 	echo "deps: renewing the list of packages and trying again"
 	apt update
-	apt install -y --no-install-recommends $missing || {
-		echo "deps: could not install:$missing" >&2
-		exit 1
-	}
-fi
+	apt install -y --no-install-recommends $missing
+fi || {
+	echo "deps: could not install:$missing" >&2
+	exit 1
+}
 echo "deps: installed:$missing"
