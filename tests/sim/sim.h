@@ -448,4 +448,7 @@ void sim_assert_clean(void);
 /* Report a failure of the test with the seed; does not return. */
 void sim_die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
+/* Let @handler, which must not return, have such reports; NULL: the default. */
+void sim_on_die(void (*handler)(const char *message));
+
 #endif /* SIM_H */

@@ -22,20 +22,32 @@ struct sim_world *sim_world;
 extern void _ck_assert_failed(const char *file, int line, const char *expr, const char *msg, ...)
 	__attribute__((weak, noreturn, format(printf, 4, 5)));
 
+static void (*die_handler)(const char *message);
+
+void sim_on_die(void (*handler)(const char *message))
+{
+	die_handler = handler;
+}
+
 void sim_die(const char *fmt, ...)
 {
 	char msg[8192];
+	unsigned long long seed = sim_world ? sim_world->seed : 0;
 	va_list ap;
-	uint64_t seed = sim_world ? sim_world->seed : 0;
+	int len;
 
 	va_start(ap, fmt);
-	vsnprintf(msg, sizeof(msg), fmt, ap);
+	len = vsnprintf(msg, sizeof(msg) - 32, fmt, ap);
 	va_end(ap);
+	if (len > (int)sizeof(msg) - 33)
+		len = (int)sizeof(msg) - 33;
+	sprintf(msg + len, " (seed %llu)", seed);
 
+	if (die_handler)
+		die_handler(msg);
 	if (_ck_assert_failed)
-		_ck_assert_failed(__FILE__, __LINE__, "simulated Xen", "%s (seed %llu)", msg,
-				  (unsigned long long)seed);
-	fprintf(stderr, "sim: %s (seed %llu)\n", msg, (unsigned long long)seed);
+		_ck_assert_failed(__FILE__, __LINE__, "simulated Xen", "%s", msg);
+	fprintf(stderr, "sim: %s\n", msg);
 	abort();
 }
 
