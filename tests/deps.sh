@@ -67,8 +67,13 @@ apt() {
 
 echo "deps: installing ($*):$missing"
 # A fresh machine knows no package yet, and an old list names files that are gone.
+all_known() {
+	for package in $missing; do
+		LC_ALL=C apt-cache policy "$package" | grep -q 'Candidate: [^(]' || return 1
+	done
+}
 # shellcheck disable=SC2086 # a list of words
-if ! apt-cache show $missing >/dev/null 2>&1; then
+if ! all_known; then
 	echo "deps: fetching the list of packages"
 	apt update
 	apt install -y --no-install-recommends $missing

@@ -5,8 +5,7 @@
 Usage: tidy.py FILE -- COMPILER-FLAGS...
 
 The analyzer does not know __attribute__((cleanup)): it takes what such a
-variable frees at the end of its scope for a leak.  Those reports are dropped;
-in tests all reports of leaks are, as LeakSanitizer looks for them there.
+variable frees at the end of its scope for a leak.  Those reports are dropped.
 """
 import re
 import subprocess
@@ -17,9 +16,9 @@ LEAK = re.compile(r"Potential leak of memory pointed to by '(?:\*?&?)(\w+)'")
 CLEANUP = re.compile(r"_cleanup_\(\w+\)[^;=]*?\b(\w+)\s*(?:=|;|\[)")
 
 
-def believed(message, path, cleaned):
+def false(message, cleaned):
     leak = LEAK.search(message)
-    return bool(leak) and (path.startswith("tests/") or leak.group(1) in cleaned)
+    return bool(leak) and leak.group(1) in cleaned
 
 
 def main():
@@ -34,7 +33,7 @@ def main():
     for line in tidy.stdout.splitlines():
         head = HEAD.match(line)
         if head:
-            keep = not believed(head.group(4), path, cleaned)
+            keep = not false(head.group(4), cleaned)
             reports += keep
         if keep:
             lines.append(line)
