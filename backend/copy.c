@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The transfer: payload from pages of one guest into pages of another.
+ *
+ * A message is cut into pieces that lie in one page on both sides. Where both
+ * pages are mapped, a piece is a memcpy, done at once. All others are gathered
+ * as grant-copy operations, by references on both sides: a page of a pool has
+ * one too, and a mapping of gntdev cannot be a local operand.
+ *
+ * What Linux and Xen do with a batch (drivers/xen/gntdev.c:gntdev_copy(),
+ * xen/common/grant_table.c:gnttab_copy()), and what follows:
+ *  - one operation out of bounds fails the whole call, and operations before it
+ *    may say "okay" without having been done: so bounds are checked before, and
+ *    after a failed call nothing is believed; each message is tried by itself;
+ *  - each operation has its own status: a message is good if all of its
+ *    operations are. Copying again what was copied does no harm, because the
+ *    receiver is not told of its pages before;
+ *  - neighbours that share a page are cheaper, since Xen keeps the last page of
+ *    either side mapped: messages are put in the order of their first page, and
+ *    within a message the pieces are neighbours by themselves.
+ */
+#include "backend/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Pieces of one message: a boundary of a segment or of a page begins each. */
+#define PIECES_MAX (VMSGIF_INDIRECT_MAX + VMSGIF_MESSAGE_MAX / VMSGIF_PAGE_SIZE)
+_Static_assert(PIECES_MAX <= GRANT_COPY_MAX, "any message fits into an empty batch");
+
+/* The operations of one message, in a row. */
+struct message {
+	uint16_t tag;
+	uint16_t first;
+	uint16_t nr;
+	uint16_t src_domid;
+	uint32_t src_ref;
+};
+
+struct copy_batch {
+	struct backend *b;
+	unsigned int nr_ops;
+	unsigned int nr_messages;
+	struct grant_copy_op ops[GRANT_COPY_MAX];    /* as gathered */
+	struct grant_copy_op sorted[GRANT_COPY_MAX]; /* as done */
+	struct message messages[GRANT_COPY_MAX];
+	int status[COPY_TAGS];
+};
+
+/* Walks the segments of a message. */
+struct cursor {
+	struct device *src;
+	const struct vmsgif_segment *segs;
+	bool pooled;
+	unsigned int seg;
+	uint16_t done; /* of this segment */
+	struct device *dst;
+	const struct rx_page *pages;
+	uint32_t at; /* in the destination, from its begin */
+};
+
+int copy_batch_new(struct copy_batch **out, struct backend *b)
+{
+	struct copy_batch *batch = calloc(1, sizeof(*batch));
+
+	if (!batch)
+		return -ENOMEM;
+	batch->b = b;
+	*out = batch;
+	return 0;
+}
+
+void copy_batch_free(struct copy_batch *batch)
+{
+	free(batch);
+}
+
+void copy_batch_reset(struct copy_batch *batch)
+{
+	batch->nr_ops = 0;
+	batch->nr_messages = 0;
+	memset(batch->status, 0, sizeof(batch->status));
+}
+
+int copy_batch_status(const struct copy_batch *batch, unsigned int tag)
+{
+	return batch->status[tag];
+}
+
+/* Every index is within its pool, every piece within its page, the pages hold the message. */
+static bool usable(struct device *src, const struct vmsgif_segment *segs, unsigned int nr,
+		   bool pooled, struct device *dst, const struct rx_page *pages,
+		   unsigned int nr_pages)
+{
+	uint64_t len = 0;
+	uint32_t ref;
+
+	if (!device_live(src) || !device_live(dst) || nr > VMSGIF_INDIRECT_MAX)
+		return false;
+	for (unsigned int i = 0; i < nr; i++) {
+		if (segs[i].len == 0 || (uint32_t)segs[i].offset + segs[i].len > VMSGIF_PAGE_SIZE)
+			return false;
+		if (pooled && !pool_page(src, VMSGIF_POOL_TX, segs[i].ref, &ref))
+			return false;
+		len += segs[i].len;
+	}
+	if (len > VMSGIF_MESSAGE_MAX || len > (uint64_t)nr_pages * VMSGIF_PAGE_SIZE)
+		return false;
+	for (unsigned int i = 0; i < nr_pages; i++) {
+		if (pages[i].pooled && !pool_page(dst, VMSGIF_POOL_RX, pages[i].ref, &ref))
+			return false;
+	}
+	return true;
+}
+
+/* Does the piece at the cursor and moves on: by memcpy, or into @op, which is then used. */
+static bool next_piece(struct cursor *c, struct copy_batch *batch, struct grant_copy_op *op)
+{
+	const struct vmsgif_segment *seg = &c->segs[c->seg];
+	const struct rx_page *page = &c->pages[c->at / VMSGIF_PAGE_SIZE];
+	uint32_t dst_offset = c->at % VMSGIF_PAGE_SIZE;
+	uint32_t src_offset = (uint32_t)seg->offset + c->done;
+	uint32_t room = VMSGIF_PAGE_SIZE - dst_offset;
+	uint32_t len = (uint32_t)seg->len - c->done;
+	uint32_t src_ref = seg->ref, dst_ref = page->ref;
+	const uint8_t *from = NULL;
+	uint8_t *to = NULL;
+
+	if (len > room)
+		len = room;
+	if (c->pooled)
+		from = pool_page(c->src, VMSGIF_POOL_TX, seg->ref, &src_ref);
+	if (page->pooled)
+		to = pool_page(c->dst, VMSGIF_POOL_RX, page->ref, &dst_ref);
+	c->at += len;
+	c->done = (uint16_t)(c->done + len);
+	if (c->done == seg->len) {
+		c->seg++;
+		c->done = 0;
+	}
+	if (from && to) {
+		memcpy(to + dst_offset, from + src_offset, len);
+		batch->b->stats.memcpys++;
+		batch->b->stats.copied_bytes += len;
+		return false;
+	}
+	*op = (struct grant_copy_op){
+		.src = { src_ref, c->src->domid, (uint16_t)src_offset },
+		.dst = { dst_ref, c->dst->domid, (uint16_t)dst_offset },
+		.len = (uint16_t)len,
+	};
+	return true;
+}
+
+int copy_batch_add(struct copy_batch *batch, unsigned int tag, struct device *src,
+		   const struct vmsgif_segment *segs, unsigned int nr, bool pooled,
+		   struct device *dst, const struct rx_page *pages, unsigned int nr_pages)
+{
+	struct cursor c = { .src = src, .segs = segs, .pooled = pooled, .dst = dst, .pages = pages };
+	unsigned int first = batch->nr_ops;
+
+	if (tag >= COPY_TAGS)
+		return -EINVAL;
+	if (!usable(src, segs, nr, pooled, dst, pages, nr_pages))
+		return VMSGIF_EFAULT;
+	if (nr + nr_pages > GRANT_COPY_MAX - batch->nr_ops)
+		return -ENOSPC;
+	while (c.seg < nr) {
+		if (next_piece(&c, batch, &batch->ops[batch->nr_ops]))
+			batch->nr_ops++;
+	}
+	if (batch->nr_ops > first)
+		batch->messages[batch->nr_messages++] = (struct message){
+			.tag = (uint16_t)tag,
+			.first = (uint16_t)first,
+			.nr = (uint16_t)(batch->nr_ops - first),
+			.src_domid = src->domid,
+			.src_ref = batch->ops[first].src.ref,
+		};
+	return 0;
+}
+
+static int by_first_page(const void *left, const void *right)
+{
+	const struct message *a = left, *b = right;
+
+	if (a->src_domid != b->src_domid)
+		return a->src_domid < b->src_domid ? -1 : 1;
+	if (a->src_ref != b->src_ref)
+		return a->src_ref < b->src_ref ? -1 : 1;
+	return a->first < b->first ? -1 : 1;
+}
+
+/* Lays the operations out in the order of their messages; @first then means that order. */
+static void arrange(struct copy_batch *batch)
+{
+	unsigned int at = 0;
+
+	qsort(batch->messages, batch->nr_messages, sizeof(batch->messages[0]), by_first_page);
+	for (unsigned int i = 0; i < batch->nr_messages; i++) {
+		struct message *m = &batch->messages[i];
+
+		memcpy(&batch->sorted[at], &batch->ops[m->first], m->nr * sizeof(batch->sorted[0]));
+		m->first = (uint16_t)at;
+		at += m->nr;
+	}
+}
+
+static void settle(struct copy_batch *batch, const struct message *m, bool known)
+{
+	for (unsigned int i = 0; i < m->nr; i++) {
+		if (!known || !batch->sorted[m->first + i].ok)
+			batch->status[m->tag] = VMSGIF_EFAULT;
+	}
+}
+
+void copy_batch_run(struct copy_batch *batch)
+{
+	struct grants *grants = batch->b->grants;
+	bool known;
+
+	if (batch->nr_ops == 0)
+		return;
+	arrange(batch);
+	known = grants_copy(grants, batch->sorted, batch->nr_ops) == 0;
+	for (unsigned int i = 0; i < batch->nr_messages; i++) {
+		struct message *m = &batch->messages[i];
+		bool again = known || grants_copy(grants, &batch->sorted[m->first], m->nr) == 0;
+
+		settle(batch, m, again);
+	}
+	batch->nr_ops = 0;
+	batch->nr_messages = 0;
+}

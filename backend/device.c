@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the broker asks of a connected device: requests, responses,
+ * notifications. All of it does nothing on a device that is not up or frozen.
+ */
+#include "backend/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+uint16_t device_domid(const struct device *dev)
+{
+	return dev->domid;
+}
+
+uint32_t device_address(const struct device *dev)
+{
+	return dev->addr;
+}
+
+const char *device_name(const struct device *dev)
+{
+	return dev->name;
+}
+
+bool device_is_up(const struct device *dev)
+{
+	return device_live(dev);
+}
+
+const char *device_state_name(const struct device *dev)
+{
+	if (dev->frozen)
+		return "failed";
+	switch (dev->phase) {
+	case PHASE_WAITING:
+		return dev->addr ? "awaited" : "waiting";
+	case PHASE_CONNECTING:
+		return "connecting";
+	case PHASE_UP:
+		return "connected";
+	case PHASE_CLOSING:
+		return "closing";
+	default:
+		return "closed";
+	}
+}
+
+unsigned int device_ring_slots(const struct device *dev)
+{
+	return dev->c.tx.slots;
+}
+
+void device_set_priv(struct device *dev, void *priv)
+{
+	dev->priv = priv;
+}
+
+void *device_priv(const struct device *dev)
+{
+	return dev->priv;
+}
+
+void device_fail(struct device *dev, const char *fmt, ...)
+{
+	va_list args;
+
+	if (dev->frozen || dev->phase == PHASE_CLOSING || dev->phase == PHASE_CLOSED)
+		return;
+	dev->frozen = true;
+	va_start(args, fmt);
+	(void)vsnprintf(dev->failure, sizeof(dev->failure), fmt, args);
+	va_end(args);
+	log_limited(dev->b->log, clock_now_ns(), dev->domid, "protocol", LOG_WARNING,
+		    "%s: device closed: %s", device_label(dev), dev->failure);
+	device_schedule(dev);
+}
+
+void device_event(struct device *dev)
+{
+	if (device_live(dev))
+		dev->b->ops->kick(dev->b->priv, dev);
+	else if (!dev->frozen)
+		chan_unmask(&dev->c.chan, true);
+}
+
+/* Marks @id as used; false if it was. */
+static bool id_take(uint64_t *ids, uint16_t id)
+{
+	uint64_t bit = UINT64_C(1) << (id % 64);
+
+	if (ids[id / 64] & bit)
+		return false;
+	ids[id / 64] |= bit;
+	return true;
+}
+
+static bool id_give(uint64_t *ids, uint16_t id)
+{
+	uint64_t bit = UINT64_C(1) << (id % 64);
+
+	if (id >= DEVICE_SLOTS_MAX || !(ids[id / 64] & bit))
+		return false;
+	ids[id / 64] &= ~bit;
+	return true;
+}
+
+/* The request is well-formed, and cannot be done as it is. */
+static void refuse(struct device *dev, const struct request *req, const struct reject *why)
+{
+	log_limited(dev->b->log, clock_now_ns(), dev->domid, why->reason, LOG_NOTICE,
+		    "%s: request refused: kind=%u port=%u len=%u status=%d", device_label(dev),
+		    req->op, req->port, req->len, why->status);
+	device_complete(dev, req->id, req->op, why->status, 0, 0);
+}
+
+/* A request that was taken from the ring: true if it is the broker's to handle. */
+static bool accept(struct device *dev, const struct vmsgif_tx_request *slot, struct request *req,
+		   const struct vmsgif_segment **segs, const char **name)
+{
+	struct reject why = { 0 };
+	enum verdict v =
+		request_parse(slot, dev->c.tx.slots, dev->b->limits.max_message, req, &why);
+
+	if (v == VERDICT_HOSTILE) {
+		device_fail(dev, "TX request: %s", why.reason);
+		return false;
+	}
+	if (!id_take(dev->c.tx_ids, req->id)) {
+		device_fail(dev, "TX request: id %u is in use", req->id);
+		return false;
+	}
+	if (v == VERDICT_OK)
+		v = fetch_segments(dev, req, segs, &why);
+	if (v == VERDICT_OK)
+		v = fetch_name(dev, req, *segs, name, &why);
+	if (v == VERDICT_OK)
+		return true;
+	refuse(dev, req, &why);
+	return false;
+}
+
+int device_next_request(struct device *dev, struct request *req, const struct vmsgif_segment **segs,
+			const char **name)
+{
+	struct ring *tx = &dev->c.tx;
+	struct vmsgif_tx_request slot;
+
+	*segs = NULL;
+	*name = NULL;
+	while (device_live(dev)) {
+		if (ring_unconsumed(tx) == 0 && ring_look(tx) < 0) {
+			device_fail(dev, "TX ring: request index out of range");
+			break;
+		}
+		if (ring_unconsumed(tx) == 0)
+			break;
+		ring_take(tx, &slot);
+		if (accept(dev, &slot, req, segs, name))
+			return 1;
+	}
+	return 0;
+}
+
+bool device_arm(struct device *dev)
+{
+	uint32_t rx_now;
+	bool spurious;
+	int r;
+
+	if (!device_live(dev))
+		return false;
+	r = ring_arm(&dev->c.tx);
+	if (r < 0)
+		device_fail(dev, "TX ring: request index out of range");
+	if (r != 0)
+		return r > 0;
+	rx_now = ring_peek(&dev->c.rx);
+	spurious = dev->c.tx.req_cons == dev->c.tx_at_arm && rx_now == dev->c.rx_at_arm;
+	dev->c.tx_at_arm = dev->c.tx.req_cons;
+	dev->c.rx_at_arm = rx_now;
+	chan_unmask(&dev->c.chan, spurious);
+	return false;
+}
+
+void device_complete(struct device *dev, uint16_t id, uint8_t op, int status, uint32_t addr,
+		     uint32_t port)
+{
+	struct vmsgif_tx_response rsp = {
+		.op = op,
+		.id = id,
+		.status = status,
+		.addr = addr,
+		.port = port,
+	};
+
+	if (!device_live(dev))
+		return;
+	if (!id_give(dev->c.tx_ids, id) || !ring_respond(&dev->c.tx, &rsp))
+		log_write(dev->b->log, LOG_ERR, "domain=%u bug: answer to no request, id %u",
+			  dev->domid, id);
+}
+
+/* Parses posted pages until @want are there or the ring is empty. False: the device failed. */
+static bool parse_posted(struct device *dev, unsigned int want)
+{
+	struct ring *rx = &dev->c.rx;
+	struct vmsgif_rx_request slot;
+	struct rx_page *page;
+	struct reject why;
+
+	while (ring_unconsumed(rx) > 0 && rx->req_cons - dev->c.rx_taken < want) {
+		page = &dev->c.rx_pages[rx->req_cons & (rx->slots - 1)];
+		ring_take(rx, &slot);
+		if (rx_request_parse(&slot, rx->slots, page, &why) != VERDICT_OK) {
+			device_fail(dev, "RX request: %s", why.reason);
+			return false;
+		}
+		if (!id_take(dev->c.rx_ids, page->id)) {
+			device_fail(dev, "RX request: id %u is in use", page->id);
+			return false;
+		}
+	}
+	return true;
+}
+
+unsigned int device_rx_posted(struct device *dev, unsigned int want)
+{
+	struct ring *rx = &dev->c.rx;
+	int r = 1;
+
+	if (!device_live(dev))
+		return 0;
+	/* Short of pages, ask for an event; then look once more. */
+	while (r > 0) {
+		if (!parse_posted(dev, want))
+			return 0;
+		if (rx->req_cons - dev->c.rx_taken >= want)
+			return want;
+		r = ring_arm(rx);
+	}
+	if (r < 0) {
+		device_fail(dev, "RX ring: request index out of range");
+		return 0;
+	}
+	return rx->req_cons - dev->c.rx_taken;
+}
+
+struct rx_page device_rx_take(struct device *dev)
+{
+	struct ring *rx = &dev->c.rx;
+
+	if (!device_live(dev) || rx->req_cons == dev->c.rx_taken)
+		return (struct rx_page){ 0 };
+	return dev->c.rx_pages[dev->c.rx_taken++ & (rx->slots - 1)];
+}
+
+void device_rx_respond(struct device *dev, const struct vmsgif_rx_response *rsp)
+{
+	if (!device_live(dev))
+		return;
+	if (!id_give(dev->c.rx_ids, rsp->id) || !ring_respond(&dev->c.rx, rsp))
+		log_write(dev->b->log, LOG_ERR, "domain=%u bug: answer to no page, id %u",
+			  dev->domid, rsp->id);
+}
+
+void device_publish_tx(struct device *dev, bool lazy)
+{
+	if (device_live(dev))
+		dev->c.notify_due |= ring_publish(&dev->c.tx, lazy);
+}
+
+void device_publish_rx(struct device *dev, bool lazy)
+{
+	if (device_live(dev))
+		dev->c.notify_due |= ring_publish(&dev->c.rx, lazy);
+}
+
+bool device_notify(struct device *dev, bool force)
+{
+	struct connection *c = &dev->c;
+
+	if (!device_live(dev))
+		return false;
+	if (!c->notify_due && !(force && (c->tx.lazy_due || c->rx.lazy_due)))
+		return c->tx.lazy_due || c->rx.lazy_due;
+	c->notify_due = false;
+	c->tx.lazy_due = false;
+	c->rx.lazy_due = false;
+	chan_notify(&c->chan);
+	return false;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One device.
+ *
+ * Phases, by what stands in xenstore (otherend.c):
+ *
+ *   WAITING     InitWait; nothing is mapped. With an address: an instance that
+ *               was connected to an earlier broker is awaited
+ *   CONNECTING  Connected, rings mapped; the frontend has not followed yet
+ *   UP          both Connected: requests flow
+ *   CLOSING     Closing; nothing is mapped
+ *   CLOSED      Closed
+ *
+ * "Frozen" is a device that broke a rule in this turn: still mapped, because
+ * somebody up the stack may be in the middle of something, but silent.
+ */
+#ifndef XENMSG_BACKEND_DEVICE_H
+#define XENMSG_BACKEND_DEVICE_H
+
+#include "backend/backend.h"
+#include "backend/chan.h"
+#include "backend/guest/nodes.h"
+#include "backend/guest/ring.h"
+#include "common/list.h"
+#include "common/token-bucket.h"
+
+struct domain;
+
+enum phase {
+	PHASE_WAITING,
+	PHASE_CONNECTING,
+	PHASE_UP,
+	PHASE_CLOSING,
+	PHASE_CLOSED,
+};
+
+#define DEVICE_SLOTS_MAX VMSGIF_RING_SLOTS(VMSGIF_MAX_RING_ORDER)
+#define DEVICE_PATH_MAX	 64
+#define DEVICE_ERROR_MAX 256 /* of "error" in nodes.def */
+
+/* Limits per device; see otherend.c. */
+#define DEVICE_GENERATIONS_RATE	 1
+#define DEVICE_GENERATIONS_BURST 16
+#define DEVICE_LOOKS_RATE	 16
+#define DEVICE_LOOKS_BURST	 128
+#define DEVICE_WATCH_RATE	 256
+#define DEVICE_WATCH_BURST	 1024
+
+struct pool {
+	void *addr; /* NULL: none */
+	uint32_t *refs;
+	unsigned int nr_pages;
+};
+
+/* What there is between mapping the rings and letting them go. */
+struct connection {
+	void *tx_map;
+	void *rx_map;
+	unsigned int ring_pages;
+	struct ring tx;
+	struct ring rx;
+	struct chan chan;
+	struct pool pools[2];			/* VMSGIF_POOL_TX - 1, VMSGIF_POOL_RX - 1 */
+	uint64_t tx_ids[DEVICE_SLOTS_MAX / 64]; /* unanswered */
+	uint64_t rx_ids[DEVICE_SLOTS_MAX / 64];
+	uint32_t rx_taken; /* by the broker; rx.req_cons is parsed */
+	struct rx_page rx_pages[DEVICE_SLOTS_MAX];
+	bool notify_due;
+	/* Where both rings stood when the channel was opened last. */
+	uint32_t tx_at_arm;
+	uint32_t rx_at_arm;
+};
+
+struct device {
+	struct list link; /* of the backend's devices */
+	struct list work;
+	struct backend *b;
+	struct domain *dom; /* NULL: only nodes are left of it */
+	uint16_t domid;
+	char name[VMSGIF_NAME_MAX + 1];
+	char backend_path[DEVICE_PATH_MAX];
+	char frontend_path[DEVICE_PATH_MAX];
+	char token[32];
+	void *priv;
+
+	enum phase phase;
+	bool frozen;
+	char failure[DEVICE_ERROR_MAX + 1]; /* why it was closed; "": it was not for a violation */
+	int otherstate;			    /* the frontend's, as last seen; 0: not yet */
+	uint64_t epoch;
+	uint32_t addr;
+	uint64_t instance;
+	bool announced; /* the broker knows of addr */
+	bool known;	/* the broker knows of the device */
+
+	bool look;	  /* at the frontend's state */
+	bool unpublished; /* our nodes are behind */
+	bool watching;
+	struct token_bucket generations;
+	struct token_bucket looks;
+	struct token_bucket watch_events;
+	uint64_t deaf_until; /* no watch before */
+	uint64_t timer_at;   /* 0: not set */
+	sd_event_source *timer;
+
+	struct connection c;
+	struct vmsgif_segment list[VMSGIF_INDIRECT_MAX];
+	char text[VMSGIF_NAME_MAX + 1];
+};
+
+/* Connected and well-behaved: calls of the broker mean something. */
+static inline bool device_live(const struct device *dev)
+{
+	return dev->phase == PHASE_UP && !dev->frozen;
+}
+
+/* For the log. */
+static inline const char *device_label(const struct device *dev)
+{
+	return dev->name[0] ? dev->name : "(no name)";
+}
+
+/* ---------------------------------------------------------------- backend */
+
+/* Call otherend_run() from the loop. */
+void device_schedule(struct device *dev);
+
+/* --------------------------------------------------------------- otherend */
+
+/* A new device with nodes in xenstore. @addr, @instance: awaited; or 0. */
+void otherend_begin(struct device *dev, uint32_t addr, uint64_t instance);
+void otherend_run(struct device *dev);
+/* The watch fired. */
+void otherend_poke(struct device *dev);
+/* Lets go of everything mapped, and tells the broker that the address is dead. */
+void otherend_end(struct device *dev);
+/* Run again in @ns at the latest. */
+void otherend_later(struct device *dev, uint64_t ns);
+
+/* ---------------------------------------------------------------- connect */
+
+/*
+ * Tries with what the frontend wrote: 1: mapped, address settled. 0: not now
+ * (other epoch, rate limit). -EPROTO: the device has failed. -ENOENT: the
+ * nodes are gone. Else xenstore's error.
+ */
+int connect_try(struct device *dev);
+/* Unmaps and unbinds everything. */
+void connect_undo(struct device *dev);
+/* Fetches a node of the frontend; for guest/nodes.h. */
+int connect_fetch(void *priv, const char *name, char text[NODE_VALUE_MAX]);
+
+/* ----------------------------------------------------------------- device */
+
+/* An event came. */
+void device_event(struct device *dev);
+
+/* ------------------------------------------------------------------ fetch */
+
+/* What @req refers to: its list into dev->list, its name into dev->text. */
+enum verdict fetch_segments(struct device *dev, const struct request *req,
+			    const struct vmsgif_segment **segs, struct reject *why);
+enum verdict fetch_name(struct device *dev, const struct request *req,
+			const struct vmsgif_segment *segs, const char **name, struct reject *why);
+
+/* ------------------------------------------------------------------ pools */
+
+/* A page of the pool of @type, and its grant; NULL: there is no such page. */
+void *pool_page(const struct device *dev, uint16_t type, uint32_t index, uint32_t *ref);
+void pools_drop(struct device *dev);
+
+#endif

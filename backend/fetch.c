@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What a request refers to and the broker has to read itself: the list of an
+ * indirect request, and names. Each is copied once into memory of ours, and
+ * only the copy is looked at.
+ */
+#include "backend/internal.h"
+
+static enum verdict cannot_read(struct reject *why, const char *reason)
+{
+	*why = (struct reject){ .status = VMSGIF_EFAULT, .reason = reason };
+	return VERDICT_REFUSE;
+}
+
+/*
+ * Reads (@segs, @nr), checked segments that hold @len bytes, into @buf. @len
+ * is small: there is one operation per segment, and a segment has a length.
+ */
+static bool read_segments(struct device *dev, const struct vmsgif_segment *segs, unsigned int nr,
+			  bool pooled, uint8_t *buf)
+{
+	struct grant_copy_op ops[VMSGIF_NAME_MAX];
+	unsigned int nr_ops = 0;
+
+	for (unsigned int i = 0; i < nr; buf += segs[i++].len) {
+		uint32_t ref;
+		uint8_t *page;
+
+		if (!pooled) {
+			ops[nr_ops++] = (struct grant_copy_op){
+				.src = { segs[i].ref, dev->domid, segs[i].offset },
+				.local = buf,
+				.len = segs[i].len,
+			};
+			continue;
+		}
+		page = pool_page(dev, VMSGIF_POOL_TX, segs[i].ref, &ref);
+		if (!page)
+			return false;
+		memcpy(buf, page + segs[i].offset, segs[i].len);
+	}
+	if (nr_ops == 0)
+		return true;
+	if (grants_copy(dev->b->grants, ops, nr_ops) < 0)
+		return false;
+	for (unsigned int i = 0; i < nr_ops; i++) {
+		if (!ops[i].ok)
+			return false;
+	}
+	return true;
+}
+
+enum verdict fetch_segments(struct device *dev, const struct request *req,
+			    const struct vmsgif_segment **segs, struct reject *why)
+{
+	uint16_t bytes = (uint16_t)(req->nr_segs * sizeof(dev->list[0]));
+	struct grant_page from = { .ref = req->list_ref, .domid = dev->domid };
+	const void *page;
+	uint32_t ref;
+
+	*segs = NULL;
+	if (req->form == REQUEST_SEGS)
+		*segs = req->segs;
+	if (req->form != REQUEST_INDIRECT)
+		return VERDICT_OK;
+	if (req->pooled) {
+		page = pool_page(dev, VMSGIF_POOL_TX, req->list_ref, &ref);
+		if (!page)
+			return cannot_read(why, "list of segments is beyond the pool");
+		memcpy(dev->list, page, bytes);
+	} else if (grants_read(dev->b->grants, from, dev->list, bytes) < 0) {
+		return cannot_read(why, "list of segments cannot be read");
+	}
+	*segs = dev->list;
+	return request_check_segments(dev->list, req->nr_segs, req->len, req->pooled, why);
+}
+
+enum verdict fetch_name(struct device *dev, const struct request *req,
+			const struct vmsgif_segment *segs, const char **name, struct reject *why)
+{
+	enum verdict v;
+
+	*name = NULL;
+	if (req->form == REQUEST_NONE || req->op == VMSGIF_OP_SEND)
+		return VERDICT_OK;
+	if (req->form == REQUEST_INLINE)
+		memcpy(dev->text, req->data, req->len);
+	else if (!read_segments(dev, segs, req->nr_segs, req->pooled, (uint8_t *)dev->text))
+		return cannot_read(why, "name cannot be read");
+	v = request_check_name(dev->text, req->len, req->op == VMSGIF_OP_RESOLVE, why);
+	dev->text[req->len] = '\0';
+	*name = dev->text;
+	return v;
+}

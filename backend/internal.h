@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The context that everything of the backend hangs from, and what its parts
+ * ask of each other.
+ *
+ *   domains   which domains there are           devices   their xenstore nodes
+ *   otherend  the state machine of one device   connect   rings, channel, address
+ *   device    requests and responses            fetch     what requests refer to
+ *   pools     a device's pools                  copy      payload
+ *   grants, chan, xs, timer                     the libraries
+ *
+ * Work is done from one deferred event source: whoever notices something, a
+ * watch or a violation, only notes it and calls device_schedule() or
+ * backend_rescan(). So nothing is torn down while somebody still uses it.
+ */
+#ifndef XENMSG_BACKEND_INTERNAL_H
+#define XENMSG_BACKEND_INTERNAL_H
+
+#include "backend/backend.h"
+#include "backend/chan.h"
+#include "backend/device.h"
+#include "backend/grants.h"
+#include "backend/timer.h"
+#include "backend/xs.h"
+#include "common/clock.h"
+#include "common/list.h"
+#include "common/log.h"
+
+struct domains;
+
+/* The domain that the daemon runs in; its xenstore paths are absolute. */
+#define OWN_DOMID    0u
+#define BACKEND_ROOT "/local/domain/0/backend/vmsg"
+#define HOST_ROOT    "/local/domain/0/xenmsg"
+
+struct backend {
+	sd_event *event;
+	struct log *log;
+	struct backend_limits limits;
+	const struct backend_ops *ops;
+	void *priv;
+	struct backend_stats stats;
+
+	struct grants *grants;
+	struct chans *chans;
+	struct store *store;
+	struct domains *domains;
+	uint16_t generation; /* last one given away; 0: not read yet */
+
+	struct list devices;
+	struct list work; /* devices that have something to do */
+	sd_event_source *work_source;
+	sd_event_source *retry; /* a rescan that failed */
+	bool rescan;
+	bool swept; /* what an earlier broker left has been dealt with */
+};
+
+/* Look at the list of domains again, from the loop. */
+void backend_rescan(struct backend *b);
+
+/* ---------------------------------------------------------------- domains */
+
+struct domain {
+	struct list link;
+	uint16_t domid;
+	uint8_t uuid[16];
+	bool seen;    /* by the scan under way */
+	bool watched; /* its name is */
+	bool lost;    /* had a device whose nodes somebody took away: no other one */
+	struct device *dev;
+};
+
+int domains_new(struct domains **out);
+void domains_free(struct domains *domains);
+/* Compares with the hypervisor's list: devices_consider(), devices_forget(). */
+int domains_scan(struct backend *b);
+/* A domain that runs (or is paused, or shut down and not destroyed yet); or NULL. */
+struct domain *domains_find(const struct domains *domains, uint16_t domid);
+
+/* ---------------------------------------------------------------- devices */
+
+/* The domain has no device: give it one if it is to have one. */
+int devices_consider(struct backend *b, struct domain *dom);
+/* The domain is gone. */
+void devices_forget(struct backend *b, struct domain *dom);
+/* Once, after the first scan: remove nodes whose domain is not there any more. */
+int devices_sweep(struct backend *b);
+/* Down, gone, freed. @dev->dom may have no other one if @lost. */
+void devices_remove(struct device *dev, bool lost);
+/* At the daemon's end. No callbacks. */
+void devices_free(struct backend *b, bool remove_nodes);
+/* The device that @token belongs to, or NULL. */
+struct device *devices_by_token(struct backend *b, const char *token);
+
+/* ---------------------------------------------------------------- address */
+
+/* A new generation, already written. 0 or a negative errno. */
+int address_next(struct backend *b, uint16_t *generation);
+
+#endif
