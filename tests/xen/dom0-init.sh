@@ -50,6 +50,7 @@ done
 # The port that is a terminal: hvc0 is Xen's own console.
 tty=/dev/hvc1
 [ -c $tty ] || stop "the virtio console"
+# shellcheck disable=SC2094 # it is a terminal
 exec <$tty >$tty 2>&1
 stty raw -echo
 echo "xen-test: machine is waiting"

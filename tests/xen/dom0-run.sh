@@ -24,17 +24,33 @@ for guest in $XT_GUESTS; do
 done
 
 if [ "$1" = shell ]; then
-	echo "dom0 of the test machine. Try: xl list; guest alice uname -a; exit"
-	# What the interactive shell reads first: the functions of scenarios.
 	stty sane
-	ENV=/p/xt/lib.sh setsid cttyhack sh -i
+	echo "dom0 of the test machine. Try: xl list; guest alice uname -a; exit"
+	# ENV is what an interactive shell reads first.
+	ENV=/p/xt/lib.sh setsid -c sh -i
+	# The terminal was hung up with its shell, the port was not.
 	printf 'EXIT 0\n' >&9
-	printf '\036end\n'
 	exec sleep 3600
 fi
 
 scenario=$2
-sh -c '. /p/xt/lib.sh; . "$0"; exit 0' "/p/scenarios/$scenario.sh" </dev/null
+: >"$XT/checks"
+: >"$XT/failures"
+dmesg | wc -l >"$XT/dmesg.before"
+
+sh -c '. /p/xt/lib.sh; . "$0"; exit 0' "/p/scenarios/$scenario.sh" </dev/null &
+pid=$!
+
+# The watchdog's request, if it comes.
+(
+	read -r _ || exit
+	kill -STOP $pid
+	fail 'the watchdog has ended it'
+	xt_processes
+	xt_finish "$scenario"
+) </dev/hvc1 &
+
+wait $pid
 status=$?
 [ $status -eq 0 ] || fail "the script ended with exit status $status"
 xt_finish "$scenario"

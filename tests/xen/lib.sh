@@ -247,14 +247,28 @@ xt_tail()
 	tail -n 15 "$2" | tr -d '\r'
 }
 
+# Who is there, but for kernel threads.
+xt_processes()
+{
+	echo '..... processes of dom0:'
+	# shellcheck disable=SC2009 # pgrep does not show states
+	ps -o pid,ppid,stat,args | grep -v ' \['
+	for xt_name in $XT_GUESTS; do
+		[ -S $XT/"$xt_name".sock ] || continue
+		echo "..... processes of $xt_name:"
+		timeout 5 guest-exec $XT/"$xt_name".sock \
+			sh -c 'ps -o pid,ppid,stat,args | grep -v " \["'
+	done
+}
+
 # What helps to understand a failure.
 xt_post_mortem()
 {
-	for xt_file in $XT/*.out; do
+	for xt_file in "$XT"/*.out; do
 		xt_job=${xt_file##*/}
 		[ -e "$xt_file" ] && xt_tail "${xt_job%.out}" "$xt_file"
 	done
-	dmesg | tail -n 15 >$XT/dmesg
+	dmesg | tail -n +$(($(cat $XT/dmesg.before) + 1)) >$XT/dmesg
 	xt_tail "dom0's kernel messages" $XT/dmesg
 	for xt_file in "$XT_CONSOLES"/guest-*.log; do
 		save_file "$xt_file"
@@ -266,8 +280,7 @@ xt_post_mortem()
 # xt_finish SCENARIO: prints the verdict and hands it to the harness.
 xt_finish()
 {
-	xt_checks=$(wc -l <$XT/checks 2>/dev/null) || xt_checks=0
-	[ "${xt_checks:-0}" -gt 0 ] || fail 'the scenario checked nothing'
+	[ -s $XT/checks ] || fail 'the scenario checked nothing'
 	if [ -s $XT/failures ]; then
 		xt_post_mortem
 		echo '..... failed:'

@@ -10,9 +10,9 @@ descriptors (no path, so no length limit and no race at the start):
 
 Xen's and dom0's kernel messages go by the serial port into a log file.
 
-The machine never waits for ever: watch() ends when its caller is satisfied,
-or QEMU ends, or one of the two limits of wall time is over, the whole one or
-the one without a byte of output.
+Nothing waits for ever: watch() ends when its caller is satisfied, or the
+machine crashes or ends, or one of the two limits of wall time is over, the
+whole one or the one without a byte of output.  kill() ends QEMU for certain.
 """
 import json
 import os
@@ -50,7 +50,7 @@ live = set()
 
 
 class Overdue(Failure):
-    """A limit of wall time is over; QEMU has been ended."""
+    """A limit of wall time is over."""
 
 
 def arguments(clock, payload, memory, writable):
@@ -157,7 +157,11 @@ class Machine:
         self.text.sendall(line.encode() + b"\n")
 
     def watch(self, on_text, on_data, limit, quiet_limit):
-        """Hand what comes out to the two functions until one returns True."""
+        """Hand what comes out to the two functions until one returns True.
+
+        The machine is left running when a limit is over, so that the caller
+        may ask it for its view of things.
+        """
         now = time.monotonic()
         end, quiet_end = now + limit, now + quiet_limit
         handlers = {self.text: on_text, self.data: on_data}
@@ -167,12 +171,14 @@ class Machine:
             while True:
                 now = time.monotonic()
                 if now >= end or now >= quiet_end:
-                    self.kill()
                     raise Overdue(
                         f"watchdog: not done after {limit:.0f} s"
                         if now >= end else
                         f"watchdog: no output for {quiet_limit:.0f} s")
-                for key, _ in selector.select(min(end, quiet_end) - now):
+                ready = selector.select(min(end, quiet_end, now + 1) - now)
+                if not ready and self.has_crashed():
+                    raise Failure("Xen or dom0 has crashed")
+                for key, _ in ready:
                     try:
                         data = key.fileobj.recv(65536)
                     except ConnectionResetError:
@@ -194,6 +200,11 @@ class Machine:
         except OSError:
             return ""
         return "\n".join(text.replace("\r", "").splitlines()[-lines:])
+
+    def has_crashed(self):
+        """What Xen says before a reboot that may never come."""
+        text = self.last_words()
+        return "Hardware Dom0 crashed" in text or "Panic on CPU" in text
 
     def kill(self):
         if self.process.poll() is None:

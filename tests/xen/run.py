@@ -32,6 +32,7 @@ from control import Receiver
 
 # Wall seconds, unless a scenario says otherwise in a comment.
 LIMIT, QUIET_LIMIT = 300, 90
+POST_MORTEM_LIMIT = 20
 END = b"\x1eend\n"
 # Guests get the same from lib.sh.  The block device's first page was read
 # before the snapshot, in search of partitions.  The size is given because
@@ -100,6 +101,7 @@ def run_scenario(name, options, start, snapshot_file, alone):
     out = path("out", name)
     shutil.rmtree(out, ignore_errors=True)
     receiver = Receiver(out)
+    words = ""
     limit, quiet = limits(scenario_file(name, options.payload))
     with open(path("log", name + ".log"), "wb") as log:
         printer = Printer(name, log, alone)
@@ -118,22 +120,19 @@ def run_scenario(name, options, start, snapshot_file, alone):
             try:
                 box.send(f"{start} scenario {name}")
                 box.watch(on_text, on_data, limit, quiet)
+            except machine.Overdue as error:
+                # dom0 may still be able to tell where things stand.
+                printer.feed(f"\n{error}\n".encode())
+                box.send("post-mortem")
+                box.watch(on_text, on_data, POST_MORTEM_LIMIT,
+                          POST_MORTEM_LIMIT)
             finally:
+                words = box.last_words()
                 box.kill()
         except Failure as error:
-            words = (f"\n{error}\n..... the machine's last words:\n"
-                     f"{box_words(name)}\nscenario {name}: failed\n")
-            printer.feed(words.encode())
+            printer.feed(f"\n{error}\n..... the end of the serial log:\n"
+                         f"{words}\nscenario {name}: failed\n".encode())
     return receiver.status == 0, time.monotonic() - started
-
-
-def box_words(name):
-    try:
-        with open(path("log", name + ".serial.log"), "rb") as f:
-            text = f.read().decode(errors="replace").replace("\r", "")
-    except OSError:
-        return ""
-    return "\n".join(text.splitlines()[-15:])
 
 
 def check(options, start, snapshot_file):

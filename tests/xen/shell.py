@@ -13,8 +13,6 @@ import tty
 import snapshot
 from common import Failure, path
 
-END = b"\x1eend"
-
 
 def run(clock, snapshot_file, disk, start):
     box = snapshot.load(clock, snapshot_file, disk,
@@ -22,9 +20,11 @@ def run(clock, snapshot_file, disk, start):
     keyboard = sys.stdin.fileno()
     saved = termios.tcgetattr(keyboard) if os.isatty(keyboard) else None
     try:
-        box.send(f"{start} shell")
         if saved:
+            columns, rows = os.get_terminal_size(keyboard)
+            start = f"stty rows {rows} cols {columns}; {start}"
             tty.setraw(keyboard)
+        box.send(f"{start} shell")
         with selectors.DefaultSelector() as selector:
             for source in (keyboard, box.text, box.data):
                 selector.register(source, selectors.EVENT_READ)
@@ -38,9 +38,9 @@ def run(clock, snapshot_file, disk, start):
                     elif key.fileobj == keyboard:
                         box.text.sendall(data)
                     elif key.fileobj == box.text:
-                        os.write(1, data.partition(END)[0])
-                        if END in data:
-                            return 0
+                        os.write(1, data)
+                    elif data.startswith(b"EXIT"):
+                        return 0
     finally:
         if saved:
             termios.tcsetattr(keyboard, termios.TCSADRAIN, saved)
