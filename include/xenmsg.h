@@ -73,13 +73,20 @@ int xenmsg_open(struct xenmsg **out, const struct xenmsg_options *options);
 void xenmsg_close(struct xenmsg *x);
 /*
  * Becomes readable when there is something to do for xenmsg_dispatch(): to be
- * used with poll(), epoll or an event loop.
+ * used with poll(), epoll or an event loop. It tells of what is new: after
+ * xenmsg_dispatch(), receive from every port and fetch events until -EAGAIN,
+ * and try again to send what got -EAGAIN.
  */
-int xenmsg_fd(const struct xenmsg *x);
+int xenmsg_fd(struct xenmsg *x);
 /* Do what is due, without waiting. -EHOSTDOWN: the device is gone for good. */
 int xenmsg_dispatch(struct xenmsg *x);
-/* Wait until something happened, and do it. 1: something did; 0: time passed. */
+/*
+ * Wait until something happened, and do it. 1: something did, as after
+ * xenmsg_dispatch(); 0: time passed.
+ */
 int xenmsg_wait(struct xenmsg *x, int timeout);
+/* After -EHOSTDOWN for the device: why it is gone, in words. NULL: it is not. */
+const char *xenmsg_reason(const struct xenmsg *x);
 /* Own address now; 0 while there is no connection. */
 uint32_t xenmsg_address(const struct xenmsg *x);
 /* Publish lazy messages too, and wait until all sent messages are answered. */
@@ -108,15 +115,24 @@ struct xenmsg_bind {
  */
 int xenmsg_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind *bind,
 		     struct xenmsg_port **out);
-/* What was received and not released is dropped, messages held included. */
+/*
+ * What was received and not released is dropped, messages held included. What
+ * was sent goes on. Closes the port's pools, too.
+ */
 void xenmsg_port_close(struct xenmsg_port *port);
 uint32_t xenmsg_port_number(const struct xenmsg_port *port);
 
 /* ------------------------------------------------------------------- send */
 
-#define XENMSG_LAZY	1u /* do not wake the peer for this one */
+/*
+ * XENMSG_LAZY: do not wake the peer for this one. It is there when the peer is
+ * awake anyway; else it goes with the next message that is not lazy, with a
+ * wait, a receive that finds nothing, xenmsg_flush(), or xenmsg_dispatch(), for
+ * which xenmsg_fd() becomes readable within a millisecond.
+ */
+#define XENMSG_LAZY	1u
 #define XENMSG_NONBLOCK 2u /* -EAGAIN instead of waiting for room */
-#define XENMSG_CONFIRM	4u /* an XENMSG_SENT event says when it is answered */
+#define XENMSG_CONFIRM	4u /* an XENMSG_SENT event says when, and how, it is answered */
 
 /*
  * Send @len bytes to @number at @addr. Returns 0 as soon as the data is the
@@ -175,6 +191,7 @@ void xenmsg_release(struct xenmsg_msg *msg);
  */
 int xenmsg_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, size_t bytes,
 		     struct xenmsg_pool **out, int timeout);
+/* Messages in it go on; the memory must not be touched any more. */
 void xenmsg_pool_close(struct xenmsg_pool *pool);
 /* Room for @len bytes in a row: 0, -EAGAIN, -EMSGSIZE, -EHOSTDOWN (receiver gone). */
 int xenmsg_pool_get(struct xenmsg_pool *pool, size_t len, void **data, unsigned flags);

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Pages of the driver, taken for a message, and in the hands of the application.
+ *
+ * A struct xenmsg_buffer holds the pages' numbers in opaque[]: how many there
+ * are, then each of them, then that of the page for their list. The application
+ * can write to all of this: it is checked as far as a mistake would hit others
+ * than itself, and the engine refuses pages that are not with the caller.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib.h"
+
+#define PAGE VMSGIF_PAGE_SIZE
+
+int pages_get(struct xenmsg_port *port, size_t len, unsigned int flags, uint16_t *pages,
+	      unsigned int *nr)
+{
+	unsigned int all;
+	int r;
+
+	*nr = (unsigned int)((len + PAGE - 1) / PAGE);
+	all = *nr + (*nr > VMSGIF_SEGS_MAX);
+	for (;;) {
+		r = vmsg_tx_pages_get(port->x->v, port->engine, all, pages);
+		if (r != -EAGAIN)
+			break;
+		r = make_room(port->x, flags);
+		if (r)
+			break;
+	}
+	if (!r && all == *nr)
+		pages[all] = NO_PAGE;
+	return r;
+}
+
+void pages_put(struct xenmsg_port *port, unsigned int nr, const uint16_t *pages)
+{
+	vmsg_tx_pages_put(port->x->v, port->engine, nr + (pages[nr] != NO_PAGE), pages);
+}
+
+int xenmsg_buffer_get(struct xenmsg_port *port, size_t len, struct xenmsg_buffer *buffer,
+		      unsigned flags)
+{
+	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
+	unsigned int i, nr;
+	int r;
+
+	if (!len || len > XENMSG_MESSAGE_MAX)
+		return len ? -EMSGSIZE : -EINVAL;
+	r = pages_get(port, len, flags, pages, &nr);
+	send_leave(port->x, r != 0);
+	if (r)
+		return r;
+	buffer->nr = (int)nr;
+	buffer->opaque[0] = nr;
+	for (i = 0; i <= nr; i++)
+		buffer->opaque[1 + i] = pages[i];
+	for (i = 0; i < nr; i++) {
+		buffer->iov[i].iov_base = user_tx_page(port->x->user, pages[i]);
+		buffer->iov[i].iov_len = len < PAGE ? len : PAGE;
+		len -= buffer->iov[i].iov_len;
+	}
+	return 0;
+}
+
+/* The buffer's pages, number of them and list page as pages_get() gave them. */
+static int buffer_pages(const struct xenmsg_buffer *buffer, uint16_t *pages, unsigned int *nr)
+{
+	unsigned int i;
+
+	*nr = buffer->opaque[0];
+	if (!*nr || *nr > XENMSG_SEGMENTS_MAX - 1)
+		return -EINVAL;
+	for (i = 0; i <= *nr; i++)
+		pages[i] = (uint16_t)buffer->opaque[1 + i];
+	return 0;
+}
+
+int xenmsg_buffer_send(struct xenmsg_port *port, uint32_t addr, uint32_t number,
+		       struct xenmsg_buffer *buffer, unsigned flags, uint64_t *seq)
+{
+	struct vmsgif_segment segs[XENMSG_SEGMENTS_MAX];
+	struct vmsg_send send = { .addr = addr, .port = number, .form = VMSG_PAGES, .segs = segs };
+	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
+	unsigned int i, nr;
+	int r;
+
+	r = buffer_pages(buffer, pages, &nr);
+	if (r || buffer->nr != (int)nr)
+		return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		if (!buffer->iov[i].iov_len || buffer->iov[i].iov_len > PAGE ||
+		    buffer->iov[i].iov_base != user_tx_page(port->x->user, pages[i]))
+			return -EINVAL;
+		segs[i] = (struct vmsgif_segment){
+			.ref = pages[i],
+			.len = (uint16_t)buffer->iov[i].iov_len,
+		};
+		send.len += segs[i].len;
+	}
+	send.nr_segs = nr;
+	send.list_page = pages[nr];
+	r = send_post(port, &send, flags, NULL, 0, seq);
+	send_leave(port->x, r != 0);
+	if (!r)
+		buffer->opaque[0] = 0;
+	return r;
+}
+
+void xenmsg_buffer_put(struct xenmsg_port *port, struct xenmsg_buffer *buffer)
+{
+	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
+	unsigned int nr;
+
+	if (buffer_pages(buffer, pages, &nr))
+		return;
+	buffer->opaque[0] = 0;
+	pages_put(port, nr, pages);
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Sending.
+ *
+ * A message that fits goes into the slot. Others take pages of the driver; they
+ * are filled after the engine has taken the message and before it is published,
+ * so that nothing is copied for a message that there is no room for.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib.h"
+
+#define PAGE	 VMSGIF_PAGE_SIZE
+#define NO_ENTRY UINT16_MAX
+
+void sent_init(struct xenmsg *x)
+{
+	unsigned int i;
+
+	for (i = 0; i < LIB_SENT_MAX; i++)
+		x->sent[i].next = (uint16_t)(i + 1);
+	x->sent[LIB_SENT_MAX - 1].next = NO_ENTRY;
+	x->free_sent = 0;
+}
+
+/* One try. The entry is taken only if the engine takes the message. */
+static int post(struct xenmsg_port *port, struct vmsg_send *send, unsigned int flags,
+		struct xenmsg_pool *pool, uint16_t head, uint64_t *seq)
+{
+	struct xenmsg *x = port->x;
+	uint16_t i = x->free_sent;
+	struct sent *sent = &x->sent[i];
+	uint64_t number;
+	int r;
+
+	if (i == NO_ENTRY)
+		return -EAGAIN;
+	send->cookie = i + 1u;
+	r = vmsg_send(x->v, port->engine, send, &number);
+	if (r)
+		return r;
+	x->free_sent = sent->next;
+	x->nr_sent++;
+	port->nr_sent++;
+	*sent = (struct sent){
+		.port = port,
+		.pool = pool,
+		.seq = number,
+		.addr = send->addr,
+		.number = send->port,
+		.head = head,
+		.confirm = flags & XENMSG_CONFIRM,
+	};
+	if (seq)
+		*seq = number;
+	return 0;
+}
+
+int make_room(struct xenmsg *x, unsigned int flags)
+{
+	uint64_t before = x->progress;
+
+	x->took_in = true;
+	user_poll(x->user);
+	if (x->progress != before)
+		return 0;
+	if (flags & XENMSG_NONBLOCK)
+		return user_gone(x->user) ? -EHOSTDOWN : -EAGAIN;
+	return lib_wait(x, UINT64_MAX);
+}
+
+int send_post(struct xenmsg_port *port, struct vmsg_send *send, unsigned int flags,
+	      struct xenmsg_pool *pool, uint16_t head, uint64_t *seq)
+{
+	int r;
+
+	send->lazy = flags & XENMSG_LAZY;
+	if (send->lazy)
+		user_lazy(port->x->user);
+	for (;;) {
+		r = post(port, send, flags, pool, head, seq);
+		if (r != -EAGAIN)
+			return r;
+		r = make_room(port->x, flags);
+		if (r)
+			return r;
+	}
+}
+
+void send_leave(struct xenmsg *x, bool stuck)
+{
+	/* Without room, what is lazy has to go, or there never will be. */
+	user_publish(x->user, stuck);
+	if (x->took_in)
+		lib_leave(x);
+	x->took_in = false;
+}
+
+static size_t total_of(const struct iovec *iov, int nr)
+{
+	size_t total = 0;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		if (iov[i].iov_len > XENMSG_MESSAGE_MAX)
+			return SIZE_MAX;
+		total += iov[i].iov_len;
+		if (total > XENMSG_MESSAGE_MAX)
+			return SIZE_MAX;
+	}
+	return total;
+}
+
+/* A place in an array of iovecs. */
+struct source {
+	const struct iovec *iov;
+	size_t offset;
+};
+
+static void gather(struct source *source, char *to, size_t len)
+{
+	size_t n;
+
+	while (len) {
+		n = source->iov->iov_len - source->offset;
+		n = n < len ? n : len;
+		memcpy(to, (const char *)source->iov->iov_base + source->offset, n);
+		to += n;
+		len -= n;
+		source->offset += n;
+		if (source->offset == source->iov->iov_len) {
+			source->iov++;
+			source->offset = 0;
+		}
+	}
+}
+
+static int send_inline(struct xenmsg_port *port, struct vmsg_send *send, const struct iovec *iov,
+		       int nr, unsigned int flags, uint64_t *seq)
+{
+	struct source source = { iov, 0 };
+	char data[XENMSG_INLINE_MAX];
+
+	gather(&source, data, send->len);
+	send->data = data;
+	send->form = VMSG_INLINE;
+	return send_post(port, send, flags, NULL, 0, seq);
+}
+
+static int send_pages(struct xenmsg_port *port, struct vmsg_send *send, const struct iovec *iov,
+		      unsigned int flags, uint64_t *seq)
+{
+	struct vmsgif_segment segs[XENMSG_SEGMENTS_MAX];
+	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
+	struct source source = { iov, 0 };
+	unsigned int i, nr;
+	size_t rest = send->len;
+	int r;
+
+	r = pages_get(port, rest, flags, pages, &nr);
+	if (r)
+		return r;
+	for (i = 0; i < nr; i++) {
+		segs[i] = (struct vmsgif_segment){
+			.ref = pages[i],
+			.len = (uint16_t)(rest < PAGE ? rest : PAGE),
+		};
+		rest -= segs[i].len;
+	}
+	send->form = VMSG_PAGES;
+	send->segs = segs;
+	send->nr_segs = nr;
+	send->list_page = pages[nr];
+	r = send_post(port, send, flags, NULL, 0, seq);
+	if (r) {
+		pages_put(port, nr, pages);
+		return r;
+	}
+	for (i = 0; i < nr; i++)
+		gather(&source, user_tx_page(port->x->user, pages[i]), segs[i].len);
+	return 0;
+}
+
+int xenmsg_sendv(struct xenmsg_port *port, uint32_t addr, uint32_t number, const struct iovec *iov,
+		 int nr, unsigned flags, uint64_t *seq)
+{
+	struct vmsg_send send = { .addr = addr, .port = number };
+	struct xenmsg *x = port->x;
+	size_t total = total_of(iov, nr);
+	int r;
+
+	if (total == SIZE_MAX)
+		return -EMSGSIZE;
+	send.len = (uint32_t)total;
+	if (total <= XENMSG_INLINE_MAX)
+		r = send_inline(port, &send, iov, nr, flags, seq);
+	else
+		r = send_pages(port, &send, iov, flags, seq);
+	send_leave(x, r != 0);
+	return r;
+}
+
+int xenmsg_send(struct xenmsg_port *port, uint32_t addr, uint32_t number, const void *data,
+		size_t len, unsigned flags, uint64_t *seq)
+{
+	/* The data is only read; struct iovec cannot say so. */
+	const struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+
+	return xenmsg_sendv(port, addr, number, &iov, 1, flags, seq);
+}

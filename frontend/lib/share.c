@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Map mode, the sender's side: a pool shared with one port of one receiver.
+ *
+ * Room in it is whole pages in a row, found by the first fit from where the
+ * last was found. Each page knows the first page of its room; a room that is
+ * sent is busy until the receiver has released the message.
+ *
+ * A pool being closed waits for its messages, then for the answer to POOL_DEL
+ * (the receiver has unmapped it), and then ends the grants.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib.h"
+
+#define PAGE	  VMSGIF_PAGE_SIZE
+#define FREE_PAGE UINT16_MAX
+
+static int start_add(struct xenmsg *x, void *arg, uint64_t cookie)
+{
+	const struct xenmsg_pool *pool = arg;
+
+	return vmsg_pool_add(x->v, pool->port->engine, pool->id, pool->addr, pool->number,
+			     user_pool_directory(pool->memory), pool->nr_pages, cookie);
+}
+
+/* The lowest id that no pool has, -1 if all are taken. */
+static int free_id(const struct xenmsg *x)
+{
+	const struct xenmsg_pool *pool;
+	uint64_t used = 0;
+
+	_Static_assert(VMSGIF_MAP_POOLS_MAX == 64, "a bit for each id");
+	list_for_each_entry(pool, &x->pools, link)
+		used |= UINT64_C(1) << pool->id;
+	return ~used ? __builtin_ctzll(~used) : -1;
+}
+
+static struct xenmsg_pool *new_pool(struct xenmsg_port *port, unsigned int nr_pages)
+{
+	struct xenmsg_pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return NULL;
+	pool->x = port->x;
+	pool->port = port;
+	pool->nr_pages = nr_pages;
+	list_init(&pool->link);
+	pool->head = malloc(nr_pages * sizeof(*pool->head));
+	pool->busy = calloc(nr_pages, sizeof(*pool->busy));
+	if (!pool->head || !pool->busy) {
+		pool_destroy(pool);
+		return NULL;
+	}
+	memset(pool->head, 0xff, nr_pages * sizeof(*pool->head));
+	return pool;
+}
+
+void pool_destroy(struct xenmsg_pool *pool)
+{
+	call_end(&pool->call);
+	list_del(&pool->link);
+	user_pool_free(pool->x->user, pool->memory);
+	free(pool->head);
+	free(pool->busy);
+	free(pool);
+}
+
+static int share(struct xenmsg_pool *pool, uint32_t addr, uint32_t number)
+{
+	struct xenmsg *x = pool->x;
+	int id = free_id(x);
+	int r;
+
+	if (id < 0)
+		return -ENOBUFS;
+	r = user_pool_new(x->user, VMSGIF_ADDR_DOMID(addr), pool->nr_pages, &pool->memory);
+	if (r)
+		return r;
+	pool->va = user_pool_memory(pool->memory);
+	pool->id = (unsigned int)id;
+	pool->addr = addr;
+	pool->number = number;
+	list_add_tail(&x->pools, &pool->link);
+	return 0;
+}
+
+int xenmsg_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, size_t bytes,
+		     struct xenmsg_pool **out, int timeout)
+{
+	struct xenmsg_pool *pool;
+	size_t pages = bytes / PAGE + !!(bytes % PAGE);
+	int r;
+
+	if (!pages || pages > VMSGIF_POOL_PAGES_MAX)
+		return -EINVAL;
+	/* A client in the broker's domain has no domain that grants could name. */
+	if (VMSGIF_ADDR_DOMID(addr) & VMSGIF_ADDR_LOCAL)
+		return -EACCES;
+	pool = new_pool(port, (unsigned int)pages);
+	if (!pool)
+		return -ENOMEM;
+	r = share(pool, addr, number);
+	if (r) {
+		pool_destroy(pool);
+		return r;
+	}
+	r = call_run(port->x, &pool->call, start_add, pool, user_deadline(timeout), true);
+	if (r) {
+		/* If the answer may still come, closing goes on from there. */
+		pool->added = pool->call.cookie;
+		xenmsg_pool_close(pool);
+		return r;
+	}
+	pool->added = true;
+	*out = pool;
+	return 0;
+}
+
+static void ask_to_delete(struct xenmsg_pool *pool)
+{
+	struct call *call = &pool->call;
+	int r;
+
+	if (call->cookie) {
+		if (!call->done)
+			return; /* POOL_ADD is under way */
+		call_end(call);
+		if (call->answer.status) {
+			pool->added = false;
+			return;
+		}
+	}
+	call_begin(pool->x, call);
+	r = vmsg_pool_del(pool->x->v, pool->id, call->cookie);
+	if (!r) {
+		pool->asked = true;
+		return;
+	}
+	call_end(call);
+	/* No room for the request, or not free of messages: later. Else it does not exist. */
+	if (r != -EAGAIN && r != -EBUSY)
+		pool->added = false;
+}
+
+void pool_close_step(struct xenmsg_pool *pool)
+{
+	struct xenmsg *x = pool->x;
+
+	if (!pool->closing || pool->nr_sent)
+		return;
+	if (pool->added && !pool->asked)
+		ask_to_delete(pool);
+	if (pool->asked && pool->call.done)
+		pool->added = false;
+	if (!pool->added) {
+		x->nr_closing--;
+		pool_destroy(pool);
+	}
+}
+
+void xenmsg_pool_close(struct xenmsg_pool *pool)
+{
+	struct xenmsg *x;
+
+	if (!pool || pool->closing)
+		return;
+	x = pool->x;
+	pool->closing = true;
+	x->nr_closing++;
+	pool_close_step(pool);
+	user_publish(x->user, true);
+}
+
+/* The first of @n free pages in a row between pages @from and @to, or @to. */
+static unsigned int find_room(const struct xenmsg_pool *pool, unsigned int from, unsigned int to,
+			      unsigned int n)
+{
+	unsigned int i, run = 0;
+
+	for (i = from; i < to; i++) {
+		run = pool->head[i] == FREE_PAGE ? run + 1 : 0;
+		if (run == n)
+			return i + 1 - n;
+	}
+	return to;
+}
+
+static int get_room(struct xenmsg_pool *pool, unsigned int n, void **data)
+{
+	unsigned int i, first;
+
+	first = find_room(pool, pool->next, pool->nr_pages, n);
+	if (first == pool->nr_pages) {
+		first = find_room(pool, 0, pool->nr_pages, n);
+		if (first == pool->nr_pages)
+			return -EAGAIN;
+	}
+	for (i = first; i < first + n; i++)
+		pool->head[i] = (uint16_t)first;
+	pool->busy[first] = false;
+	pool->next = (first + n) % pool->nr_pages;
+	*data = pool->va + (size_t)first * PAGE;
+	return 0;
+}
+
+int xenmsg_pool_get(struct xenmsg_pool *pool, size_t len, void **data, unsigned flags)
+{
+	size_t pages = len / PAGE + !!(len % PAGE);
+	struct xenmsg *x = pool->x;
+	int r;
+
+	if (!len)
+		return -EINVAL;
+	if (pages > pool->nr_pages || len > XENMSG_MESSAGE_MAX)
+		return -EMSGSIZE;
+	do {
+		r = pool->gone ? -EHOSTDOWN : get_room(pool, (unsigned int)pages, data);
+	} while (r == -EAGAIN && !(r = make_room(x, flags)));
+	if (r || x->took_in)
+		send_leave(x, r != 0);
+	return r;
+}
+
+void pool_put_room(struct xenmsg_pool *pool, unsigned int head)
+{
+	unsigned int i;
+
+	for (i = head; i < pool->nr_pages && pool->head[i] == head; i++)
+		pool->head[i] = FREE_PAGE;
+}
+
+/* The first page of the room that [@data, @data + @len) lies in, or -EINVAL. */
+static int room_of(const struct xenmsg_pool *pool, const void *data, size_t len)
+{
+	size_t offset = (size_t)((uintptr_t)data - (uintptr_t)pool->va);
+	size_t last = offset + (len ? len - 1 : 0);
+	size_t bytes = (size_t)pool->nr_pages * PAGE;
+	uint16_t head;
+
+	if (offset >= bytes || last < offset || last >= bytes)
+		return -EINVAL;
+	head = pool->head[offset / PAGE];
+	if (head == FREE_PAGE || head != pool->head[last / PAGE] || pool->busy[head])
+		return -EINVAL;
+	return head;
+}
+
+void xenmsg_pool_put(struct xenmsg_pool *pool, void *data)
+{
+	int head = room_of(pool, data, 0);
+
+	if (head >= 0)
+		pool_put_room(pool, (unsigned int)head);
+}
+
+int xenmsg_pool_send(struct xenmsg_pool *pool, void *data, size_t len, unsigned flags,
+		     uint64_t *seq)
+{
+	struct vmsg_send send = {
+		.addr = pool->addr,
+		.port = pool->number,
+		.len = (uint32_t)len,
+		.form = VMSG_MAP,
+		.map_id = pool->id,
+	};
+	int head, r;
+
+	head = len && len <= XENMSG_MESSAGE_MAX ? room_of(pool, data, len) : -EINVAL;
+	if (head < 0)
+		return head;
+	if (pool->gone)
+		return -EHOSTDOWN;
+	send.map_offset = (uint32_t)((char *)data - pool->va);
+	r = send_post(pool->port, &send, flags, pool, (uint16_t)head, seq);
+	if (!r) {
+		pool->busy[head] = true;
+		pool->nr_sent++;
+	}
+	send_leave(pool->x, r != 0);
+	return r;
+}

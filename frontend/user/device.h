@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the userspace frontend share; see user.h for the model. */
+#ifndef XENMSG_USER_DEVICE_H
+#define XENMSG_USER_DEVICE_H
+
+#include <xenevtchn.h>
+#include <xengnttab.h>
+#include <xentoollog.h>
+
+#include "store.h"
+#include "user.h"
+
+/* Foreign pools mapped at a time; 1024 pages each at most. */
+#define USER_MAP_SLOTS 64
+
+/* Pages granted to one domain, in a row, and their references. */
+struct shared {
+	void *va; /* NULL: none */
+	unsigned int nr;
+	uint32_t *refs;
+};
+
+/* Pages of a pool, and the page that lists them. */
+struct user_pool {
+	struct shared pages;
+	struct shared directory;
+};
+
+/*
+ * A pool of another domain, mapped here. It has a gntdev file of its own,
+ * because closing the file is how its mapping is given back when the address
+ * range itself lives on; see mappool.c.
+ */
+struct foreign {
+	xengnttab_handle *gnttab; /* NULL: detached, or not in use */
+	void *va;		  /* NULL: not in use */
+	unsigned int nr_pages;
+};
+
+enum user_phase {
+	USER_FINDING,	/* at open: there is no device yet */
+	USER_CLOSING,	/* at open: saying Closing for a dead owner */
+	USER_CLOSED,	/* at open: said Closed for it */
+	USER_START,	/* Initialising; waiting for InitWait */
+	USER_OFFERED,	/* Initialised; waiting for Connected */
+	USER_CONNECTED, /* Connected */
+	USER_GONE,	/* closed for good */
+};
+
+struct user {
+	struct user_params params;
+	int lock_fd;
+	struct store store;
+
+	enum user_phase phase;
+	uint64_t epoch; /* echoed last, by us or by a dead owner; 0: none */
+	uint64_t instance;
+	bool retry;   /* the last step failed */
+	char *reason; /* USER_GONE: why; NULL: no memory for it */
+
+	xengntshr_handle *gntshr;
+	xenevtchn_handle *evtchn;
+	evtchn_port_t port;
+	bool bound; /* port is */
+
+	/* Made at the first InitWait, when the broker's limits are known. */
+	struct vmsg *v;
+	unsigned int ring_order;
+	struct shared tx_ring, rx_ring;
+	struct user_pool tx, rx;
+	void **tx_pages, **rx_pages;
+
+	int epoll_fd, timer_fd;
+	uint64_t timer;	 /* when timer_fd fires; UINT64_MAX: it does not */
+	uint64_t now;	 /* time of the last look at the clock */
+	uint64_t events; /* received */
+
+	struct foreign foreign[USER_MAP_SLOTS];
+	struct xentoollog_logger quiet;
+};
+
+/* pages.c */
+int shared_new(struct user *user, uint32_t domid, unsigned int nr, bool writable,
+	       struct shared *out);
+void shared_free(struct user *user, struct shared *shared);
+int pool_new(struct user *user, uint32_t domid, unsigned int nr, bool writable,
+	     struct user_pool *pool);
+void pool_free(struct user *user, struct user_pool *pool);
+
+/* channel.c: what the rings need, once */
+int channel_new(struct user *user, unsigned int max_order);
+void channel_free(struct user *user);
+
+/* connect.c */
+/* Decide where to start from what the last owner left. */
+int connect_begin(struct user *user);
+/* Look at the backend's state, and do what follows. Errors are for the one who opens. */
+int connect_step(struct user *user);
+/* Close the device towards the broker, waiting a little for it to follow. */
+void connect_end(struct user *user);
+/* The device is gone for good; @why may be NULL and is copied. */
+void connect_gone(struct user *user, const char *why);
+
+/* mappool.c */
+void mappool_ops(struct vmsg_ops *ops);
+void mappool_free_all(struct user *user);
+
+/* events.c */
+int events_open(struct user *user);
+void events_close(struct user *user);
+/* Sleep until the file descriptors say something, or @deadline. */
+bool events_sleep(struct user *user, uint64_t deadline);
+
+/* lock.c: a file descriptor that holds the lock, -EBUSY, or another error */
+int lock_take(const char *path);
+
+#endif /* XENMSG_USER_DEVICE_H */

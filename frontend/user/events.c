@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Waking up: one epoll descriptor over the event channel, xenstore's watches
+ * and a timer.
+ *
+ * Nothing here happens per message. The clock is read when a wait ends and when
+ * the first of several lazy messages is sent; an event costs its read and its
+ * unmask, and the broker sends one only when it was asked to (vmsg_arm()), which
+ * we do when there is nothing left to take in. So the port is unmasked at once:
+ * no second event comes before the next arm.
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "device.h"
+
+/* Responses taken in at a time, and times before others get a turn. */
+#define BUDGET 64
+#define ROUNDS 8
+/* When xenstore fails us in the middle of connecting, try again after this. */
+#define RETRY_NS (100 * NS_PER_MS)
+
+enum source { SOURCE_EVTCHN, SOURCE_STORE, SOURCE_TIMER, SOURCES };
+
+static int add(struct user *user, int fd, enum source source)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = source };
+
+	return epoll_ctl(user->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+int events_open(struct user *user)
+{
+	int r;
+
+	user->timer = UINT64_MAX;
+	user->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (user->epoll_fd < 0)
+		return -errno;
+	user->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (user->timer_fd < 0)
+		return -errno;
+	r = add(user, user->timer_fd, SOURCE_TIMER);
+	if (!r)
+		r = add(user, xenevtchn_fd(user->evtchn), SOURCE_EVTCHN);
+	if (!r)
+		r = add(user, store_fd(&user->store), SOURCE_STORE);
+	return r;
+}
+
+void events_close(struct user *user)
+{
+	if (user->timer_fd >= 0)
+		close(user->timer_fd);
+	if (user->epoll_fd >= 0)
+		close(user->epoll_fd);
+	user->timer_fd = user->epoll_fd = -1;
+}
+
+int user_fd(const struct user *user)
+{
+	return user->epoll_fd;
+}
+
+uint64_t user_deadline(int ms)
+{
+	if (ms <= 0)
+		return ms ? UINT64_MAX : 0;
+	return clock_now_ns() + (uint64_t)ms * NS_PER_MS;
+}
+
+bool user_expired(const struct user *user, uint64_t deadline)
+{
+	return user->now >= deadline;
+}
+
+/* Fire at @when at the latest. One that is set already for earlier does, too. */
+static void timer_set(struct user *user, uint64_t when)
+{
+	struct itimerspec its = {
+		.it_value = { .tv_sec = (time_t)(when / NS_PER_S),
+			      .tv_nsec = (long)(when % NS_PER_S) },
+	};
+
+	if (when >= user->timer)
+		return;
+	if (!timerfd_settime(user->timer_fd, TFD_TIMER_ABSTIME, &its, NULL))
+		user->timer = when;
+}
+
+void user_lazy(struct user *user)
+{
+	if (vmsg_deadline(user->v) == UINT64_MAX)
+		user->now = clock_now_ns();
+}
+
+void user_publish(struct user *user, bool force)
+{
+	if (vmsg_publish(user->v, force, user->now))
+		xenevtchn_notify(user->evtchn, user->port);
+	timer_set(user, vmsg_deadline(user->v));
+}
+
+/* The other end broke the protocol: the engine has stopped, the device is closed. */
+static void broken(struct user *user)
+{
+	connect_gone(user, vmsg_broken(user->v));
+	store_put_state(&user->store, XenbusStateClosed);
+}
+
+void user_poll(struct user *user)
+{
+	int i = 0;
+
+	if (user->phase != USER_CONNECTED)
+		return;
+	while (vmsg_poll(user->v, BUDGET, user->now) && ++i < ROUNDS)
+		;
+	if (vmsg_broken(user->v))
+		broken(user);
+}
+
+bool user_arm(struct user *user)
+{
+	return user->phase == USER_CONNECTED && vmsg_arm(user->v);
+}
+
+static void take_event(struct user *user)
+{
+	xenevtchn_port_or_error_t port = xenevtchn_pending(user->evtchn);
+
+	if (port < 0)
+		return;
+	user->events++;
+	xenevtchn_unmask(user->evtchn, (evtchn_port_t)port);
+}
+
+static void take_store(struct user *user)
+{
+	int r = store_take_events(&user->store);
+
+	if (r < 0)
+		connect_gone(user, "the connection to xenstore is lost");
+	else
+		user->retry = connect_step(user) != 0;
+	if (user->retry)
+		timer_set(user, clock_now_ns() + RETRY_NS);
+}
+
+static void take_timer(struct user *user)
+{
+	uint64_t count;
+
+	/* Somebody may have read it before us; the timer is over in any case. */
+	if (read(user->timer_fd, &count, sizeof(count)) < 0 && errno == EAGAIN)
+		return;
+	user->timer = UINT64_MAX;
+	if (user->retry)
+		take_store(user);
+}
+
+static int wait_fds(struct user *user, struct epoll_event events[SOURCES], uint64_t deadline)
+{
+	uint64_t now;
+	int ms = -1;
+
+	if (!deadline) {
+		ms = 0;
+	} else if (deadline != UINT64_MAX) {
+		now = clock_now_ns();
+		ms = now >= deadline ? 0 : (int)((deadline - now + NS_PER_MS - 1) / NS_PER_MS);
+	}
+	return epoll_wait(user->epoll_fd, events, SOURCES, ms);
+}
+
+bool events_sleep(struct user *user, uint64_t deadline)
+{
+	struct epoll_event events[SOURCES];
+	int i, n;
+
+	n = wait_fds(user, events, deadline);
+	user->now = clock_now_ns();
+	for (i = 0; i < n; i++) {
+		switch (events[i].data.u32) {
+		case SOURCE_EVTCHN:
+			take_event(user);
+			break;
+		case SOURCE_STORE:
+			take_store(user);
+			break;
+		default:
+			take_timer(user);
+			break;
+		}
+	}
+	return n > 0;
+}
+
+bool user_dispatch(struct user *user)
+{
+	bool any = events_sleep(user, 0);
+
+	user_poll(user);
+	user_publish(user, true);
+	return any;
+}
+
+bool user_wait(struct user *user, uint64_t deadline)
+{
+	bool any;
+
+	user_publish(user, true);
+	any = user_arm(user) || events_sleep(user, deadline);
+	user_poll(user);
+	user_publish(user, false);
+	return any;
+}

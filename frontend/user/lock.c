@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Who owns the device in this guest: whoever holds this lock.
+ *
+ * flock() goes with the process, however it ends. The file stays: removing it
+ * would let two processes lock two files of the same name.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "device.h"
+
+#define LOCK_DIR "/run/lock"
+#define LOCK	 LOCK_DIR "/xenmsg-vmsg0.lock"
+
+static int open_lock(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int lock_take(const char *path)
+{
+	int fd, r;
+
+	fd = open_lock(path ? path : LOCK);
+	if (fd == -ENOENT && !path) {
+		/* A guest so small that nobody made it. */
+		mkdir("/run", 0755);
+		mkdir(LOCK_DIR, 0755);
+		fd = open_lock(LOCK);
+	}
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}

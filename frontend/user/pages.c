@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Pages that other domains may see, from gntalloc.
+ *
+ * Each page names one domain for its life, and is new and zeroed by the kernel
+ * (drivers/xen/gntalloc.c:add_grefs()), so nothing of an owner before can be
+ * in it. Giving pages back is an munmap(); the kernel keeps those that the
+ * other domain still maps until it lets go. All of the guest's processes
+ * together have 1024 of them unless the module is told otherwise.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device.h"
+
+int shared_new(struct user *user, uint32_t domid, unsigned int nr, bool writable,
+	       struct shared *out)
+{
+	struct shared shared = { .nr = nr, .refs = calloc(nr, sizeof(*shared.refs)) };
+	int r;
+
+	if (!shared.refs)
+		return -ENOMEM;
+	errno = 0;
+	shared.va = xengntshr_share_pages(user->gntshr, domid, (int)nr, shared.refs, writable);
+	if (!shared.va) {
+		r = errno ? -errno : -ENOMEM;
+		free(shared.refs);
+		return r;
+	}
+	*out = shared;
+	return 0;
+}
+
+void shared_free(struct user *user, struct shared *shared)
+{
+	if (shared->va)
+		xengntshr_unshare(user->gntshr, shared->va, shared->nr);
+	free(shared->refs);
+	*shared = (struct shared){ 0 };
+}
+
+int pool_new(struct user *user, uint32_t domid, unsigned int nr, bool writable,
+	     struct user_pool *pool)
+{
+	int r;
+
+	r = shared_new(user, domid, nr, writable, &pool->pages);
+	if (r)
+		return r;
+	r = shared_new(user, domid, 1, false, &pool->directory);
+	if (r) {
+		shared_free(user, &pool->pages);
+		return r;
+	}
+	memcpy(pool->directory.va, pool->pages.refs, nr * sizeof(*pool->pages.refs));
+	return 0;
+}
+
+void pool_free(struct user *user, struct user_pool *pool)
+{
+	shared_free(user, &pool->directory);
+	shared_free(user, &pool->pages);
+}
+
+int user_pool_new(struct user *user, uint32_t domid, unsigned int nr_pages, struct user_pool **out)
+{
+	struct user_pool *pool;
+	int r;
+
+	if (!nr_pages || nr_pages > VMSGIF_POOL_PAGES_MAX)
+		return -EINVAL;
+	pool = calloc(1, sizeof(*pool));
+	if (!pool)
+		return -ENOMEM;
+	r = pool_new(user, domid, nr_pages, false, pool);
+	if (r) {
+		free(pool);
+		return r;
+	}
+	*out = pool;
+	return 0;
+}
+
+void user_pool_free(struct user *user, struct user_pool *pool)
+{
+	if (!pool)
+		return;
+	pool_free(user, pool);
+	free(pool);
+}
+
+void *user_pool_memory(const struct user_pool *pool)
+{
+	return pool->pages.va;
+}
+
+uint32_t user_pool_directory(const struct user_pool *pool)
+{
+	return pool->directory.refs[0];
+}
