@@ -133,6 +133,7 @@ void sim_fail_reset(void)
 	struct copy_fault *fault;
 
 	sim_fault_forget(NULL);
+	sim_hooks_forget(NULL);
 	while ((fault = copy_faults)) {
 		copy_faults = fault->next;
 		free(fault);
@@ -216,20 +217,20 @@ bool sim_call_begin(struct sim_process *process, enum sim_call call)
 	sim_world->counts.calls[call]++;
 	sim_world->counts.calls[SIM_CALL_ANY]++;
 
+	sim_hooks_before(process, call);
+	if (process->state != PROCESS_ALIVE)
+		return fail(SIM_DEAD_ERRNO);
 	last = process->kill_n && !--process->kill_n;
 	if (last && process->kill_when == SIM_BEFORE) {
 		sim_process_kill(process);
 		return fail(SIM_DEAD_ERRNO);
 	}
-	err = take_fault(process, call);
-	if (err && last) {
-		sim_process_kill(process);
-		return fail(SIM_DEAD_ERRNO);
-	}
-	if (err)
-		return fail(err);
 	process->kill_after = last;
-	return true;
+	err = take_fault(process, call);
+	if (!err)
+		return true;
+	errno = err;
+	return sim_call_end(process) && false;
 }
 
 /* Keeps errno, unless this was the end. */
@@ -237,6 +238,7 @@ bool sim_call_end(struct sim_process *process)
 {
 	int saved = errno;
 
+	sim_hooks_after(process);
 	if (process->state == PROCESS_ALIVE && process->kill_after)
 		sim_process_kill(process);
 	if (process->state != PROCESS_ALIVE)

@@ -66,14 +66,19 @@ int xengnttab_set_max_grants(xengnttab_handle *xgt, uint32_t nr_grants)
 	return 0;
 }
 
-static int check_notify(struct domain *dom, bool writable, uint32_t offset, evtchn_port_t port)
+/* The library takes offsets beyond the page for "none". */
+static int set_notify(struct mapping *map, uint32_t offset, evtchn_port_t port)
 {
-	if (offset != UINT32_MAX && offset >= SIM_PAGE_SIZE)
-		sim_die("notify offset %u is beyond the page", offset);
-	if (offset != UINT32_MAX && !writable)
+	bool byte = offset < SIM_PAGE_SIZE;
+
+	if (byte && !map->writable)
 		return -EINVAL;
-	if (port != UINT32_MAX && !sim_evtchn_get(dom, port))
+	if (port != UINT32_MAX && !sim_evtchn_get(map->mapper, port))
 		return -EINVAL;
+	map->notify_byte = byte;
+	map->notify_offset = offset;
+	map->notify_event = port != UINT32_MAX;
+	map->notify_port = port;
 	return 0;
 }
 
@@ -126,16 +131,12 @@ static void *map_call(xengnttab_handle *xgt, uint32_t count, const uint32_t *dom
 		return NULL;
 	addr = do_map(xgt, count, domids, stride, refs, prot, &map);
 	if (addr) {
-		r = check_notify(xgt->h.process->dom, map->writable, notify_offset, notify_port);
+		r = set_notify(map, notify_offset, notify_port);
 		if (r) {
 			sim_mapping_free(map);
 			addr = NULL;
 			errno = -r;
 		} else {
-			map->notify_byte = notify_offset != UINT32_MAX;
-			map->notify_offset = notify_offset;
-			map->notify_event = notify_port != UINT32_MAX;
-			map->notify_port = notify_port;
 			sim_store_mapped(xgt->h.process);
 		}
 	}

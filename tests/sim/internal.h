@@ -18,6 +18,7 @@
 #include "sim.h"
 
 struct xs_handle;
+struct sim_coro;
 
 /* Memory and grants: what the hypervisor knows of a domain */
 
@@ -104,7 +105,10 @@ struct sim_process {
 	unsigned int kill_n;
 	enum sim_when kill_when;
 	bool kill_after;
-	unsigned int store_n; /* kill at this store into shared memory; 0: no */
+	unsigned int access_n; /* accesses to shared memory to go; 0: not armed */
+	enum sim_access access_kind;
+	void (*access_fn)(void *arg);
+	void *access_arg;
 	struct sim_counts counts;
 };
 
@@ -241,6 +245,11 @@ bool sim_fault_copy_op(int16_t *status);
 bool sim_fault_xs_conflict(void);
 void sim_fault_forget(const struct sim_process *process);
 
+/* hook.c */
+void sim_hooks_before(struct sim_process *process, enum sim_call call);
+void sim_hooks_after(struct sim_process *process);
+void sim_hooks_forget(const struct sim_process *process);
+
 /* mapping.c */
 struct mapping *sim_mapping_new(struct xengntdev_handle *handle, unsigned int count, bool writable);
 struct mapping *sim_mapping_find(struct list *list, const void *addr, size_t len);
@@ -287,7 +296,15 @@ unsigned int sim_timer_armed(const struct sim_process *process);
 /* sched.c */
 void sim_sched_fini(void);
 void sim_sched_forget(const struct sim_process *process);
-bool sim_sched_wait(uint64_t deadline);
+void sim_sched_unwind(const struct sim_process *process);
+bool sim_sched_wait(uint64_t deadline, bool first);
+int sim_sched_sleep(uint64_t ns);
+
+/* coro.c */
+struct sim_coro *sim_coro_new(void (*fn)(void *arg), void *arg);
+void sim_coro_resume(struct sim_coro *coro);
+void sim_coro_yield(struct sim_coro *coro);
+void sim_coro_free(struct sim_coro *coro);
 
 /* wait.c */
 void sim_wait_init(void);

@@ -83,6 +83,7 @@ static void forget(struct sim_process *process)
 	process->kill_after = false;
 	sim_store_forget(process);
 	sim_fault_forget(process);
+	sim_hooks_forget(process);
 	sim_timer_kill(process);
 	sim_sched_forget(process);
 }
@@ -164,6 +165,7 @@ void sim_process_free(struct sim_process *process)
 	if (!process)
 		return;
 	sim_process_kill(process);
+	sim_sched_unwind(process);
 	list_for_each_safe(map, next, &process->maps, link)
 		sim_mapping_free(map);
 	list_for_each_safe(map, next, &process->shares, link)

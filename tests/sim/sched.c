@@ -6,40 +6,65 @@
  * changed: another one did something, or time has moved.  Among those that
  * are not idle the seed chooses.  When all are idle, time goes on to the next
  * timer.
+ *
+ * An actor has a stack of its own.  When it waits (poll() and the like) its
+ * turn ends there, and its next one looks again.  The test itself, which has no turns, runs the actors while it waits.
  */
 #include <stdlib.h>
 
 #include "internal.h"
 
+/* A killed program must come to its end within so many turns. */
+#define UNWIND_TURNS 100000
+
 struct sim_actor {
 	struct list link;
 	struct sim_process *process;
+	struct sim_process *entered; /* sim_current() in the middle of a turn */
 	sim_step_fn step;
 	void *arg;
+	struct sim_coro *coro;
+	bool did;
 	bool idle;
 	bool stalled;
-	bool running; /* on the stack: it is in a step that waits */
-	bool freed;
+	bool waiting; /* in the middle of its step */
+	bool freed;   /* its process is dead, or it was removed */
+	uint64_t deadline;
 };
 
 static struct list actors = { &actors, &actors };
 
-/* The waits under way, the innermost first, on the stack. */
-struct waiter {
-	const struct waiter *outer;
-	const struct sim_process *process;
-};
+/* Whose turn it is; NULL: the test itself. */
+static struct sim_actor *running;
 
-static const struct waiter *waiters;
+/* The process on whose behalf the test waits. */
+static const struct sim_process *test_waits;
+
+static void destroy(struct sim_actor *actor)
+{
+	list_del(&actor->link);
+	sim_coro_free(actor->coro);
+	free(actor);
+}
 
 void sim_sched_fini(void)
 {
 	struct sim_actor *actor, *next;
 
-	waiters = NULL;
-	list_for_each_safe(actor, next, &actors, link) {
-		list_del(&actor->link);
-		free(actor);
+	running = NULL;
+	test_waits = NULL;
+	list_for_each_safe(actor, next, &actors, link)
+		destroy(actor);
+}
+
+static void live(void *arg)
+{
+	struct sim_actor *actor = arg;
+
+	for (;;) {
+		actor->did = actor->step(actor->arg);
+		actor->waiting = false;
+		sim_coro_yield(actor->coro);
 	}
 }
 
@@ -47,23 +72,25 @@ struct sim_actor *sim_actor_new(struct sim_process *process, sim_step_fn step, v
 {
 	struct sim_actor *actor = sim_alloc(1, sizeof(*actor));
 
+	if (process && sim_process_dead(process))
+		sim_die("an actor of a dead process");
 	actor->process = process;
 	actor->step = step;
 	actor->arg = arg;
+	actor->coro = sim_coro_new(live, actor);
 	list_add_tail(&actors, &actor->link);
 	return actor;
 }
 
-/* An actor in the middle of its step is freed at the end of that. */
+/* One in the middle of its step goes on to the end of that, and then. */
 void sim_actor_free(struct sim_actor *actor)
 {
 	if (!actor)
 		return;
 	actor->freed = true;
-	if (actor->running)
-		return;
-	list_del(&actor->link);
-	free(actor);
+	actor->idle = false;
+	if (actor != running && !actor->waiting)
+		destroy(actor);
 }
 
 void sim_actor_stall(struct sim_actor *actor, bool stalled)
@@ -72,6 +99,7 @@ void sim_actor_stall(struct sim_actor *actor, bool stalled)
 	actor->idle = false;
 }
 
+/* The process died: what its actors are in the middle of fails, and ends. */
 void sim_sched_forget(const struct sim_process *process)
 {
 	struct sim_actor *actor, *next;
@@ -94,43 +122,75 @@ bool sim_step(struct sim_actor *actor)
 	struct sim_process *previous = sim_world->current;
 	bool did;
 
-	sim_world->current = actor->process;
-	actor->running = true;
-	did = actor->step(actor->arg);
-	actor->running = false;
-	/* The process may have been freed meanwhile, but then so was the actor. */
+	if (running)
+		sim_die("an actor runs the scheduler");
+	sim_world->current = actor->waiting ? actor->entered : actor->process;
+	running = actor;
+	actor->did = false;
+	sim_coro_resume(actor->coro);
+	running = NULL;
+	actor->entered = sim_world->current;
 	sim_world->current = previous;
+
+	did = actor->did;
 	if (did)
 		wake_all();
 	else
 		actor->idle = true;
-	if (actor->freed)
-		sim_actor_free(actor);
+	if (actor->freed && !actor->waiting)
+		destroy(actor);
 	return did;
 }
 
-/* A program in the middle of a wait runs nothing else. */
-static bool process_waits(const struct sim_process *process)
+static struct sim_actor *waiting_actor(const struct sim_process *process)
+{
+	struct sim_actor *actor;
+
+	list_for_each(actor, &actors, link)
+		if (actor->process == process && actor->waiting)
+			return actor;
+	return NULL;
+}
+
+/* The process is about to be freed: what it is in the middle of must end. */
+void sim_sched_unwind(const struct sim_process *process)
+{
+	struct sim_actor *actor;
+	unsigned int turns = 0;
+
+	while ((actor = waiting_actor(process))) {
+		if (turns++ == UNWIND_TURNS)
+			sim_die("process %s is dead, but does not end", process->name);
+		sim_step(actor);
+	}
+}
+
+/* A program in the middle of a wait does nothing else. */
+static bool process_waits(const struct sim_actor *self)
 {
 	const struct sim_actor *actor;
-	const struct waiter *waiter;
 
-	if (!process)
+	if (!self->process)
 		return false;
-	for (waiter = waiters; waiter; waiter = waiter->outer)
-		if (waiter->process == process)
-			return true;
+	if (self->process == test_waits)
+		return true;
 	list_for_each(actor, &actors, link)
-		if (actor->running && actor->process == process)
+		if (actor != self && actor->waiting && actor->process == self->process)
 			return true;
 	return false;
 }
 
+static bool is_stopped(const struct sim_actor *actor)
+{
+	if (actor->freed)
+		return false;
+	return actor->stalled ||
+	       (actor->process && actor->process->dom && actor->process->dom->paused);
+}
+
 static bool can_run(const struct sim_actor *actor)
 {
-	return !actor->idle && !actor->stalled && !actor->running && !actor->freed &&
-	       !(actor->process && actor->process->dom && actor->process->dom->paused) &&
-	       !process_waits(actor->process);
+	return !actor->idle && !is_stopped(actor) && !process_waits(actor);
 }
 
 static struct sim_actor *choose(void)
@@ -149,6 +209,18 @@ static struct sim_actor *choose(void)
 	return NULL;
 }
 
+/* When something happens by time alone. */
+static uint64_t next_event(void)
+{
+	struct sim_actor *actor;
+	uint64_t next = sim_next_timer();
+
+	list_for_each(actor, &actors, link)
+		if (actor->waiting && !is_stopped(actor) && actor->deadline < next)
+			next = actor->deadline;
+	return next;
+}
+
 static void advance_to(uint64_t when)
 {
 	sim_advance(when > sim_now() ? when - sim_now() : 0);
@@ -156,18 +228,17 @@ static void advance_to(uint64_t when)
 }
 
 /* One step of somebody; or else time moves, at most to @deadline. */
-static bool step_or_advance(uint64_t deadline, bool *stepped)
+static bool step_or_advance(uint64_t deadline)
 {
 	struct sim_actor *actor = choose();
 	uint64_t next;
 
-	*stepped = actor;
 	if (actor) {
 		sim_advance(sim_world->config.step_cost);
 		sim_step(actor);
 		return true;
 	}
-	next = sim_next_timer();
+	next = next_event();
 	if (deadline < next)
 		next = deadline;
 	if (next == SIM_NO_TIMER)
@@ -177,37 +248,74 @@ static bool step_or_advance(uint64_t deadline, bool *stepped)
 }
 
 /*
- * A program waits (poll() and the like), at most until @deadline: let the
- * others go on for a moment.  False: nothing will ever happen.
+ * The running program waits, at most until @deadline: let the others go on for
+ * a moment.  @first: this wait has just begun.  False: nothing will ever happen.
  */
-bool sim_sched_wait(uint64_t deadline)
+bool sim_sched_wait(uint64_t deadline, bool first)
 {
-	struct waiter self = { .outer = waiters, .process = sim_world->current };
-	bool stepped, more;
+	struct sim_actor *actor = running;
+	bool more;
 
-	waiters = &self;
-	more = step_or_advance(deadline, &stepped);
-	waiters = self.outer;
+	if (actor) {
+		/* Before it came to wait it did something. */
+		actor->did = first;
+		actor->waiting = true;
+		actor->deadline = deadline;
+		sim_coro_yield(actor->coro);
+		return true;
+	}
+	test_waits = sim_world->current;
+	more = step_or_advance(deadline);
+	test_waits = NULL;
 	return more;
+}
+
+/*
+ * The running program sleeps.  While an actor does, others have their turns;
+ * when the test does, nothing but time goes on.  0, or EINTR in a killed one.
+ */
+int sim_sched_sleep(uint64_t ns)
+{
+	uint64_t deadline = sim_now() + ns;
+	bool first = true;
+
+	if (!running) {
+		sim_advance(ns);
+		return 0;
+	}
+	while (sim_now() < deadline) {
+		if (running->process && sim_process_dead(running->process))
+			return EINTR;
+		sim_sched_wait(deadline, first);
+		first = false;
+	}
+	return 0;
 }
 
 enum sim_end sim_run(sim_pred_fn done, void *arg, uint64_t max_steps, uint64_t max_ns)
 {
 	uint64_t end = max_ns ? sim_now() + max_ns : SIM_NO_TIMER;
 	uint64_t steps = 0;
-	bool stepped;
 
 	wake_all();
 	for (;;) {
 		if (done && done(arg))
 			return SIM_END_DONE;
-		if (max_steps && steps >= max_steps)
-			sim_die("not done after %llu steps", (unsigned long long)steps);
+		if (max_steps && steps++ >= max_steps)
+			sim_die("not done after %llu steps", (unsigned long long)max_steps);
 		if (sim_now() > end)
 			sim_die("not done after %llu ms of virtual time",
 				(unsigned long long)(max_ns / SIM_NSEC_PER_MSEC));
-		if (!step_or_advance(SIM_NO_TIMER, &stepped))
+		if (!step_or_advance(SIM_NO_TIMER))
 			return SIM_END_IDLE;
-		steps += stepped;
 	}
+}
+
+void sim_run_for(uint64_t ns)
+{
+	uint64_t end = sim_now() + ns;
+
+	wake_all();
+	while (sim_now() < end)
+		step_or_advance(end);
 }

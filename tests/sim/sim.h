@@ -35,10 +35,9 @@
  *     its default, libsystemd spreads wake-ups by the host's boot id.
  *
  * Blocking
- *     poll(), ppoll() and epoll_wait() with a timeout, on whatever file
- *     descriptor, do not block: while nothing is ready the other actors of
- *     sim_run() run, and virtual time moves; a wait that can never end is a
- *     failure.  xenevtchn_pending() and xs_read_watch() do not block either:
+ *     poll(), ppoll() and epoll_wait() wait in virtual time, on whatever file
+ *     descriptor.  An actor that waits lets the others run; the test that waits
+ *     runs them, and fails if its wait can never end.  xenevtchn_pending() and xs_read_watch() do not block either:
  *     without anything to read they fail with EAGAIN.
  *
  * Failures of the simulation itself (a leak, a step budget used up, a wait
@@ -249,12 +248,24 @@ enum sim_when {
  */
 void sim_kill_at(struct sim_process *process, unsigned int n, enum sim_when when);
 
-/*
- * Kill the process just before its @n-th store instruction from now into
- * memory it shares with other domains (mappings and shared pages); 0 cancels.
- * A memcpy() is many stores.  x86-64 only; elsewhere it returns false.
- */
+/* Kill the process just before its @n-th store from now: sim_at_access(). */
 bool sim_kill_at_store(struct sim_process *process, unsigned int n);
+
+enum sim_access {
+	SIM_STORES,
+	SIM_ACCESSES, /* loads and stores */
+};
+
+/*
+ * Call @fn just before the @n-th access from now (1: the next one) of the
+ * process, by an instruction of its own, to memory it shares with other
+ * domains: mappings and shared pages.  Copying a page takes many.  Once only;
+ * 0 cancels.  @fn may kill the process, and change the pages through
+ * sim_page() and sim_gref_page(), as a hostile peer does: the access meets the
+ * new contents.  x86-64 only: elsewhere it returns false.
+ */
+bool sim_at_access(struct sim_process *process, enum sim_access kind, unsigned int n,
+		   void (*fn)(void *arg), void *arg);
 
 /*
  * Calls: counting and failing them
@@ -304,6 +315,14 @@ const char *sim_call_name(enum sim_call call);
  */
 void sim_fail_nth(struct sim_process *process, enum sim_call call, unsigned int n, int err);
 
+/*
+ * Call @fn at the @n-th call of this kind from now (1: the next one), by
+ * @process or, if NULL, by anybody: for what happens elsewhere at that moment,
+ * such as sim_domain_destroy().  @fn may make calls of other processes.
+ */
+void sim_at_call(struct sim_process *process, enum sim_call call, unsigned int n,
+		 enum sim_when when, void (*fn)(void *arg), void *arg);
+
 /* The @n-th grant-copy operation from now gets this GNTST_* status. */
 void sim_fail_copy_op(unsigned int n, int16_t status);
 
@@ -316,7 +335,7 @@ void sim_fail_copy_eagain(unsigned int count);
 /* The next @count transaction ends (commits) fail with EAGAIN. */
 void sim_xs_conflict(unsigned int count);
 
-/* Forget all failures and kills that have not happened. */
+/* Forget all failures, kills and @fn that have not happened. */
 void sim_fail_reset(void);
 
 struct sim_counts {
@@ -397,15 +416,18 @@ uint64_t sim_next_timer(void);
  */
 
 /*
- * One bounded turn of a program that must not block; returns whether it did
- * anything.  The process is the current one meanwhile.
+ * One turn of a program: whether it did anything.  The process is the current
+ * one meanwhile.  The turn may wait in poll() and the like: it then stays there
+ * until there is something, while others take their turns; so @step may be the
+ * main function of a program.
  */
 typedef bool (*sim_step_fn)(void *arg);
 typedef bool (*sim_pred_fn)(void *arg);
 
 /*
- * The actor runs until its process dies or is freed (which frees it), or it is
- * removed.  @process may be NULL: an actor of the test itself.
+ * An actor lives until its process dies, or is freed, or sim_actor_free(); one
+ * that waits then goes on to the end of its turn (in a killed process the wait
+ * and every call fail).  @process may be NULL: an actor of the test itself.
  */
 struct sim_actor *sim_actor_new(struct sim_process *process, sim_step_fn step, void *arg);
 void sim_actor_free(struct sim_actor *actor);
@@ -421,10 +443,13 @@ enum sim_end {
 /*
  * Run the actors, each step of a randomly chosen one that may have something
  * to do, until @done(arg) holds (NULL: never).  When all are idle, time moves
- * to the next timer.  After @max_steps steps, or @max_ns of virtual time, the
- * test fails (0: no such bound).
+ * to the next timer.  After @max_steps steps and moves of time, or @max_ns of
+ * virtual time, the test fails (0: no such bound).
  */
 enum sim_end sim_run(sim_pred_fn done, void *arg, uint64_t max_steps, uint64_t max_ns);
+
+/* Run the actors until so much virtual time has passed. */
+void sim_run_for(uint64_t ns);
 
 /* Run one step of one actor, without the scheduler. */
 bool sim_step(struct sim_actor *actor);

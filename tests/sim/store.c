@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Killing a program between two of its stores into shared memory.
+ * Something happens between two accesses of a program to shared memory: it is
+ * killed, or its peer changes what it is about to read.
  *
- * While a process is armed its shared areas are write-protected.  Each store
+ * While a process is armed its shared areas are protected.  Each access
  * faults; the fault is counted, the one instruction is let through in
- * single-step mode, and the protection comes back.  At the n-th fault the
- * process is killed, which puts private memory in the area's place, and the
- * store goes there.
+ * single-step mode, and the protection comes back.  The n-th fault disarms the
+ * process and calls the test, before the access is made.
  *
- * System calls that write into an armed area fail with EFAULT; the stores of
- * the simulation itself go through another window and do not count.
+ * System calls that use an armed area fail with EFAULT; accesses of the
+ * simulation itself go through another window and do not count.
  */
 #include <signal.h>
 #include <string.h>
@@ -17,6 +17,16 @@
 #include <ucontext.h>
 
 #include "internal.h"
+
+static void kill_it(void *arg)
+{
+	sim_process_kill(arg);
+}
+
+bool sim_kill_at_store(struct sim_process *process, unsigned int n)
+{
+	return sim_at_access(process, SIM_STORES, n, kill_it, process);
+}
 
 #if defined(__x86_64__)
 
@@ -26,22 +36,28 @@ static bool installed;
 static struct sigaction old_segv, old_trap;
 static struct sim_process *stepping;
 
+/* Protect the areas of an armed process, or open them. */
 static void protect(struct sim_process *process, bool protected)
 {
-	int prot = protected ? PROT_READ : PROT_READ | PROT_WRITE;
+	int closed = process->access_kind == SIM_STORES ? PROT_READ : PROT_NONE;
 	struct mapping *map;
+	int open;
 
-	list_for_each(map, &process->maps, link)
-		if (!map->private && map->writable)
-			mprotect(map->addr, (size_t)map->count * SIM_PAGE_SIZE, prot);
+	list_for_each(map, &process->maps, link) {
+		open = map->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+		if (!map->private)
+			mprotect(map->addr, (size_t)map->count * SIM_PAGE_SIZE,
+				 protected ? closed : open);
+	}
 	/* The owner of shared pages always writes. */
 	list_for_each(map, &process->shares, link)
 		if (!map->private)
-			mprotect(map->addr, (size_t)map->count * SIM_PAGE_SIZE, prot);
+			mprotect(map->addr, (size_t)map->count * SIM_PAGE_SIZE,
+				 protected ? closed : PROT_READ | PROT_WRITE);
 }
 
-/* The armed process that may write there. */
-static struct sim_process *writer_of(const void *addr)
+/* The armed process whose access to this address counts. */
+static struct sim_process *armed_at(const void *addr)
 {
 	struct sim_process *process;
 	struct mapping *map;
@@ -49,10 +65,12 @@ static struct sim_process *writer_of(const void *addr)
 	if (!sim_world)
 		return NULL;
 	list_for_each(process, &sim_world->processes, link) {
-		if (!process->store_n)
+		if (!process->access_n)
 			continue;
 		map = sim_mapping_find(&process->maps, addr, 1);
-		if ((map && map->writable) || sim_mapping_find(&process->shares, addr, 1))
+		if (map && (map->writable || process->access_kind == SIM_ACCESSES))
+			return process;
+		if (sim_mapping_find(&process->shares, addr, 1))
 			return process;
 	}
 	return NULL;
@@ -66,7 +84,7 @@ static void uninstall(void)
 	if (!installed)
 		return;
 	list_for_each(process, &sim_world->processes, link)
-		if (process->store_n)
+		if (process->access_n)
 			return;
 	sigaction(SIGSEGV, &old_segv, NULL);
 	sigaction(SIGTRAP, &old_trap, NULL);
@@ -76,20 +94,20 @@ static void uninstall(void)
 static void on_segv(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
-	struct sim_process *process = writer_of(info->si_addr);
+	struct sim_process *process = armed_at(info->si_addr);
 
 	if (!process || stepping) {
 		/* A real fault: it happens again, without this handler. */
 		sigaction(sig, &old_segv, NULL);
 		return;
 	}
-	if (!--process->store_n) {
-		sim_process_kill(process);
+	protect(process, false);
+	if (!--process->access_n) {
 		uninstall();
+		process->access_fn(process->access_arg);
 		return;
 	}
 	stepping = process;
-	protect(process, false);
 	uc->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
 }
 
@@ -120,11 +138,15 @@ static void install(void)
 	installed = true;
 }
 
-bool sim_kill_at_store(struct sim_process *process, unsigned int n)
+bool sim_at_access(struct sim_process *process, enum sim_access kind, unsigned int n,
+		   void (*fn)(void *arg), void *arg)
 {
 	if (sim_process_dead(process))
 		return true;
-	process->store_n = n;
+	process->access_n = n;
+	process->access_kind = kind;
+	process->access_fn = fn;
+	process->access_arg = arg;
 	protect(process, n);
 	if (n)
 		install();
@@ -136,24 +158,29 @@ bool sim_kill_at_store(struct sim_process *process, unsigned int n)
 /* The process has a new area. */
 void sim_store_mapped(struct sim_process *process)
 {
-	if (process->store_n)
+	if (process->access_n)
 		protect(process, true);
 }
 
 /* The process dies. */
 void sim_store_forget(struct sim_process *process)
 {
-	if (!process->store_n)
+	if (!process->access_n)
 		return;
-	process->store_n = 0;
+	protect(process, false);
+	process->access_n = 0;
 	uninstall();
 }
 
 #else
 
-bool sim_kill_at_store(struct sim_process *process, unsigned int n)
+bool sim_at_access(struct sim_process *process, enum sim_access kind, unsigned int n,
+		   void (*fn)(void *arg), void *arg)
 {
 	(void)process;
+	(void)kind;
+	(void)fn;
+	(void)arg;
 	return !n;
 }
 

@@ -264,8 +264,7 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *req, stru
 	ns = to_ns(req);
 	if (flags & TIMER_ABSTIME)
 		ns = ns > now + offset ? ns - now - offset : 0;
-	sim_advance(ns);
-	return 0;
+	return sim_sched_sleep(ns);
 }
 
 int nanosleep(const struct timespec *req, struct timespec *rem)

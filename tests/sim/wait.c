@@ -35,11 +35,11 @@ static int raw_poll(struct pollfd *fds, nfds_t nfds, const struct timespec *time
 }
 
 /* True: look again; false: time is up.  A killed program is not waited for. */
-static bool wait_a_moment(uint64_t deadline, const char *what)
+static bool wait_a_moment(uint64_t deadline, bool first, const char *what)
 {
 	if (sim_now() >= deadline)
 		return false;
-	if (!sim_sched_wait(deadline))
+	if (!sim_sched_wait(deadline, first))
 		sim_die("%s waits for ever: nobody has anything to do", what);
 	return true;
 }
@@ -61,6 +61,7 @@ static int wait_poll(struct pollfd *fds, nfds_t nfds, int64_t timeout_ns)
 {
 	const struct timespec zero = { 0 };
 	uint64_t deadline = deadline_of(timeout_ns);
+	bool first = true, more;
 	int n;
 
 	do {
@@ -69,7 +70,9 @@ static int wait_poll(struct pollfd *fds, nfds_t nfds, int64_t timeout_ns)
 			return n;
 		if (timeout_ns && killed())
 			return -1;
-	} while (timeout_ns && wait_a_moment(deadline, "poll()"));
+		more = timeout_ns && wait_a_moment(deadline, first, "poll()");
+		first = false;
+	} while (more);
 	return 0;
 }
 
@@ -126,6 +129,7 @@ static int raw_epoll(int epfd, struct epoll_event *events, int max, int timeout)
 static int wait_epoll(int epfd, struct epoll_event *events, int max, int64_t timeout_ns)
 {
 	uint64_t deadline = deadline_of(timeout_ns);
+	bool first = true, more;
 	int n;
 
 	do {
@@ -134,7 +138,9 @@ static int wait_epoll(int epfd, struct epoll_event *events, int max, int64_t tim
 			return n;
 		if (timeout_ns && killed())
 			return -1;
-	} while (timeout_ns && wait_a_moment(deadline, "epoll_wait()"));
+		more = timeout_ns && wait_a_moment(deadline, first, "epoll_wait()");
+		first = false;
+	} while (more);
 	return 0;
 }
 

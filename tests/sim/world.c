@@ -126,7 +126,7 @@ struct sim_config *sim_config(void)
 }
 
 /* Programs see the same random bytes in every run of a seed. */
-ssize_t getrandom(void *buf, size_t len, unsigned int flags)
+static ssize_t random_bytes(void *buf, size_t len, unsigned int flags)
 {
 	uint8_t *bytes = buf;
 	size_t i;
@@ -136,6 +136,24 @@ ssize_t getrandom(void *buf, size_t len, unsigned int flags)
 	for (i = 0; i < len; i++)
 		bytes[i] = (uint8_t)(sim_rng_next(&sim_world->os_rng) >> 56);
 	return (ssize_t)len;
+}
+
+ssize_t getrandom(void *buf, size_t len, unsigned int flags)
+{
+	return random_bytes(buf, len, flags);
+}
+
+void arc4random_buf(void *buf, size_t len)
+{
+	random_bytes(buf, len, 0);
+}
+
+uint32_t arc4random(void)
+{
+	uint32_t value;
+
+	arc4random_buf(&value, sizeof(value));
+	return value;
 }
 
 static void seed_streams(struct sim_world *w, uint64_t seed)

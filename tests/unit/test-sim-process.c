@@ -5,7 +5,6 @@
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -364,26 +363,6 @@ START_TEST(getinfo)
 }
 END_TEST
 
-/* Die in the middle of a copy, at each byte. */
-START_TEST(kill_at_store)
-{
-	unsigned int i;
-
-	if (!sim_kill_at_store(broker, (unsigned int)_i + 1))
-		return;
-	for (i = 0; i < 8; i++)
-		((volatile uint8_t *)mapped)[100 + i] = (uint8_t)(0xa0 + i);
-	ck_assert_int_eq(sim_process_dead(broker), _i < 8);
-	for (i = 0; i < 8; i++) {
-		ck_assert_uint_eq(mapped[100 + i], 0xa0 + i);
-		ck_assert_uint_eq(shared[100 + i], i < (unsigned int)_i ? 0xa0 + i : 1);
-	}
-	/* Without a limit, nothing is slow or strange. */
-	sim_kill_at_store(broker, 0);
-	mapped[0] = 1;
-}
-END_TEST
-
 static Suite *process_suite(void)
 {
 	Suite *s = suite_create("sim-process");
@@ -403,7 +382,6 @@ static Suite *process_suite(void)
 	tcase_add_test(t, killed_mapper_frees_the_zombie);
 	tcase_add_test(t, shutdown_keeps_everything);
 	tcase_add_test(t, getinfo);
-	tcase_add_loop_test(t, kill_at_store, 0, 10);
 	suite_add_tcase(s, t);
 	return s;
 }

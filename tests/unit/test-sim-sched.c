@@ -296,6 +296,101 @@ START_TEST(actors_come_and_go)
 }
 END_TEST
 
+/* Two programs that block: each waits for the other in the middle of main(). */
+static bool blocking_main(void *arg)
+{
+	struct player *p = arg;
+	struct pollfd fd = { .fd = xenevtchn_fd(p->xce), .events = POLLIN };
+	int port;
+
+	if (!p->max)
+		return false;
+	while (p->hits < p->max) {
+		if (poll(&fd, 1, -1) < 0)
+			return false;
+		ck_assert_ptr_eq(sim_current(), p->process);
+		port = xenevtchn_pending(p->xce);
+		ck_assert_int_gt(port, 0);
+		xenevtchn_unmask(p->xce, (evtchn_port_t)port);
+		p->hits++;
+		xenevtchn_notify(p->xce, p->port);
+	}
+	p->max = 0;
+	return true;
+}
+
+static void make_blocking(struct player *p)
+{
+	sim_actor_free(p->actor);
+	p->actor = sim_actor_new(p->process, blocking_main, p);
+}
+
+START_TEST(programs_may_block)
+{
+	make_blocking(&a);
+	make_blocking(&b);
+	ck_assert_int_eq(sim_run(NULL, NULL, 1000, 0), SIM_END_IDLE);
+	ck_assert_uint_eq(a.hits, 10);
+	ck_assert_uint_eq(b.hits, 10);
+}
+END_TEST
+
+START_TEST(killed_while_blocked)
+{
+	struct sim_process *process = b.process;
+
+	b.max = 5;
+	make_blocking(&a);
+	make_blocking(&b);
+	ck_assert_int_eq(sim_run(NULL, NULL, 1000, 0), SIM_END_IDLE);
+	ck_assert_uint_eq(b.hits, 5);
+	/* Player a waits still; its wait fails, and it ends. */
+	sim_process_kill(a.process);
+	sim_process_kill(process);
+	ck_assert_int_eq(sim_run(NULL, NULL, 1000, 0), SIM_END_IDLE);
+	xenevtchn_close(a.xce);
+	sim_process_free(a.process);
+	a.xce = NULL;
+}
+END_TEST
+
+START_TEST(freed_while_blocked)
+{
+	make_blocking(&a);
+	sim_actor_stall(b.actor, true);
+	ck_assert_int_eq(sim_run(NULL, NULL, 1000, 0), SIM_END_IDLE);
+	ck_assert_uint_eq(a.hits, 1);
+	sim_process_free(a.process);
+	a.xce = NULL;
+}
+END_TEST
+
+static bool sleeper(void *arg)
+{
+	unsigned int *naps = arg;
+
+	if (*naps % 2)
+		poll(NULL, 0, 1000);
+	else
+		usleep(1000000);
+	(*naps)++;
+	return true;
+}
+
+START_TEST(runs_for_a_while)
+{
+	unsigned int naps = 0;
+	uint64_t start = sim_now();
+
+	sim_actor_new(NULL, sleeper, &naps);
+	sim_run_for(10 * SIM_NSEC_PER_SEC + SIM_NSEC_PER_MSEC);
+	ck_assert_uint_eq(naps, 10);
+	ck_assert_uint_eq(a.hits, 10);
+	ck_assert_uint_ge(sim_now(), start + 10 * SIM_NSEC_PER_SEC);
+	ck_assert_uint_lt(sim_now(), start + 11 * SIM_NSEC_PER_SEC);
+}
+END_TEST
+
 static int death_pipe;
 
 static void on_death(const char *message)
@@ -407,6 +502,10 @@ static Suite *sched_suite(void)
 	tcase_add_test(t, time_moves_when_all_are_idle);
 	tcase_add_test(t, waits_run_the_others);
 	tcase_add_test(t, actors_come_and_go);
+	tcase_add_test(t, programs_may_block);
+	tcase_add_test(t, killed_while_blocked);
+	tcase_add_test(t, freed_while_blocked);
+	tcase_add_test(t, runs_for_a_while);
 	tcase_add_test(t, leaks_are_named);
 	suite_add_tcase(s, t);
 
