@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The broker: everything hangs from here.
+ *
+ * Model. The backend tells of devices and of requests; nothing is done then but
+ * to note which device it was. The work is done in turns, from the event loop:
+ *
+ *   1. consume   every kicked device's requests, a bounded number. Each is
+ *                answered, queued, or noted as waiting for another domain
+ *   2. deliver   for each receiver with something to take and pages for it:
+ *                copies are gathered and done together, and published in the
+ *                order that <xen/io/vmsgif.h> demands
+ *   3. answer    RELEASEs and UNBINDs
+ *   4. notify    every touched device, once
+ *
+ * What is left over keeps the next turn scheduled. Between turns no message is
+ * half-way: only there do devices come and go.
+ */
+#ifndef XENMSG_BROKER_BROKER_H
+#define XENMSG_BROKER_BROKER_H
+
+#include "broker/config.h"
+#include "broker/mover.h"
+#include "broker/peer.h"
+#include "common/log.h"
+
+#include <systemd/sd-event.h>
+
+/* Requests consumed in a turn: of one device, and in all. */
+#define TURN_REQUESTS	  64u
+#define TURN_REQUESTS_ALL 1024u
+/* Deliveries in a turn: messages to one receiver, and bytes in all (approximately). */
+#define TURN_MESSAGES 64u
+#define TURN_BYTES    (4u << 20)
+/* Registrations of pools: at once, and a second, per domain. */
+#define POOL_BURST 128u
+#define POOL_RATE  16u
+/* Buffers for segment lists that are kept when free. */
+#define SPARE_LISTS 64u
+
+struct broker {
+	struct config *config;
+	struct log *log;
+	sd_event *event;
+	struct backend *backend;
+	struct route route;
+	struct mover mover;
+
+	struct list kicked;
+	struct list busy;
+	struct list tx_dirty;
+	struct list rx_dirty;
+	struct list touched;
+	struct list lazy;
+	struct list late;      /* slots whose answers end the turn */
+	struct list stalled;   /* peers, by kicked: wait for tokens */
+	unsigned int pool_ops; /* in this turn */
+	bool closing;	       /* nothing is answered any more: the next broker will */
+	sd_event_source *turn;
+	sd_event_source *lazy_timer;
+	sd_event_source *stall_timer;
+
+	struct vmsgif_segment *spare_lists[SPARE_LISTS];
+	unsigned int nr_spare_lists;
+
+	struct traffic total;
+	uint64_t refused;
+	uint64_t failed;
+	uint64_t turns;
+};
+
+/*
+ * Make a broker over an event loop; @config goes over to it if this succeeds.
+ * The devices come with broker_start().
+ */
+int broker_new(struct broker **out, sd_event *event, struct log *log, struct config *config);
+/* Open Xen and take over what is there. The lock file is held. */
+int broker_start(struct broker *broker);
+/* @remove: as for backend_free(). */
+void broker_free(struct broker *broker, bool remove);
+
+/* Buffers of VMSGIF_INDIRECT_MAX segments. NULL: no memory. */
+struct vmsgif_segment *broker_list_get(struct broker *broker);
+void broker_list_put(struct broker *broker, struct vmsgif_segment *list);
+
+/* One turn. Returns whether there is more to do. */
+bool broker_turn(struct broker *broker);
+/* Have a turn soon. */
+void broker_schedule(struct broker *broker);
+/* Have a turn's device_notify(force), or the stalled devices tried again, in @ns at the latest. */
+void broker_flush_lazy_in(struct broker *broker, uint64_t ns);
+void broker_wake_stalled_in(struct broker *broker, uint64_t ns);
+/* ns, as of the begin of this round of the event loop. */
+uint64_t broker_now(const struct broker *broker);
+
+/* The callbacks for the backend, with the broker as priv. */
+extern const struct backend_ops broker_ops;
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The end of a peer. */
+#ifndef XENMSG_BROKER_DOWN_H
+#define XENMSG_BROKER_DOWN_H
+
+struct peer;
+
+/*
+ * Its address is dead for ever: whatever of it, for it and about it is under
+ * way ends, and @peer with it. Between turns only.
+ */
+void peer_down(struct peer *peer);
+
+#endif

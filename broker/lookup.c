@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Names. See lookup.h.
+ */
+#include "broker/lookup.h"
+
+#include "broker/broker.h"
+#include "broker/peer.h"
+
+#include "common/macros.h"
+
+#include <stdlib.h>
+
+/* Who sends to whom, or receives from: either may know of the other. */
+static bool may_know(struct peer *peer, const char *name)
+{
+	const struct policy *policy = &peer->broker->config->policy;
+
+	return policy_may_talk(policy, peer_name(peer), name) ||
+	       policy_may_talk(policy, name, peer_name(peer));
+}
+
+static int denied(struct peer *peer, const char *name)
+{
+	struct broker *broker = peer->broker;
+
+	broker->config->policy.default_refused++;
+	log_limited(broker->log, broker_now(broker), device_domid(peer->dev), POLICY_DEFAULT,
+		    LOG_NOTICE, "refused from=%s name=%s: the policy does not allow to know it",
+		    peer->label, *name ? name : "?");
+	return VMSGIF_EACCES;
+}
+
+/* ---------------------------------------------------------------- resolving */
+
+/* A RESOLVE is done: @addr and @port go with status 0. */
+static void answer(struct message *m, int status, uint32_t addr, uint32_t port)
+{
+	struct peer *peer = m->src;
+
+	if (status != VMSGIF_OKAY) {
+		peer->count.refused++;
+		peer->broker->refused++;
+	}
+	peer_complete(peer, m->id, m->op, status, addr, port);
+	slot_free(m);
+}
+
+/* Its state while it waits. NULL: no memory, answered. */
+static struct lookup *lookup_of(struct message *m, const char *text, uint32_t addr)
+{
+	struct lookup *lookup = m->u.lookup;
+	size_t size = strlen(text) + 1;
+
+	if (lookup)
+		return lookup;
+	lookup = calloc(1, sizeof(*lookup) + size);
+	if (!lookup) {
+		answer(m, VMSGIF_ENOBUFS, 0, 0);
+		return NULL;
+	}
+	event_init(&lookup->event);
+	lookup->message = m;
+	lookup->addr = addr;
+	memcpy(lookup->text, text, size);
+	m->u.lookup = lookup;
+	return lookup;
+}
+
+static void wait_for(struct peer *target, struct message *m, const char *text, uint32_t addr)
+{
+	if (lookup_of(m, text, addr))
+		list_add_tail(&target->resolvers, &m->link);
+}
+
+void lookup_free(struct peer *peer, struct lookup *lookup)
+{
+	if (!lookup)
+		return;
+	event_cancel(peer, &lookup->event);
+	if (lookup->name)
+		name_put(lookup->name);
+	free(lookup);
+}
+
+/*
+ * Of a domain that is READY, or of none. A status, and *number. Who may not
+ * send to a service gets the same answer as if there was none.
+ */
+static int find_service(struct peer *peer, struct peer *target, const char *domain,
+			const char *service, uint32_t *number)
+{
+	struct policy *policy = &peer->broker->config->policy;
+	struct port *port = target ? port_find_service(target, service) : NULL;
+	struct decision decision;
+
+	if (!port || port->unbind) {
+		if (!policy_may_name(policy, peer_name(peer), domain, service))
+			return denied(peer, service);
+		return VMSGIF_EHOSTUNREACH;
+	}
+	policy_decide(policy, peer_name(peer), domain, port->number, service, false, &decision);
+	if (!decision.modes)
+		return denied(peer, service);
+	*number = port->number;
+	return VMSGIF_OKAY;
+}
+
+static void resolve_name(struct message *m, const char *text)
+{
+	struct peer *peer = m->src, *target = NULL;
+	char service[VMSGIF_NAME_MAX + 1];
+	const char *at = strrchr(text, '@');
+	const char *domain = at ? at + 1 : text;
+	int status = VMSGIF_OKAY;
+	struct name *name;
+	uint32_t port = 0;
+
+	name = name_find(&peer->broker->route, domain);
+	if (name)
+		target = name_peer(name);
+	if (!policy_may_talk(&peer->broker->config->policy, peer_name(peer), domain)) {
+		status = denied(peer, domain);
+	} else if (target && !target->ready) {
+		wait_for(target, m, text, 0);
+		return;
+	} else if (at) {
+		snprintf(service, sizeof(service), "%.*s", (int)(at - text), text);
+		status = find_service(peer, target, domain, service, &port);
+	} else if (!target) {
+		status = VMSGIF_EHOSTUNREACH;
+	}
+	answer(m, status, status == VMSGIF_OKAY ? target->addr : 0, port);
+}
+
+static void resolve_addr(struct message *m, uint32_t addr)
+{
+	struct peer *peer = m->src;
+	struct route *route = &peer->broker->route;
+	struct peer *target = route_peer(route, addr);
+	struct lookup *lookup;
+
+	if (!may_know(peer, target ? peer_name(target) : route_old_name(route, addr))) {
+		answer(m, denied(peer, target ? peer_name(target) : ""), 0, 0);
+	} else if (!target || (target->ready && !target->name)) {
+		answer(m, VMSGIF_EHOSTUNREACH, 0, 0);
+	} else if (!target->ready) {
+		wait_for(target, m, "", addr);
+	} else {
+		lookup = lookup_of(m, "", addr);
+		if (!lookup)
+			return;
+		lookup->name = target->name;
+		lookup->name->refs++;
+		event_post(peer, &lookup->event, EVENT_RESOLVED, addr);
+	}
+}
+
+void lookup_resolve(struct peer *peer, const struct request *req, const char *name)
+{
+	struct message *m = slot_take(peer, req);
+
+	if (!m)
+		return;
+	m->state = MESSAGE_WAITING;
+	m->u.lookup = NULL;
+	if (name)
+		resolve_name(m, name);
+	else
+		resolve_addr(m, req->addr);
+}
+
+/* -------------------------------------------------------------- subscribing */
+
+static struct subscription *sub_find(struct peer *peer, const char *text)
+{
+	struct name *name = name_find(&peer->broker->route, text);
+	struct subscription *sub;
+
+	if (name)
+		list_for_each_entry(sub, &name->subs, in_name)
+			if (sub->peer == peer)
+				return sub;
+	return NULL;
+}
+
+static void sub_free(struct subscription *sub)
+{
+	event_cancel(sub->peer, &sub->up);
+	event_cancel(sub->peer, &sub->down);
+	list_del(&sub->in_peer);
+	list_del(&sub->in_name);
+	sub->peer->nr_subs--;
+	name_put(sub->name);
+	free(sub);
+}
+
+static void sub_up(struct subscription *sub, uint32_t addr)
+{
+	event_cancel(sub->peer, &sub->up);
+	event_post(sub->peer, &sub->up, EVENT_PEER_UP, addr);
+}
+
+/* What was not told to be up need not be told to be down. */
+static void sub_down(struct subscription *sub, uint32_t addr)
+{
+	if (event_pending(&sub->up) && sub->up.addr == addr) {
+		event_cancel(sub->peer, &sub->up);
+		return;
+	}
+	if (sub->up.addr != addr || sub->peer->told_down == addr)
+		return;
+	sub->peer->told_down = addr;
+	event_post(sub->peer, &sub->down, EVENT_PEER_DOWN, addr);
+}
+
+static int subscribe(struct peer *peer, const char *text)
+{
+	struct subscription *sub;
+	struct peer *target;
+
+	if (peer->nr_subs >= peer->broker->config->max_subscriptions)
+		return VMSGIF_ENOBUFS;
+	sub = calloc(1, sizeof(*sub));
+	if (!sub)
+		return VMSGIF_ENOBUFS;
+	sub->name = name_get(&peer->broker->route, text);
+	if (!sub->name) {
+		free(sub);
+		return VMSGIF_ENOBUFS;
+	}
+	sub->peer = peer;
+	list_init(&sub->in_peer);
+	list_init(&sub->in_name);
+	event_init(&sub->up);
+	event_init(&sub->down);
+	list_add_tail(&peer->subs, &sub->in_peer);
+	list_add_tail(&sub->name->subs, &sub->in_name);
+	peer->nr_subs++;
+	target = name_peer(sub->name);
+	if (target && target->ready)
+		sub_up(sub, target->addr);
+	return VMSGIF_OKAY;
+}
+
+void lookup_subscribe(struct peer *peer, const struct request *req, const char *name)
+{
+	struct subscription *sub = sub_find(peer, name);
+	int status = VMSGIF_OKAY;
+
+	if (req->cancel) {
+		if (sub)
+			sub_free(sub);
+	} else if (!may_know(peer, name)) {
+		status = denied(peer, name);
+	} else if (!sub) {
+		status = subscribe(peer, name);
+	}
+	peer_answer(peer, req, status);
+}
+
+/* ------------------------------------------------------------ coming, going */
+
+void lookup_ready(struct peer *peer)
+{
+	struct subscription *sub;
+	struct list waiters;
+
+	list_init(&waiters);
+	list_splice_tail(&waiters, &peer->resolvers);
+	while (!list_empty(&waiters)) {
+		struct message *m = list_first_entry(&waiters, struct message, link);
+
+		list_del(&m->link);
+		if (m->u.lookup->addr)
+			resolve_addr(m, m->u.lookup->addr);
+		else
+			resolve_name(m, m->u.lookup->text);
+	}
+	if (peer->name && name_peer(peer->name) == peer)
+		list_for_each_entry(sub, &peer->name->subs, in_name)
+			sub_up(sub, peer->addr);
+}
+
+void lookup_down(struct peer *peer)
+{
+	struct subscription *sub, *tmp;
+
+	list_for_each_entry_safe(sub, tmp, &peer->subs, in_peer)
+		sub_free(sub);
+	while (!list_empty(&peer->resolvers)) {
+		struct message *m = list_first_entry(&peer->resolvers, struct message, link);
+
+		list_del(&m->link);
+		answer(m, VMSGIF_EHOSTUNREACH, 0, 0);
+	}
+	if (peer->name)
+		list_for_each_entry(sub, &peer->name->subs, in_name)
+			sub_down(sub, peer->addr);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Names: RESOLVE, SUBSCRIBE, and who comes and goes.
+ *
+ * The policy is asked first: to who may not talk to a domain, it looks as if it
+ * did not exist. Look-ups for a domain that has not said READY wait for it.
+ */
+#ifndef XENMSG_BROKER_LOOKUP_H
+#define XENMSG_BROKER_LOOKUP_H
+
+#include "broker/event.h"
+#include "broker/message.h"
+
+struct name;
+struct peer;
+
+/* A RESOLVE that waits: for its target, or for its event to be told. */
+struct lookup {
+	struct event event; /* of an address: brings the name */
+	struct message *message;
+	struct name *name; /* that the event brings, counted; or NULL */
+	uint32_t addr;	   /* 0: by name */
+	char text[];	   /* the name */
+};
+
+/* @name: NULL if it is by address. */
+void lookup_resolve(struct peer *peer, const struct request *req, const char *name);
+void lookup_subscribe(struct peer *peer, const struct request *req, const char *name);
+
+/* @peer said READY: who waits for it, or subscribed to its name, is to know. */
+void lookup_ready(struct peer *peer);
+/*
+ * @peer dies: answer who waits for it; tell its subscribers, but those whose
+ * told_down says that they know; drop its own subscriptions.
+ */
+void lookup_down(struct peer *peer);
+/* The slot of a RESOLVE is freed. */
+void lookup_free(struct peer *peer, struct lookup *lookup);
+
+#endif

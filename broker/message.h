@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the broker keeps of a request that it has not answered yet.
+ *
+ * A device has one struct message per slot of its TX ring, indexed by the id of
+ * the request, made when it connects. So nothing is allocated per message, a
+ * domain can never have more waiting than its ring has slots, and an id that is
+ * used twice is seen at once. Payload stays with the sender, except inline
+ * bytes; the list of an indirect request is kept in a buffer of the broker's,
+ * charged to the sender by the slot it hangs from.
+ */
+#ifndef XENMSG_BROKER_MESSAGE_H
+#define XENMSG_BROKER_MESSAGE_H
+
+#include "backend/backend.h"
+#include "common/list.h"
+
+struct flow;
+struct lookup;
+struct map_pool;
+struct peer;
+struct port;
+
+enum message_state {
+	MESSAGE_NONE,	  /* no such request */
+	MESSAGE_QUEUED,	  /* a SEND in its flow's queue */
+	MESSAGE_MOVING,	  /* taken from there, to be settled in this turn */
+	MESSAGE_HELD,	  /* a map-mode SEND that the receiver has not released */
+	MESSAGE_WAITING,  /* a control request that waits for another domain */
+	MESSAGE_ANSWERED, /* its answer waits for the end of the turn */
+};
+
+struct message {
+	struct list link; /* where its state says */
+	struct peer *src;
+	union {
+		struct flow *flow; /* SEND */
+		struct port *port; /* UNBIND */
+	};
+	uint64_t seq;
+	uint32_t src_port;
+	uint32_t len;
+	uint16_t id;
+	uint16_t nr_segs; /* above VMSGIF_SEGS_MAX: in u.list */
+	uint8_t state;
+	uint8_t op;
+	uint8_t form; /* enum request_form */
+	bool lazy;
+	bool pooled;
+	int status; /* MESSAGE_ANSWERED */
+	union {
+		uint8_t data[VMSGIF_INLINE_MAX];
+		struct vmsgif_segment segs[VMSGIF_SEGS_MAX];
+		struct vmsgif_segment *list;
+		struct {
+			struct map_pool *pool; /* NULL once it is gone */
+			uint32_t offset;
+			uint16_t id;
+		} map;
+		struct lookup *lookup; /* RESOLVE, or NULL */
+	} u;
+};
+
+/* A message's segments, wherever they are. */
+static inline const struct vmsgif_segment *message_segs(const struct message *m)
+{
+	return m->nr_segs > VMSGIF_SEGS_MAX ? m->u.list : m->u.segs;
+}
+
+static inline bool message_is_map(const struct message *m)
+{
+	return m->form == REQUEST_MAP;
+}
+
+/* RX pages that it takes at its receiver. */
+static inline unsigned int message_pages(const struct message *m)
+{
+	if (m->form != REQUEST_SEGS && m->form != REQUEST_INDIRECT)
+		return 1;
+	return (m->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
+}
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Life of a peer, and of the slots of its requests. See peer.h and message.h.
+ */
+#include "broker/peer.h"
+
+#include "broker/broker.h"
+#include "broker/lookup.h"
+#include "broker/pools.h"
+
+#include "common/macros.h"
+
+#include <stdlib.h>
+
+static struct list *table_new(void)
+{
+	struct list *table = malloc(ROUTE_BUCKETS * sizeof(*table));
+
+	for (unsigned int i = 0; table && i < ROUTE_BUCKETS; i++)
+		list_init(&table[i]);
+	return table;
+}
+
+static void init_lists(struct peer *peer)
+{
+	struct list *lists[] = {
+		&peer->in_route, &peer->in_name,  &peer->kicked, &peer->busy,	 &peer->tx_dirty,
+		&peer->rx_dirty, &peer->touched,  &peer->lazy,	 &peer->orphans, &peer->all_flows,
+		&peer->senders,	 &peer->pools_in, &peer->events, &peer->subs,	 &peer->resolvers,
+	};
+
+	for (unsigned int i = 0; i < ARRAY_LEN(lists); i++)
+		list_init(lists[i]);
+}
+
+struct peer *peer_new(struct broker *broker, struct device *dev, uint32_t addr)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+	const char *name = device_name(dev);
+
+	if (!peer)
+		return NULL;
+	peer->broker = broker;
+	peer->dev = dev;
+	peer->addr = addr;
+	init_lists(peer);
+	queue_init(&peer->queue);
+	token_bucket_init(&peer->pool_tokens, POOL_RATE, POOL_BURST, broker_now(broker));
+	snprintf(peer->label, sizeof(peer->label), "%s(%u)", *name ? name : "?", device_domid(dev));
+	peer->flows = table_new();
+	peer->pairs = table_new();
+	peer->ports = table_new();
+	if (!peer->flows || !peer->pairs || !peer->ports) {
+		peer_free(peer);
+		return NULL;
+	}
+	return peer;
+}
+
+void peer_free(struct peer *peer)
+{
+	struct list *turn[] = { &peer->kicked,	 &peer->busy,	 &peer->tx_dirty,
+				&peer->rx_dirty, &peer->touched, &peer->lazy };
+
+	for (unsigned int i = 0; i < ARRAY_LEN(turn); i++)
+		list_del(turn[i]);
+	free(peer->slots);
+	free(peer->flows);
+	free(peer->pairs);
+	free(peer->ports);
+	free(peer);
+}
+
+int peer_up(struct peer *peer)
+{
+	unsigned int slots = device_ring_slots(peer->dev);
+
+	peer->slots = calloc(slots, sizeof(*peer->slots));
+	if (!peer->slots)
+		return -ENOMEM;
+	peer->nr_slots = slots;
+	for (unsigned int i = 0; i < slots; i++) {
+		list_init(&peer->slots[i].link);
+		peer->slots[i].src = peer;
+		peer->slots[i].id = (uint16_t)i;
+	}
+	peer->up = true;
+	return 0;
+}
+
+/* --------------------------------------------------------------- the turn */
+
+void peer_wake(struct peer *peer)
+{
+	if (!peer->ready || !list_empty(&peer->busy))
+		return;
+	list_add_tail(&peer->broker->busy, &peer->busy);
+	broker_schedule(peer->broker);
+}
+
+void peer_dirty_tx(struct peer *peer)
+{
+	if (!list_empty(&peer->tx_dirty))
+		return;
+	list_add_tail(&peer->broker->tx_dirty, &peer->tx_dirty);
+	broker_schedule(peer->broker);
+}
+
+void peer_dirty_rx(struct peer *peer, bool lazy)
+{
+	if (list_empty(&peer->rx_dirty)) {
+		list_add_tail(&peer->broker->rx_dirty, &peer->rx_dirty);
+		peer->rx_urgent = false;
+	}
+	if (!lazy)
+		peer->rx_urgent = true;
+}
+
+void peer_complete(struct peer *peer, uint16_t id, uint8_t op, int status, uint32_t addr,
+		   uint32_t port)
+{
+	if (UNLIKELY(peer->broker->closing))
+		return;
+	device_complete(peer->dev, id, op, status, addr, port);
+	peer_dirty_tx(peer);
+}
+
+void peer_answer(struct peer *peer, const struct request *req, int status)
+{
+	peer_complete(peer, req->id, req->op, status, 0, 0);
+}
+
+/* ------------------------------------------------------------------ slots */
+
+struct message *slot_take(struct peer *peer, const struct request *req)
+{
+	struct message *m = &peer->slots[req->id];
+
+	if (UNLIKELY(peer->waiting + VMSGIF_TX_RESERVE >= peer->nr_slots)) {
+		peer_answer(peer, req, VMSGIF_ENOBUFS);
+		return NULL;
+	}
+	peer->waiting++;
+	m->op = req->op;
+	m->form = (uint8_t)req->form;
+	m->nr_segs = 0;
+	return m;
+}
+
+void slot_free(struct message *m)
+{
+	struct peer *peer = m->src;
+
+	if (m->op == VMSGIF_OP_SEND) {
+		peer->pooled -= m->pooled;
+		if (m->nr_segs > VMSGIF_SEGS_MAX)
+			broker_list_put(peer->broker, m->u.list);
+		if (message_is_map(m) && m->u.map.pool)
+			m->u.map.pool->messages--;
+	} else if (m->op == VMSGIF_OP_RESOLVE) {
+		lookup_free(peer, m->u.lookup);
+	}
+	m->nr_segs = 0;
+	m->state = MESSAGE_NONE;
+	peer->waiting--;
+}
+
+void slot_answer(struct message *m, int status)
+{
+	peer_complete(m->src, m->id, m->op, status, 0, 0);
+	slot_free(m);
+}
+
+void slot_answer_late(struct message *m, int status)
+{
+	m->state = MESSAGE_ANSWERED;
+	m->status = status;
+	list_move_tail(&m->src->broker->late, &m->link);
+	broker_schedule(m->src->broker);
+}

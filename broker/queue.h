@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The queue of one destination domain: which message comes next.
+ *
+ * Model. Senders take turns by deficit round robin, measured in the bytes that
+ * a message costs, so that each gets the same share of what the receiver takes
+ * in whatever the sizes; the flows of one sender take turns by message. Only
+ * what can be delivered takes part: a flow whose next message exceeds the
+ * credit of its port waits there, one that waits for a release or a pool waits
+ * in its pair. The port as a whole waits then, for the message whose turn it
+ * was: small messages of others must not use up for ever the credit that a
+ * large one needs.
+ *
+ * Nothing is allocated here: messages are linked through their slots, of which
+ * each sender has a fixed number.
+ */
+#ifndef XENMSG_BROKER_QUEUE_H
+#define XENMSG_BROKER_QUEUE_H
+
+#include "common/list.h"
+
+#include <stdint.h>
+
+struct flow;
+struct message;
+struct pair;
+struct peer;
+struct port;
+
+struct queue {
+	struct list active; /* pairs with a runnable flow, the next in turn first */
+	unsigned int messages;
+	uint64_t bytes; /* of payload that they stand for */
+};
+
+/* What a turn of a sender adds to what it may send: one message of a page. */
+#define QUEUE_QUANTUM (64u + 4096u)
+
+void queue_init(struct queue *queue);
+/* Append @m, whose fields are filled in, to its flow. */
+void queue_push(struct message *m);
+/*
+ * Whose turn is it? The message stays where it is until queue_take(), so that
+ * asking again gives the same one. NULL: nothing can be delivered.
+ */
+struct message *queue_next(struct peer *dst, unsigned int max_maps);
+/* It goes: charges the port's credit and the sender's turn. @m is what queue_next() gave. */
+void queue_take(struct message *m);
+/* Take out a queued message for another reason: it failed, or its sender died. */
+void queue_remove(struct message *m);
+/* The credit of @port has risen. */
+void queue_credit(struct port *port);
+/* A message of @pair was released, or a pool of it mapped. */
+void queue_wake_pair(struct pair *pair);
+/* The orphan @flow got its port. */
+void queue_wake_flow(struct flow *flow);
+/* A taken message was not delivered after all: its credit is there again. */
+void queue_refund(struct message *m);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * SENDs.
+ *
+ * What depends on source and destination alone is settled when a flow begins
+ * and kept with it, above all the policy's decision; a SEND of a known flow is
+ * a few comparisons. Refusals name what refused: a rule, a limit.
+ */
+#include "broker/send.h"
+
+#include "broker/broker.h"
+#include "broker/peer.h"
+#include "broker/pools.h"
+
+#include "common/macros.h"
+
+/* ---------------------------------------------------------------- refusals */
+
+void send_log_refused(struct peer *src, const struct peer *dst, uint32_t port, const char *mode,
+		      const struct decision *decision)
+{
+	struct broker *broker = src->broker;
+
+	policy_refused(&broker->config->policy, decision);
+	log_limited(broker->log, broker_now(broker), device_domid(src->dev),
+		    decision_rule(decision), LOG_NOTICE,
+		    "refused from=%s to=%s port=%u mode=%s: the policy does not allow it",
+		    src->label, dst ? dst->label : "?", port, mode);
+}
+
+int send_unknown(struct peer *src, uint32_t addr, uint32_t port, const char *mode)
+{
+	struct broker *broker = src->broker;
+	const char *name = route_old_name(&broker->route, addr);
+	struct decision decision;
+
+	policy_decide(&broker->config->policy, peer_name(src), name, port, NULL, true, &decision);
+	if (decision.modes)
+		return VMSGIF_EHOSTUNREACH;
+	send_log_refused(src, NULL, port, mode, &decision);
+	return VMSGIF_EACCES;
+}
+
+/* @limit: the name of the rule of the protocol that is broken. */
+static int over_limit(struct peer *src, const struct request *req, const char *limit, int status)
+{
+	struct broker *broker = src->broker;
+
+	log_limited(broker->log, broker_now(broker), device_domid(src->dev), limit, LOG_NOTICE,
+		    "refused from=%s addr=%#x port=%u: over %s", src->label, req->addr, req->port,
+		    limit);
+	return status;
+}
+
+static const char *mode_name(const struct request *req)
+{
+	return req->form == REQUEST_MAP ? "map" : "copy";
+}
+
+static unsigned int mode_of(enum request_form form)
+{
+	return form == REQUEST_MAP ? MODE_MAP : MODE_COPY;
+}
+
+/* ------------------------------------------------------------------- flows */
+
+static void decide(struct peer *src, struct peer *dst, struct port *port, uint32_t number,
+		   struct decision *decision)
+{
+	struct config *config = src->broker->config;
+
+	policy_decide(&config->policy, peer_name(src), peer_name(dst), number,
+		      port ? port->service : NULL, !port && !dst->ready, decision);
+	if (!config->limits.feature_map)
+		decision->modes &= ~(unsigned int)MODE_MAP;
+}
+
+/* The first SEND of a flow, or the first one since it was forgotten. */
+static int flow_begin(struct flow **out, struct peer *src, const struct request *req)
+{
+	struct peer *dst = route_peer(&src->broker->route, req->addr);
+	struct decision decision;
+	struct port *port;
+
+	if (!dst)
+		return send_unknown(src, req->addr, req->port, mode_name(req));
+	port = port_find(dst, req->port);
+	decide(src, dst, port, req->port, &decision);
+	if (!(decision.modes & mode_of(req->form))) {
+		send_log_refused(src, dst, req->port, mode_name(req), &decision);
+		return VMSGIF_EACCES;
+	}
+	if (!port && dst->ready)
+		return VMSGIF_ECONNREFUSED;
+	*out = flow_new(src, dst, port, req->port, &decision);
+	return *out ? VMSGIF_OKAY : VMSGIF_ENOBUFS;
+}
+
+static struct flow *flow_known(struct peer *src, const struct request *req)
+{
+	struct flow *flow = src->last_flow;
+
+	if (LIKELY(flow && flow->addr == req->addr && flow->number == req->port))
+		return flow;
+	flow = flow_find(src, req->addr, req->port);
+	if (flow)
+		src->last_flow = flow;
+	return flow;
+}
+
+static unsigned int pages_of(const struct request *req)
+{
+	if (req->form != REQUEST_SEGS && req->form != REQUEST_INDIRECT)
+		return 1;
+	return (req->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
+}
+
+/* 0 and *out, or the status that the request is refused with. */
+static int check(struct peer *src, const struct request *req, struct flow **out)
+{
+	struct flow *flow;
+	struct peer *dst;
+	int status;
+
+	if (UNLIKELY(req->seq <= src->last_seq))
+		return over_limit(src, req, "rising sequence numbers", VMSGIF_EINVAL);
+	src->last_seq = req->seq;
+
+	flow = flow_known(src, req);
+	if (UNLIKELY(!flow)) {
+		status = flow_begin(&flow, src, req);
+		if (status != VMSGIF_OKAY)
+			return status;
+		src->last_flow = flow;
+	}
+	dst = flow->pair->dst;
+	if (UNLIKELY(!(flow->decision.modes & mode_of(req->form)))) {
+		send_log_refused(src, dst, req->port, mode_name(req), &flow->decision);
+		return VMSGIF_EACCES;
+	}
+	if (LIKELY(flow->port)) {
+		if (UNLIKELY(flow->port->unbind))
+			return VMSGIF_ECONNREFUSED;
+		if (UNLIKELY(req->len > flow->port->max_len))
+			return VMSGIF_EMSGSIZE;
+	}
+	if (UNLIKELY(dst->up && pages_of(req) > dst->nr_slots))
+		return VMSGIF_EMSGSIZE;
+	if (UNLIKELY(flow->open >= src->broker->config->limits.flow_window))
+		return over_limit(src, req, "flow-window", VMSGIF_ENOBUFS);
+	*out = flow;
+	return VMSGIF_OKAY;
+}
+
+/* ---------------------------------------------------------------- messages */
+
+/* Keep where the payload is. 0, or the status that it is refused with. */
+static int keep_payload(struct message *m, const struct request *req,
+			const struct vmsgif_segment *segs, struct map_pool *pool)
+{
+	struct broker *broker = m->src->broker;
+
+	m->pooled = false;
+	switch (req->form) {
+	case REQUEST_INLINE:
+		memcpy(m->u.data, req->data, sizeof(m->u.data));
+		break;
+	case REQUEST_MAP:
+		m->u.map.pool = pool;
+		m->u.map.id = req->map_id;
+		m->u.map.offset = req->map_offset;
+		pool->messages++;
+		break;
+	case REQUEST_SEGS:
+	case REQUEST_INDIRECT:
+		if (req->nr_segs > VMSGIF_SEGS_MAX) {
+			struct vmsgif_segment *list = broker_list_get(broker);
+
+			if (!list)
+				return VMSGIF_ENOBUFS;
+			memcpy(list, segs, req->nr_segs * sizeof(*segs));
+			m->u.list = list;
+		} else {
+			memcpy(m->u.segs, segs, req->nr_segs * sizeof(*segs));
+		}
+		m->nr_segs = req->nr_segs;
+		m->pooled = req->pooled;
+		m->src->pooled += m->pooled;
+		break;
+	default:
+		memset(m->u.data, 0, sizeof(m->u.data));
+		m->form = REQUEST_INLINE;
+		break;
+	}
+	return VMSGIF_OKAY;
+}
+
+void send_serve(struct peer *src, const struct request *req, const struct vmsgif_segment *segs)
+{
+	struct map_pool *pool = NULL;
+	struct flow *flow;
+	struct message *m;
+	int status;
+
+	status = check(src, req, &flow);
+	if (status == VMSGIF_OKAY && UNLIKELY(req->form == REQUEST_MAP))
+		status = pool_check(src, req, &pool);
+	if (UNLIKELY(status != VMSGIF_OKAY)) {
+		src->count.refused++;
+		src->broker->refused++;
+		peer_answer(src, req, status);
+		return;
+	}
+	m = slot_take(src, req);
+	if (UNLIKELY(!m)) {
+		over_limit(src, req, "slots of the ring", VMSGIF_ENOBUFS);
+		src->count.refused++;
+		src->broker->refused++;
+		return;
+	}
+	m->flow = flow;
+	m->seq = req->seq;
+	m->src_port = req->src_port;
+	m->len = req->len;
+	m->lazy = req->lazy;
+	status = keep_payload(m, req, segs, pool);
+	if (UNLIKELY(status != VMSGIF_OKAY)) {
+		slot_answer(m, status);
+		return;
+	}
+	flow->open++;
+	queue_push(m);
+}
+
+void send_fail(struct message *m, int status)
+{
+	struct peer *src = m->src;
+
+	queue_remove(m);
+	m->flow->open--;
+	src->count.failed++;
+	src->broker->failed++;
+	slot_answer(m, status);
+}
+
+/* ----------------------------------------------------------------- orphans */
+
+/* Now that the port is known: which of the waiting messages may go there? */
+static void settle_orphan(struct flow *flow, struct port *port)
+{
+	struct peer *src = flow->pair->src;
+	struct message *m, *tmp;
+
+	decide(src, flow->pair->dst, port, flow->number, &flow->decision);
+	list_for_each_entry_safe(m, tmp, &flow->queued, link) {
+		if (!(flow->decision.modes & mode_of(m->form))) {
+			send_log_refused(src, flow->pair->dst, flow->number,
+					 message_is_map(m) ? "map" : "copy", &flow->decision);
+			send_fail(m, VMSGIF_EACCES);
+		} else if (!port) {
+			send_fail(m, VMSGIF_ECONNREFUSED);
+		} else if (m->len > port->max_len || message_pages(m) > port->peer->nr_slots) {
+			send_fail(m, VMSGIF_EMSGSIZE);
+		}
+	}
+}
+
+void send_attach(struct port *port)
+{
+	struct flow *flow, *tmp;
+
+	list_for_each_entry_safe(flow, tmp, &port->peer->orphans, in_port) {
+		if (flow->number != port->number)
+			continue;
+		flow_attach(flow, port);
+		settle_orphan(flow, port);
+		queue_wake_flow(flow);
+	}
+}
+
+void send_drop_orphans(struct peer *dst)
+{
+	struct flow *flow, *tmp;
+
+	list_for_each_entry_safe(flow, tmp, &dst->orphans, in_port) {
+		settle_orphan(flow, NULL);
+		flow_free(flow);
+	}
+}

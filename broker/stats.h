@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is counted per domain and for the whole broker. Counters only rise; a
+ * domain's begin with its address.
+ */
+#ifndef XENMSG_BROKER_STATS_H
+#define XENMSG_BROKER_STATS_H
+
+#include <stdint.h>
+
+/* How the payload of a delivered message travelled. */
+enum way {
+	WAY_INLINE, /* in the slot */
+	WAY_POOLED, /* memcpy between mapped pools */
+	WAY_COPY,   /* grant copy by the hypervisor */
+	WAY_MAP,    /* not at all: the receiver has the sender's pool mapped */
+	WAYS
+};
+
+struct traffic {
+	uint64_t messages[WAYS];
+	uint64_t bytes[WAYS];
+};
+
+struct counters {
+	struct traffic sent;	 /* delivered messages, by their sender */
+	struct traffic received; /* and by their receiver */
+	uint64_t refused;	 /* SENDs answered with a status before they were queued */
+	uint64_t failed;	 /* queued messages that completed with a status */
+	uint64_t events;	 /* RX events published */
+};
+
+static inline void traffic_count(struct traffic *t, enum way way, uint32_t len)
+{
+	t->messages[way]++;
+	t->bytes[way] += len;
+}
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One turn. See broker.h for the model.
+ */
+#include "broker/broker.h"
+
+#include "broker/bind.h"
+#include "broker/lookup.h"
+#include "broker/peer.h"
+#include "broker/pools.h"
+#include "broker/send.h"
+
+#include "common/clock.h"
+#include "common/macros.h"
+
+/* ------------------------------------------------------------------ consuming */
+
+/* Returns false if it cannot be served now; then it is kept for later. */
+static bool serve(struct peer *peer, const struct request *req, const struct vmsgif_segment *segs,
+		  const char *name)
+{
+	switch (req->op) {
+	case VMSGIF_OP_SEND:
+		send_serve(peer, req, segs);
+		return true;
+	case VMSGIF_OP_RELEASE:
+		release_serve(peer, req);
+		return true;
+	case VMSGIF_OP_BIND:
+		bind_serve(peer, req, name);
+		return true;
+	case VMSGIF_OP_UNBIND:
+		unbind_serve(peer, req);
+		return true;
+	case VMSGIF_OP_CREDIT:
+		credit_serve(peer, req);
+		return true;
+	case VMSGIF_OP_RESOLVE:
+		lookup_resolve(peer, req, name);
+		return true;
+	case VMSGIF_OP_SUBSCRIBE:
+		lookup_subscribe(peer, req, name);
+		return true;
+	case VMSGIF_OP_POOL_ADD:
+		return pool_add(peer, req);
+	case VMSGIF_OP_POOL_DEL:
+		return pool_del(peer, req);
+	case VMSGIF_OP_POOL_ACK:
+		pool_ack(peer, req);
+		return true;
+	case VMSGIF_OP_READY:
+		ready_serve(peer, req);
+		return true;
+	default:
+		peer_answer(peer, req, VMSGIF_EINVAL);
+		return true;
+	}
+}
+
+/* What waited since an earlier turn comes before anything new. */
+static bool serve_stalled(struct peer *peer)
+{
+	struct stalled *s = &peer->stalled;
+
+	if (!s->valid)
+		return true;
+	if (!serve(peer, &s->req, NULL, NULL))
+		return false;
+	s->valid = false;
+	return true;
+}
+
+/*
+ * The device waits with all its requests: for the next turn, or for tokens.
+ * Only pool requests do that; they have neither segments nor names.
+ */
+static void stall(struct peer *peer)
+{
+	struct broker *broker = peer->broker;
+	uint64_t ns = token_bucket_wait_ns(&peer->pool_tokens, broker_now(broker), 1);
+
+	if (!ns)
+		return;
+	list_move_tail(&broker->stalled, &peer->kicked);
+	broker_wake_stalled_in(broker, ns);
+}
+
+enum consumed {
+	CONSUMED_ALL,
+	CONSUMED_SHARE,
+	CONSUMED_STALLED,
+};
+
+/* Up to @max requests of @peer; *max is what is left. */
+static enum consumed consume_device(struct peer *peer, unsigned int *max)
+{
+	const struct vmsgif_segment *segs;
+	struct request req;
+	const char *name;
+
+	if (UNLIKELY(!serve_stalled(peer)))
+		return CONSUMED_STALLED;
+	while (*max) {
+		if (device_next_request(peer->dev, &req, &segs, &name) <= 0) {
+			if (device_arm(peer->dev))
+				continue;
+			return CONSUMED_ALL;
+		}
+		(*max)--;
+		if (UNLIKELY(peer->slots[req.id].state != MESSAGE_NONE)) {
+			device_fail(peer->dev, "request id %u is in use by an unanswered request",
+				    req.id);
+			return CONSUMED_ALL;
+		}
+		if (UNLIKELY(!serve(peer, &req, segs, name))) {
+			peer->stalled.valid = true;
+			peer->stalled.req = req;
+			return CONSUMED_STALLED;
+		}
+	}
+	return CONSUMED_SHARE;
+}
+
+static void consume(struct broker *broker)
+{
+	unsigned int all = TURN_REQUESTS_ALL;
+	struct list turn;
+
+	list_init(&turn);
+	list_splice_tail(&turn, &broker->kicked);
+	while (all && !list_empty(&turn)) {
+		struct peer *peer = list_first_entry(&turn, struct peer, kicked);
+		unsigned int share = MIN_OF(TURN_REQUESTS, all);
+
+		all -= share;
+		list_move_tail(&broker->kicked, &peer->kicked);
+		switch (consume_device(peer, &share)) {
+		case CONSUMED_ALL:
+			list_del(&peer->kicked);
+			break;
+		case CONSUMED_STALLED:
+			stall(peer);
+			break;
+		case CONSUMED_SHARE:
+			break;
+		}
+		all += share;
+		/* It may have posted pages. */
+		if (!list_empty(&peer->events) || !list_empty(&peer->queue.active))
+			peer_wake(peer);
+	}
+	/* Who did not get a turn is first in the next one. */
+	list_splice_head(&broker->kicked, &turn);
+}
+
+/* ------------------------------------------------------------------ delivering */
+
+static void deliver(struct broker *broker)
+{
+	struct mover *mover = &broker->mover;
+	struct list turn;
+
+	mover->bytes = 0;
+	list_init(&turn);
+	list_splice_tail(&turn, &broker->busy);
+	while (!list_empty(&turn) && mover->bytes < TURN_BYTES) {
+		struct peer *peer = list_first_entry(&turn, struct peer, busy);
+
+		list_move_tail(&broker->busy, &peer->busy);
+		switch (mover_gather(broker, peer, TURN_MESSAGES)) {
+		case GATHER_ALL:
+			list_del(&peer->busy);
+			break;
+		case GATHER_MORE:
+			break;
+		case GATHER_FULL:
+			list_move_tail(&turn, &peer->busy);
+			mover_flush(broker);
+			break;
+		}
+	}
+	list_splice_head(&broker->busy, &turn);
+	mover_flush(broker);
+}
+
+/* ------------------------------------------------------------------ the end */
+
+/* RELEASEs and UNBINDs, now that what they stand for is published. */
+static void answer_late(struct broker *broker)
+{
+	while (!list_empty(&broker->late)) {
+		struct message *m = list_first_entry(&broker->late, struct message, link);
+		struct port *port = m->op == VMSGIF_OP_UNBIND ? m->port : NULL;
+
+		list_del(&m->link);
+		slot_answer(m, m->status);
+		if (port)
+			port_free(port);
+	}
+	mover_publish_tx(broker);
+}
+
+static void notify(struct broker *broker)
+{
+	bool lazy = false;
+
+	while (!list_empty(&broker->touched)) {
+		struct peer *peer = list_first_entry(&broker->touched, struct peer, touched);
+
+		list_del(&peer->touched);
+		if (device_notify(peer->dev, false)) {
+			list_move_tail(&broker->lazy, &peer->lazy);
+			lazy = true;
+		} else {
+			list_del(&peer->lazy);
+		}
+	}
+	if (lazy)
+		broker_flush_lazy_in(broker, VMSGIF_LAZY_NS);
+}
+
+bool broker_turn(struct broker *broker)
+{
+	broker->turns++;
+	broker->pool_ops = 0;
+	consume(broker);
+	deliver(broker);
+	answer_late(broker);
+	notify(broker);
+	return !list_empty(&broker->kicked) || !list_empty(&broker->busy);
+}
