@@ -66,7 +66,10 @@ struct vmsg_ops {
 	void (*send_done)(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, int status);
 	/* Messages are waiting at @port, which had none waiting before. */
 	void (*readable)(struct vmsg *v, struct vmsg_port *port);
-	/* A send of @port that got -EAGAIN may do better now. */
+	/*
+	 * A send of @port that got -EAGAIN may do better now, or all its SENDs
+	 * are answered (vmsg_drained); NULL: a request of the device may.
+	 */
 	void (*writable)(struct vmsg *v, struct vmsg_port *port);
 	/* BIND, UNBIND, RESOLVE, SUBSCRIBE, POOL_ADD, POOL_DEL of MAP pools. */
 	void (*control_done)(struct vmsg *v, uint64_t cookie, const struct vmsg_answer *answer);
@@ -92,6 +95,12 @@ struct vmsg_ops {
 	void (*pool_free)(struct vmsg *v, unsigned int slot);
 	/* The receiver of own MAP pool @id let go of it, or died: its grants can be ended. */
 	void (*pool_gone)(struct vmsg *v, unsigned int id);
+	/*
+	 * A new broker refused to bind @port again (@status). Nothing arrives
+	 * there any more; what has arrived stays. To be followed by
+	 * vmsg_unbind(), which is done at once. May be NULL.
+	 */
+	void (*lost)(struct vmsg *v, struct vmsg_port *port, int status);
 };
 
 /* Limits and memory of a device; the engine keeps the pointers. */
@@ -234,6 +243,8 @@ struct vmsg_send {
 int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq);
 /* SENDs of @port that are not answered yet. */
 unsigned int vmsg_unanswered(const struct vmsg_port *port);
+/* Whether there are none; if there are, writable() will tell when not any more. */
+bool vmsg_drained(struct vmsg *v, struct vmsg_port *port);
 
 /* ---------------------------------------------------------------- receive */
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* Responses to TX requests, and the end of SENDs that get none. */
+#ifndef XENMSG_CORE_COMPLETE_H
+#define XENMSG_CORE_COMPLETE_H
+
+#include "frontend/core/state.h"
+
+/* Takes the next TX response. Returns false if it broke the device. */
+bool vmsg_tx_take(struct vmsg *v);
+/* SEND @s, which is not posted any more, is over: gives back what it holds, and tells. */
+void vmsg_send_end(struct vmsg *v, struct vmsg_shadow *s, int status);
+/* The same for all queued SENDs that name own pool @id. */
+void vmsg_send_fail_queued(struct vmsg *v, unsigned int id, int status);
+/* The same for those that a former broker had: their fate is unknown. */
+void vmsg_send_fail_again(struct vmsg *v);
+/* Everything that has a shadow is over. Nothing is posted. */
+void vmsg_tx_end_all(struct vmsg *v, int status);
+
+#endif /* XENMSG_CORE_COMPLETE_H */

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* The ring of messages in the memory of a port; see msg.h. */
+#include "frontend/core/msg.h"
+
+#include "frontend/core/pool.h"
+#include "frontend/core/port.h"
+#include "frontend/core/rx.h"
+#include "frontend/core/tx.h"
+
+void vmsg_msg_copy_in(struct vmsg_port *port, struct vmsg_msg *msg, uint32_t at, const void *from,
+		      uint32_t len)
+{
+	uint32_t offset = vmsg_msg_after(port, vmsg_msg_offset(port, msg), VMSG_LINE + at);
+	uint32_t first = port->size - offset;
+
+	if (first > len)
+		first = len;
+	memcpy(port->memory + offset, from, first);
+	memcpy(port->memory, (const uint8_t *)from + first, len - first);
+}
+
+/* By the quarter; and when all is free but the largest message would not fit. */
+void vmsg_msg_check_credit(struct vmsg *v, struct vmsg_port *port)
+{
+	uint32_t unsaid = (uint32_t)(port->head + port->size - port->limit);
+
+	if (vmsg_likely(unsaid < port->quarter) &&
+	    (port->head != port->tail || unsaid <= port->slack))
+		return;
+	if (!(port->flags & VMSG_PORT_LIVE) || (port->flags & VMSG_PORT_BEHIND) ||
+	    port->state != VMSG_PORT_BOUND)
+		return;
+	if (!(port->flags & VMSG_PORT_CREDIT_BUSY)) {
+		vmsg_port_work(v, port, VMSG_PORT_CREDIT);
+		return;
+	}
+	port->flags |= VMSG_PORT_BEHIND;
+	v->nr_behind++;
+}
+
+void vmsg_msg_settle(struct vmsg *v, struct vmsg_port *port)
+{
+	while (port->head != port->tail) {
+		struct vmsg_msg *msg = vmsg_msg_at(port, port->head_off);
+		uint32_t cost;
+
+		if (msg->state != VMSG_MSG_DONE)
+			break;
+		cost = vmsg_msg_cost(msg->len);
+		port->head_off = vmsg_msg_after(port, port->head_off, cost);
+		if (port->next == port->head) {
+			port->next += cost;
+			port->next_off = port->head_off;
+		}
+		port->head += cost;
+	}
+	vmsg_msg_check_credit(v, port);
+}
+
+struct vmsg_msg *vmsg_recv(struct vmsg *v, struct vmsg_port *port, struct vmsg_info *info)
+{
+	struct vmsg_msg *msg;
+
+	(void)v;
+	if (!port->waiting)
+		return NULL;
+	do {
+		uint32_t cost;
+
+		msg = vmsg_msg_at(port, port->next_off);
+		cost = vmsg_msg_cost(msg->len);
+		port->next += cost;
+		port->next_off = vmsg_msg_after(port, port->next_off, cost);
+	} while (msg->state != VMSG_MSG_QUEUED); /* repeats */
+	msg->state = VMSG_MSG_RECEIVED;
+	port->waiting--;
+	info->addr = msg->addr;
+	info->src_port = msg->src_port;
+	info->seq = msg->seq;
+	info->len = msg->len;
+	info->mapped = msg->form == VMSG_MSG_MAPPED;
+	return msg;
+}
+
+/* Pages: the cursor is the page's number in the message plus 1, and the page. */
+static bool page_piece(const struct vmsg *v, const struct vmsg_msg *msg, uint32_t *cursor,
+		       const void **data, uint32_t *len)
+{
+	uint32_t i = *cursor >> 16;
+	uint32_t page = *cursor ? *cursor & 0xffffu : msg->ref;
+
+	if (page == VMSG_PAGE_END)
+		return false;
+	*data = v->params.rx_pages[page];
+	*len = msg->len - i * VMSGIF_PAGE_SIZE;
+	if (*len > VMSGIF_PAGE_SIZE)
+		*len = VMSGIF_PAGE_SIZE;
+	*cursor = (i + 1) << 16 | v->t.rx_mark[page];
+	return true;
+}
+
+/* Copied: one piece, or two around the end of the memory; the cursor is the next byte. */
+static bool copied_piece(const struct vmsg_port *port, const struct vmsg_msg *msg, uint32_t *cursor,
+			 const void **data, uint32_t *len)
+{
+	uint32_t offset = vmsg_msg_after(port, vmsg_msg_offset(port, msg), VMSG_LINE + *cursor);
+
+	*data = port->memory + offset;
+	*len = msg->len - *cursor;
+	if (*len > port->size - offset)
+		*len = port->size - offset;
+	*cursor += *len;
+	return *len != 0;
+}
+
+bool vmsg_msg_piece(struct vmsg *v, struct vmsg_port *port, const struct vmsg_msg *msg,
+		    uint32_t *cursor, const void **data, uint32_t *len)
+{
+	if (msg->form == VMSG_MSG_PAGES)
+		return page_piece(v, msg, cursor, data, len);
+	if (msg->form == VMSG_MSG_COPIED)
+		return copied_piece(port, msg, cursor, data, len);
+	if (*cursor || !msg->len)
+		return false;
+	*data = msg->form == VMSG_MSG_INLINE ? msg->data : v->t.foreign[msg->ref].va + msg->offset;
+	*len = *cursor = msg->len;
+	return true;
+}
+
+void vmsg_msg_to_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
+{
+	uint32_t offset = vmsg_msg_offset(port, msg);
+
+	msg->state = VMSG_MSG_TO_RELEASE;
+	if (port->nr_release++)
+		vmsg_msg_at(port, port->release_last)->link = offset;
+	else
+		port->release_first = offset;
+	port->release_last = offset;
+	v->nr_release++;
+	vmsg_port_work(v, port, 0);
+}
+
+void vmsg_msg_post_release(struct vmsg *v, struct vmsg_port *port)
+{
+	struct vmsg_msg *msg = vmsg_msg_at(port, port->release_first);
+	struct vmsg_shadow *s = vmsg_tx_get(v, VMSGIF_OP_RELEASE);
+	bool urgent = v->urgent;
+
+	port->release_first = msg->link;
+	port->nr_release--;
+	v->nr_release--;
+	s->req.addr = msg->addr;
+	s->req.port = port->number;
+	s->req.seq = msg->seq;
+	vmsg_tx_post(v, s);
+	/* It gives a sender back a place in its window: lazy, but not until that is used up. */
+	v->urgent = urgent || ++v->lazy_releases >= v->window / 4u;
+	msg->state = VMSG_MSG_DONE;
+	vmsg_msg_settle(v, port);
+}
+
+void vmsg_msg_forget_releases(struct vmsg *v, struct vmsg_port *port)
+{
+	while (port->nr_release) {
+		struct vmsg_msg *msg = vmsg_msg_at(port, port->release_first);
+
+		port->release_first = msg->link;
+		port->nr_release--;
+		v->nr_release--;
+		msg->state = VMSG_MSG_DONE;
+	}
+	vmsg_msg_settle(v, port);
+}
+
+void vmsg_msg_done(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
+{
+	if (msg->form == VMSG_MSG_MAPPED && vmsg_foreign_put(v, msg->ref)) {
+		vmsg_msg_to_release(v, port, msg);
+		return;
+	}
+	if (msg->form == VMSG_MSG_PAGES)
+		vmsg_rx_put_chain(v, msg->ref);
+	msg->state = VMSG_MSG_DONE;
+	if (vmsg_msg_offset(port, msg) == port->head_off)
+		vmsg_msg_settle(v, port);
+}
+
+void vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
+{
+	if (vmsg_likely(msg->state == VMSG_MSG_RECEIVED))
+		vmsg_msg_done(v, port, msg);
+}
+
+bool vmsg_msg_holds(const struct vmsg_port *port, uint32_t addr, uint64_t seq)
+{
+	uint64_t at = port->head;
+	uint32_t offset = port->head_off;
+
+	while (at != port->tail) {
+		const struct vmsg_msg *msg = vmsg_msg_at(port, offset);
+		uint32_t cost = vmsg_msg_cost(msg->len);
+
+		if (msg->seq == seq && msg->addr == addr && msg->form == VMSG_MSG_MAPPED &&
+		    msg->state != VMSG_MSG_DONE)
+			return true;
+		at += cost;
+		offset = vmsg_msg_after(port, offset, cost);
+	}
+	return false;
+}
+
+void vmsg_msg_drop_all(struct vmsg *v, struct vmsg_port *port)
+{
+	uint64_t at = port->head;
+	uint32_t offset = port->head_off;
+
+	port->waiting = 0;
+	while (at != port->tail) {
+		struct vmsg_msg *msg = vmsg_msg_at(port, offset);
+		uint32_t cost = vmsg_msg_cost(msg->len);
+
+		if (msg->state == VMSG_MSG_QUEUED || msg->state == VMSG_MSG_RECEIVED)
+			vmsg_msg_done(v, port, msg);
+		at += cost;
+		offset = vmsg_msg_after(port, offset, cost);
+	}
+}

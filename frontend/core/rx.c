@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * RX pages and messages; see rx.h.
+ *
+ * Whatever contradicts the protocol breaks the device, as it can only come from
+ * a faulty broker: a message beyond the port's credit or length, to a port that
+ * was not bound, a cut chain. Nothing that another guest can do leads there.
+ */
+#include "frontend/core/rx.h"
+
+#include "frontend/core/event.h"
+#include "frontend/core/flow.h"
+#include "frontend/core/msg.h"
+#include "frontend/core/pool.h"
+#include "frontend/core/port.h"
+
+/* ------------------------------------------------------------------- pages */
+
+static inline void post_page(struct vmsg *v, unsigned int page)
+{
+	v->t.rx_at[v->rx.prod & v->mask] = (uint16_t)page;
+	vmsg_ring_put_rx(v, v->rx_pool, v->rx_pool ? page : v->params.rx_grefs[page]);
+}
+
+/* A page whose response was just taken: there is room for it. */
+static inline void post_again(struct vmsg *v, unsigned int page)
+{
+	if (vmsg_likely(v->rx_on))
+		post_page(v, page);
+	else
+		vmsg_rx_give(v, page);
+}
+
+void vmsg_rx_give(struct vmsg *v, unsigned int page)
+{
+	v->t.rx_mark[page] = VMSG_PAGE_FREE;
+	v->t.rx_free[v->nr_rx_free++] = (uint16_t)page;
+	v->todo |= VMSG_TODO_RX;
+}
+
+void vmsg_rx_put_chain(struct vmsg *v, unsigned int page)
+{
+	while (page != VMSG_PAGE_END) {
+		unsigned int next = v->t.rx_mark[page];
+
+		vmsg_rx_give(v, page);
+		v->rx_held--;
+		page = next;
+	}
+}
+
+void vmsg_rx_pump(struct vmsg *v)
+{
+	v->todo &= ~VMSG_TODO_RX;
+	if (!v->rx_on)
+		return;
+	while (v->nr_rx_free && vmsg_ring_unanswered(&v->rx) < vmsg_slots(v)) {
+		unsigned int page = v->t.rx_free[--v->nr_rx_free];
+
+		v->t.rx_mark[page] = VMSG_PAGE_POSTED;
+		post_page(v, page);
+	}
+}
+
+void vmsg_rx_reclaim(struct vmsg *v)
+{
+	unsigned int i;
+
+	v->rx_on = false;
+	v->nr_bad = 0;
+	v->nr_rejects = 0;
+	for (i = 0; i < v->params.nr_rx_pages; i++) {
+		unsigned int mark = v->t.rx_mark[i];
+
+		if (mark == VMSG_PAGE_POSTED || mark == VMSG_PAGE_BAD || mark == VMSG_PAGE_OWED)
+			vmsg_rx_give(v, i);
+	}
+}
+
+/* ---------------------------------------------------------------- messages */
+
+/* A message on its way in. */
+struct arrival {
+	struct vmsg_port *port;
+	struct vmsg_msg *msg; /* in the port's memory behind tail, not counted yet */
+	const struct vmsgif_rx_response *r;
+	unsigned int page;
+	bool repeat; /* seen before */
+	bool drop;   /* that, or the port is being unbound */
+};
+
+/* Map mode: sets the message's place, or has it released at once. */
+static bool take_mapped(struct vmsg *v, struct arrival *a)
+{
+	const struct vmsgif_rx_response *r = a->r;
+	int slot;
+
+	if (!r->len || r->used || r->reserved || r->u.map.reserved)
+		return vmsg_break(v, "bad map-mode message");
+	post_again(v, a->page);
+	if (a->repeat && vmsg_msg_holds(a->port, r->addr, r->seq)) {
+		a->msg->state = VMSG_MSG_DONE;
+		return true;
+	}
+	if (a->drop) {
+		vmsg_msg_to_release(v, a->port, a->msg);
+		return true;
+	}
+	slot = vmsg_foreign_find(v, a->port, r);
+	if (slot < 0)
+		return vmsg_break(v, "map-mode message outside of a mapped pool");
+	v->t.foreign[slot].held++;
+	a->msg->form = VMSG_MSG_MAPPED;
+	a->msg->ref = (uint16_t)slot;
+	a->msg->offset = r->u.map.offset;
+	return true;
+}
+
+/* Takes the next response, of which there is one, and the page that it answers. */
+static inline bool take_next(struct vmsg *v, struct vmsgif_rx_response *r, unsigned int *page)
+{
+	uint32_t id = v->rx.cons & v->mask;
+
+	vmsg_ring_take_rx(v, r);
+	if (vmsg_unlikely(r->id != id))
+		return vmsg_break(v, "RX response out of order");
+	*page = v->t.rx_at[id];
+	return true;
+}
+
+/* Whether @r goes on with the message that @first began. */
+static bool continues(const struct vmsgif_rx_response *r, const struct vmsgif_rx_response *first)
+{
+	return r->type == VMSGIF_RX_MESSAGE && r->addr == first->addr && r->port == first->port &&
+	       r->src_port == first->src_port && r->seq == first->seq && r->len == first->len;
+}
+
+/*
+ * The payload is in @nr posted pages. With @hold they are chained from @link
+ * on, else copied to the port's memory and posted again.
+ */
+static bool take_pages(struct vmsg *v, struct arrival *a, uint32_t nr, bool hold, uint16_t **link)
+{
+	const struct vmsgif_rx_response *r = a->r;
+	struct vmsgif_rx_response next;
+	unsigned int page = a->page;
+	uint32_t at = 0;
+
+	for (;;) {
+		uint32_t used = r->len - at < VMSGIF_PAGE_SIZE ? r->len - at : VMSGIF_PAGE_SIZE;
+
+		if (r->flags != (--nr ? VMSGIF_RXF_MORE : 0) || r->used != used || r->reserved)
+			return vmsg_break(v, "bad page of a message");
+		if (hold) {
+			**link = (uint16_t)page;
+			*link = &v->t.rx_mark[page];
+			v->rx_held++;
+		} else {
+			if (!a->drop)
+				vmsg_msg_copy_in(a->port, a->msg, at, v->params.rx_pages[page],
+						 used);
+			post_again(v, page);
+		}
+		if (!nr)
+			return true;
+		at += used;
+		if (!take_next(v, &next, &page))
+			return false;
+		if (!continues(&next, a->r))
+			return vmsg_break(v, "message cut");
+		r = &next;
+	}
+}
+
+/* Returns how many responses the message has; 0: it broke the device. */
+static unsigned int take_paged(struct vmsg *v, struct arrival *a)
+{
+	/* The port's longest message is at most 1 MiB. */
+	uint32_t nr = (a->r->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
+	bool hold = !a->drop && a->r->len > v->params.copy_out && v->rx_held + nr <= v->rx_hold_max;
+	uint16_t first = VMSG_PAGE_END;
+	uint16_t *link = &first;
+	bool good;
+
+	if (!nr || nr - 1 > v->rx.seen - v->rx.cons)
+		return vmsg_break(v, "message cut");
+	good = take_pages(v, a, nr, hold, &link);
+	*link = VMSG_PAGE_END;
+	if (!good) {
+		vmsg_rx_put_chain(v, first);
+		return 0;
+	}
+	a->msg->form = hold ? VMSG_MSG_PAGES : VMSG_MSG_COPIED;
+	a->msg->ref = first;
+	if (!hold && !a->drop)
+		v->stats.rx_copied_out++;
+	return nr;
+}
+
+/* Puts the payload where it stays. Returns as take_paged(). */
+static inline unsigned int take_payload(struct vmsg *v, struct arrival *a)
+{
+	const struct vmsgif_rx_response *r = a->r;
+
+	if (vmsg_likely(r->flags == VMSGIF_RXF_INLINE)) {
+		if (r->len > VMSGIF_INLINE_MAX || r->used || r->reserved)
+			return vmsg_break(v, "bad inline message");
+		a->msg->form = VMSG_MSG_INLINE;
+		__builtin_memcpy(a->msg->data, r->u.data, sizeof(a->msg->data));
+		post_again(v, a->page);
+		return 1;
+	}
+	if (r->flags == VMSGIF_RXF_MAP)
+		return take_mapped(v, a);
+	return take_paged(v, a);
+}
+
+/* The message is in; what was dropped only takes its room. */
+static inline void arrived(struct vmsg *v, const struct arrival *a, uint32_t cost)
+{
+	struct vmsg_port *port = a->port;
+
+	port->tail += cost;
+	port->tail_off = vmsg_msg_after(port, port->tail_off, cost);
+	if (vmsg_unlikely(a->drop)) {
+		v->stats.rx_repeated += a->repeat;
+		vmsg_msg_settle(v, port);
+		return;
+	}
+	v->stats.rx_messages++;
+	v->stats.rx_bytes += a->r->len;
+	if (!port->waiting++)
+		v->params.ops->readable(v, port);
+}
+
+static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response *r,
+				 unsigned int page)
+{
+	struct vmsg_port *port = v->rx_port;
+	struct arrival a = { .r = r, .page = page };
+	uint32_t cost;
+	unsigned int nr;
+
+	if (vmsg_unlikely(!port || port->number != r->port)) {
+		port = vmsg_port_find(v, r->port);
+		if (!port)
+			return vmsg_break(v, "message to a port that is not bound");
+		v->rx_port = port;
+	}
+	if (vmsg_unlikely(r->len > port->max_len))
+		return vmsg_break(v, "message longer than its port takes");
+	cost = vmsg_msg_cost(r->len);
+	if (vmsg_unlikely(port->tail + cost > port->limit))
+		return vmsg_break(v, "message over the credit of its port");
+	a.port = port;
+	a.msg = vmsg_msg_at(port, port->tail_off);
+	a.repeat = vmsg_flow_seen(v, port, r->addr, r->seq);
+	a.drop = a.repeat || port->state != VMSG_PORT_BOUND;
+	a.msg->addr = r->addr;
+	a.msg->src_port = r->src_port;
+	a.msg->seq = r->seq;
+	a.msg->len = r->len;
+	a.msg->state = a.drop ? VMSG_MSG_DONE : VMSG_MSG_QUEUED;
+	nr = take_payload(v, &a);
+	if (vmsg_likely(nr))
+		arrived(v, &a, cost);
+	return nr;
+}
+
+unsigned int vmsg_rx_take(struct vmsg *v)
+{
+	struct vmsgif_rx_response r;
+	unsigned int page;
+
+	if (!take_next(v, &r, &page))
+		return 0;
+	if (vmsg_likely(r.type == VMSGIF_RX_MESSAGE))
+		return take_message(v, &r, page);
+	return vmsg_event(v, &r, page);
+}

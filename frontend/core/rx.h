@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * The RX ring: pages are posted, come back with messages or empty, and are
+ * posted again. The broker consumes them in the order in which they were
+ * posted and answers each once, so a response must carry the id of the slot
+ * that it stands in.
+ */
+#ifndef XENMSG_CORE_RX_H
+#define XENMSG_CORE_RX_H
+
+#include "frontend/core/ring.h"
+
+/* Takes the next message or event. Returns how many responses that were; 0: the device broke. */
+unsigned int vmsg_rx_take(struct vmsg *v);
+/* Gives page @page back to the broker, or to the stack. */
+void vmsg_rx_give(struct vmsg *v, unsigned int page);
+/* The same for the pages of a message that the application held. */
+void vmsg_rx_put_chain(struct vmsg *v, unsigned int page);
+/* Posts pages as far as there is room. */
+void vmsg_rx_pump(struct vmsg *v);
+/* The ring is void: the pages posted there are free. */
+void vmsg_rx_reclaim(struct vmsg *v);
+
+#endif /* XENMSG_CORE_RX_H */

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * Shadows of TX requests; see tx.h. vmsg_send() has its own fast way to take
+ * and post a shadow, in send.c, and is the same otherwise.
+ */
+#include "frontend/core/tx.h"
+
+#include "frontend/core/name.h"
+
+enum {
+	CLASS_WAIT,    /* may be unanswered for long */
+	CLASS_CONTROL, /* answered in the turn that consumes it */
+	CLASS_PROMPT,  /* the same, and nobody waits for that */
+};
+
+static const uint8_t op_class[VMSGIF_OP_MAX + 1] = {
+	[VMSGIF_OP_RELEASE] = CLASS_PROMPT,  [VMSGIF_OP_CREDIT] = CLASS_PROMPT,
+	[VMSGIF_OP_POOL_ACK] = CLASS_PROMPT, [VMSGIF_OP_BIND] = CLASS_CONTROL,
+	[VMSGIF_OP_READY] = CLASS_CONTROL,
+};
+
+struct vmsg_shadow *vmsg_tx_get(struct vmsg *v, unsigned int op)
+{
+	uint16_t id = v->t.free[--v->nr_free];
+	struct vmsg_shadow *s = &v->t.shadows[id];
+
+	memset(s, 0, sizeof(*s));
+	s->req.op = (uint8_t)op;
+	s->req.id = id;
+	s->op = (uint8_t)op;
+	s->state = VMSG_SHADOW_TAKEN;
+	if (op_class[op] == CLASS_WAIT)
+		v->nr_wait++;
+	return s;
+}
+
+void vmsg_tx_put(struct vmsg *v, struct vmsg_shadow *s)
+{
+	if (op_class[s->op] == CLASS_WAIT)
+		v->nr_wait--;
+	vmsg_tx_free(v, s);
+}
+
+/* What the header of the protocol bounds: unanswered requests that may wait. */
+static bool wire_room(const struct vmsg *v)
+{
+	return vmsg_ring_unanswered(&v->tx) - v->nr_control < v->max_wait;
+}
+
+bool vmsg_tx_room_wait(const struct vmsg *v)
+{
+	return v->nr_free > VMSG_KEEP && wire_room(v);
+}
+
+/* Copies the segments of an indirect message into its list page anew, in the form of this broker. */
+static void rewrite_list(struct vmsg *v, const struct vmsg_shadow *s)
+{
+	struct vmsgif_segment *list = v->params.tx_pages[s->req.u.indirect.ref];
+	uint16_t page = s->first;
+	unsigned int i;
+
+	for (i = 0; i < s->nr_segs; i++) {
+		list[i].ref = v->tx_pool ? page : v->params.tx_grefs[page];
+		page = v->t.tx_mark[page];
+	}
+}
+
+/* Posts a request that has pages to a broker without the TX pool. */
+static void post_granted(struct vmsg *v, const struct vmsgif_tx_request *req)
+{
+	struct vmsgif_tx_request wire = *req;
+	unsigned int i;
+
+	if (wire.flags & VMSGIF_TXF_INDIRECT) {
+		wire.u.indirect.ref = v->params.tx_grefs[wire.u.indirect.ref];
+	} else {
+		for (i = 0; i < wire.nr_segs; i++)
+			wire.u.seg[i].ref = v->params.tx_grefs[wire.u.seg[i].ref];
+	}
+	vmsg_ring_put_tx(v, &wire);
+}
+
+void vmsg_tx_post(struct vmsg *v, struct vmsg_shadow *s)
+{
+	struct vmsgif_tx_request *req = &s->req;
+
+	if (req->nr_segs) {
+		unsigned int form = req->flags & VMSGIF_TXF_POOL;
+
+		req->flags = (uint8_t)((req->flags & ~VMSGIF_TXF_POOL) | v->tx_pool);
+		if ((req->flags & VMSGIF_TXF_INDIRECT) && form != v->tx_pool)
+			rewrite_list(v, s);
+	}
+	if (req->nr_segs && !v->tx_pool)
+		post_granted(v, req);
+	else
+		vmsg_ring_put_tx(v, req);
+	s->state = VMSG_SHADOW_POSTED;
+	if (op_class[s->op] != CLASS_WAIT)
+		v->nr_control++;
+	if (op_class[s->op] == CLASS_PROMPT)
+		v->nr_prompt++;
+	if (s->op == VMSGIF_OP_SEND && !s->cookie)
+		v->nr_quiet++;
+	if (!(req->flags & VMSGIF_TXF_LAZY))
+		v->urgent = true;
+}
+
+void vmsg_tx_answered(struct vmsg *v, struct vmsg_shadow *s)
+{
+	if (op_class[s->op] != CLASS_WAIT)
+		v->nr_control--;
+	if (op_class[s->op] == CLASS_PROMPT)
+		v->nr_prompt--;
+	if (s->op == VMSGIF_OP_SEND && !s->cookie)
+		v->nr_quiet--;
+	s->state = VMSG_SHADOW_TAKEN;
+}
+
+void vmsg_tx_queue(struct vmsg *v, struct vmsg_shadow *s)
+{
+	s->state = VMSG_SHADOW_QUEUED;
+	if (s->window)
+		s->window->queued++;
+	v->t.queue[v->nr_queue++] = vmsg_tx_id(v, s);
+	v->todo |= VMSG_TODO_QUEUE;
+}
+
+void vmsg_tx_submit(struct vmsg *v, struct vmsg_shadow *s)
+{
+	if (v->phase == VMSG_RUN && wire_room(v))
+		vmsg_tx_post(v, s);
+	else
+		vmsg_tx_queue(v, s);
+}
+
+/* Whether the queued request @s can go out, when those before it in its flow have. */
+static bool may_post(struct vmsg *v, const struct vmsg_shadow *s)
+{
+	struct vmsg_window *window = s->window;
+
+	if (!window)
+		return true;
+	if (window->pass == v->pass)
+		return false;
+	/* A new broker may have a smaller window. */
+	if (window->count - window->queued >= v->window)
+		return false;
+	return !(s->req.flags & VMSGIF_TXF_MAP) || v->t.own[s->req.u.map.id].state == VMSG_OWN_ON;
+}
+
+void vmsg_tx_pump(struct vmsg *v)
+{
+	unsigned int kept = 0;
+	unsigned int i;
+
+	v->pass++;
+	for (i = 0; i < v->nr_queue; i++) {
+		struct vmsg_shadow *s = &v->t.shadows[v->t.queue[i]];
+
+		if (!wire_room(v) || !may_post(v, s)) {
+			if (s->window)
+				s->window->pass = v->pass;
+			v->t.queue[kept++] = v->t.queue[i];
+			continue;
+		}
+		if (s->window)
+			s->window->queued--;
+		if (s->again && s->op == VMSGIF_OP_SEND)
+			v->stats.tx_resubmitted++;
+		vmsg_tx_post(v, s);
+	}
+	v->nr_queue = (uint16_t)kept;
+	/* What is left waits for an answer, which sets this again. */
+	v->todo &= ~VMSG_TODO_QUEUE;
+}
+
+/* Shell's sort: after a reset at most 512 ids, mostly not in order. */
+static void sort_queue(struct vmsg *v)
+{
+	const struct vmsg_shadow *shadows = v->t.shadows;
+	uint16_t *queue = v->t.queue;
+	unsigned int gap, i, j;
+
+	for (gap = v->nr_queue / 2; gap; gap /= 2) {
+		for (i = gap; i < v->nr_queue; i++) {
+			uint16_t id = queue[i];
+
+			for (j = i; j >= gap && shadows[queue[j - gap]].order > shadows[id].order;
+			     j -= gap)
+				queue[j] = queue[j - gap];
+			queue[j] = id;
+		}
+	}
+}
+
+void vmsg_tx_requeue(struct vmsg *v)
+{
+	unsigned int i;
+
+	for (i = 0; i < vmsg_slots(v); i++) {
+		struct vmsg_shadow *s = &v->t.shadows[i];
+
+		if (s->state != VMSG_SHADOW_POSTED ||
+		    (s->op != VMSGIF_OP_SEND && s->op != VMSGIF_OP_RESOLVE))
+			continue;
+		vmsg_tx_answered(v, s);
+		s->again = true;
+		vmsg_tx_queue(v, s);
+	}
+	sort_queue(v);
+}
+
+void vmsg_tx_drop(struct vmsg *v, bool releases)
+{
+	unsigned int i;
+
+	for (i = 0; i < vmsg_slots(v); i++) {
+		struct vmsg_shadow *s = &v->t.shadows[i];
+
+		if (s->state == VMSG_SHADOW_FREE || s->op == VMSGIF_OP_SEND ||
+		    s->op == VMSGIF_OP_RESOLVE)
+			continue;
+		if (s->state == VMSG_SHADOW_POSTED)
+			vmsg_tx_answered(v, s);
+		if (s->op == VMSGIF_OP_RELEASE && !releases) {
+			s->state = VMSG_SHADOW_QUEUED;
+			v->todo |= VMSG_TODO_RELEASES;
+			continue;
+		}
+		vmsg_name_put(v, s);
+		vmsg_tx_put(v, s);
+	}
+}
+
+void vmsg_tx_repost_releases(struct vmsg *v)
+{
+	unsigned int i;
+
+	for (i = 0; i < vmsg_slots(v); i++) {
+		struct vmsg_shadow *s = &v->t.shadows[i];
+
+		if (s->state == VMSG_SHADOW_QUEUED && s->op == VMSGIF_OP_RELEASE)
+			vmsg_tx_post(v, s);
+	}
+	v->todo &= ~VMSG_TODO_RELEASES;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * Shadows of TX requests: taking, posting, queueing and giving back.
+ *
+ * A request that may wait long (class WAIT) leaves VMSGIF_TX_RESERVE shadows to
+ * those that the broker answers at once. SENDs and RESOLVEs that cannot go out
+ * yet (not connected, or something before them in their flow waits) stand in
+ * one queue by rising order.
+ */
+#ifndef XENMSG_CORE_TX_H
+#define XENMSG_CORE_TX_H
+
+#include "frontend/core/ring.h"
+
+/* For vmsg_tx_put() and vmsg_send_end(), which count by class. */
+static inline void vmsg_tx_free(struct vmsg *v, struct vmsg_shadow *s)
+{
+	s->state = VMSG_SHADOW_FREE;
+	v->t.free[v->nr_free++] = s->req.id;
+	if (vmsg_unlikely(v->wait_first || v->control_waits))
+		v->todo |= VMSG_TODO_WAKE;
+	if (vmsg_unlikely(v->nr_queue))
+		v->todo |= VMSG_TODO_QUEUE;
+}
+
+/* An empty request of kind @op; there is a free shadow. */
+struct vmsg_shadow *vmsg_tx_get(struct vmsg *v, unsigned int op);
+void vmsg_tx_put(struct vmsg *v, struct vmsg_shadow *s);
+/* Whether a request of the engine's own may be posted now. */
+static inline bool vmsg_tx_room_control(const struct vmsg *v)
+{
+	return v->nr_free != 0;
+}
+/* The same for a RELEASE, of which there can be many. */
+static inline bool vmsg_tx_room_release(const struct vmsg *v)
+{
+	return v->nr_free > VMSG_KEEP;
+}
+/* The same for one that may wait. */
+bool vmsg_tx_room_wait(const struct vmsg *v);
+/* Whether a caller may have a shadow for a request that may wait. */
+static inline bool vmsg_tx_room_caller(const struct vmsg *v)
+{
+	return v->nr_free && v->nr_wait < v->max_wait;
+}
+
+/* Posts @s, with its pages named as the present broker knows them. */
+void vmsg_tx_post(struct vmsg *v, struct vmsg_shadow *s);
+/* The same for a new SEND. */
+static inline void vmsg_tx_post_send(struct vmsg *v, struct vmsg_shadow *s)
+{
+	if (vmsg_unlikely(s->nr_segs && !v->tx_pool)) {
+		vmsg_tx_post(v, s);
+		return;
+	}
+	vmsg_ring_put_tx(v, &s->req);
+	s->state = VMSG_SHADOW_POSTED;
+	if (!s->cookie)
+		v->nr_quiet++;
+	if (!(s->req.flags & VMSGIF_TXF_LAZY))
+		v->urgent = true;
+}
+
+/* A POSTED request was answered, or will never be. */
+void vmsg_tx_answered(struct vmsg *v, struct vmsg_shadow *s);
+/* Puts a SEND or RESOLVE at the end of the queue. */
+void vmsg_tx_queue(struct vmsg *v, struct vmsg_shadow *s);
+/* Posts it, or queues it as long as it has to wait. */
+void vmsg_tx_submit(struct vmsg *v, struct vmsg_shadow *s);
+/* Posts what can be from the queue. */
+void vmsg_tx_pump(struct vmsg *v);
+/*
+ * The broker is away: gives back the shadows of all but SENDs and RESOLVEs, whose
+ * owners know what to ask again. RELEASEs are kept for the next broker, or not.
+ */
+void vmsg_tx_drop(struct vmsg *v, bool releases);
+/* Posts the RELEASEs that were kept. */
+void vmsg_tx_repost_releases(struct vmsg *v);
+/* Puts all POSTED SENDs and RESOLVEs back in the queue, which is then in order. */
+void vmsg_tx_requeue(struct vmsg *v);
+
+static inline uint16_t vmsg_tx_id(const struct vmsg *v, const struct vmsg_shadow *s)
+{
+	return (uint16_t)(s - v->t.shadows);
+}
+
+#endif /* XENMSG_CORE_TX_H */
