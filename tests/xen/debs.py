@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 from common import Failure, digest, read_text, say, write_text
 
@@ -140,6 +141,25 @@ def _ask_apt(folder):
     return wanted
 
 
+def _download(folder, names):
+    """apt-get download, with a sign of life; returns apt's errors, if any."""
+    with subprocess.Popen(
+            ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root",
+             *names], cwd=folder, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT) as process:
+        errors, last = [], time.monotonic()
+        for line in process.stdout:
+            got = re.match(r"Get:(\d+) \S+ \S+ \S+ (\S+) ", line)
+            if got and time.monotonic() > last + 2:
+                last = time.monotonic()
+                say(f"  {got.group(1)} of {len(names)}: {got.group(2)}")
+            if line.startswith(("E:", "W:", "Err:")):
+                errors.append(line)
+    if process.returncode == 0:
+        return ""
+    return "".join(errors).strip() or f"exit status {process.returncode}"
+
+
 def fetch(folder, wanted):
     """Bring the .deb files of these versions into the folder.
 
@@ -156,17 +176,14 @@ def fetch(folder, wanted):
         if name.split("_")[0] in missing:
             os.unlink(os.path.join(folder, name))
     for attempt in (1, 2, 3):
-        result = subprocess.run(
-            ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root",
-             *(f"{p}={wanted[p]}" for p in missing)],
-            cwd=folder, capture_output=True, text=True)
-        if result.returncode == 0:
+        error = _download(folder, [f"{p}={wanted[p]}" for p in missing])
+        if not error:
             return wanted
         say(f"  download failed (attempt {attempt} of 3)")
         _refresh_lists()
         wanted = _candidates() or wanted
         missing = [p for p, v in wanted.items() if _have(folder).get(p) != v]
-    raise Failure("cannot download the packages:\n" + result.stderr.strip())
+    raise Failure("cannot download the packages:\n" + error)
 
 
 def unpack(folder, wanted, root):

@@ -18,12 +18,16 @@ mount -t tmpfs -o size=90% tmp /tmp
 rm -rf /var/run && ln -s /run /var/run
 mkdir -p /run/xen /run/xenstored /run/xt /var/lib/xen /var/lib/xenstored
 
+# say TEXT: to the serial port, where the harness looks for such lines.
+say() { echo "xen-test: $1" >/dev/console; }
+
 stop()
 {
-	echo "xen-test: $1 failed" >/dev/console
+	say "$1 failed"
 	exec sh
 }
 
+say 'dom0 is up'
 while read -r module; do
 	insmod "/modules/$module" || stop "insmod $module"
 done </modules/list
@@ -35,6 +39,7 @@ xenconsoled --log=guest --pid-file=/run/xenconsoled.pid || stop xenconsoled
 
 for guest in /guests/*.cfg; do
 	xl create -q "$guest" || stop "xl create $guest"
+	say "${guest##*/} is started"
 done
 for guest in /guests/*.cfg; do
 	guest=${guest##*/}
@@ -45,6 +50,7 @@ for guest in /guests/*.cfg; do
 		[ $tries -lt 600 ] || stop "guest ${guest%.cfg}"
 		sleep 0.1
 	done
+	say "${guest%.cfg} is up"
 done
 
 # The port that is a terminal: hvc0 is Xen's own console.

@@ -7,3 +7,7 @@ export LD_LIBRARY_PATH=/p/lib
 # symbols lazily in it can overflow that stack.
 export LD_BIND_NOW=1
 export HOME=/ LC_ALL=C
+# A program that crashes leaves its core in /tmp/core.NAME.PID.
+# shellcheck disable=SC3045 # busybox sh has it
+ulimit -c unlimited
+echo /tmp/core.%e.%p >/proc/sys/kernel/core_pattern

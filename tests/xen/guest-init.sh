@@ -11,14 +11,15 @@ mount -t devtmpfs dev /dev
 mkdir -p /dev/pts /dev/shm /run /tmp /var/run
 mount -t devpts pts /dev/pts
 mount -t tmpfs shm /dev/shm
+mount -t tmpfs -o size=75% tmp /tmp
+# shellcheck disable=SC2154 # it is on the kernel's command line
+hostname "$guest_name"
 
 while read -r module; do
 	insmod "/modules/$module" || echo "insmod $module failed"
 done </modules/list
 mount -t xenfs xenfs /proc/xen
 
-# The agent must outlive whatever eats the guest's memory.
-echo -1000 >/proc/self/oom_score_adj
 stty raw -echo
 echo "xen-test: guest is waiting"
 while read -r line; do

@@ -173,7 +173,7 @@ def guest_config(name, kind):
     lines = [f'name = "{name}"', f'type = "{kind}"',
              f"memory = {GUEST_MEMORY_MB}", f"maxmem = {GUEST_MEMORY_MB}",
              "vcpus = 1", 'kernel = "/guests/vmlinux"',
-             'ramdisk = "/guests/initrd"', f'extra = "{GUEST_ARGS}"',
+             'ramdisk = "/guests/initrd"', f'extra = "{GUEST_ARGS} guest_name={name}"',
              'disk = [ "format=raw,vdev=xvda,access=ro,backendtype=phy,'
              'target=/dev/vda" ]',
              'on_crash = "destroy"', 'on_reboot = "destroy"']
@@ -226,6 +226,10 @@ def build():
     kernel = bzimage.vmlinux(linux)
     guest = _base(root, "guest-init.sh", GUEST_MODULES)
     guest.add("boot/vmlinuz", linux)
+    # They run once the payload has brought the libraries.
+    for client in XENSTORE_CLIENTS:
+        guest.add(f"bin/xenstore-{client}",
+                  root.read(f"bin/xenstore-{client}"), 0o755)
     write = {
         "xen.elf": bzimage.unpack_gzip(root.read(f"xen-{debs.XEN}-amd64.gz")),
         "vmlinuz": bzimage.lz4_image(linux, kernel),

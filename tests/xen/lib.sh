@@ -152,7 +152,7 @@ dom0_bg()
 		shift
 		"$@" >"$xt_job.out" 2>&1 &
 		echo $! >"$xt_job.pid"
-		wait $!
+		wait $! 2>/dev/null
 		echo $? >"$xt_job.rc.new"
 		mv "$xt_job.rc.new" "$xt_job.rc"
 	) &
@@ -180,7 +180,10 @@ create_guest()
 {
 	xt_log=$XT_CONSOLES/guest-$1.log
 	xt_before=$(xt_boots "$xt_log")
-	xl create -q /guests/"$1".cfg || return
+	xl create -q /guests/"$1".cfg >$XT/create.out 2>&1 || {
+		cat $XT/create.out
+		return 1
+	}
 	wait_for 60 xt_booted "$xt_log" "$xt_before" || {
 		fail "guest $1 does not boot"
 		return 1
@@ -212,7 +215,7 @@ assert_no_zombies()
 	return 0
 }
 
-XT_BAD='BUG:|BUG at|WARNING:|Oops|Call Trace|general protection|Kernel panic|soft lockup|blocked for more than|unable to handle'
+XT_BAD='BUG:|BUG at|WARNING:|Oops|Call Trace|general protection|Kernel panic|soft lockup|blocked for more than|unable to handle|segfault at|trap [a-z ]*ip:'
 
 # dmesg_clean: no kernel has complained, dom0's, the guests' or Xen.
 dmesg_clean()
@@ -270,8 +273,8 @@ xt_post_mortem()
 	done
 	dmesg | tail -n +$(($(cat $XT/dmesg.before) + 1)) >$XT/dmesg
 	xt_tail "dom0's kernel messages" $XT/dmesg
-	for xt_file in "$XT_CONSOLES"/guest-*.log; do
-		save_file "$xt_file"
+	for xt_file in "$XT_CONSOLES"/guest-*.log /tmp/core.*; do
+		[ -e "$xt_file" ] && save_file "$xt_file"
 	done
 	echo '..... domains:'
 	timeout 10 xl list

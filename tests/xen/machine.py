@@ -47,6 +47,7 @@ DOM0_ARGS = ("console=hvc0 rdinit=/init quiet mitigations=off rodata=off "
              "cryptomgr.notests panic=-1")
 
 live = set()
+stopping = False
 
 
 class Overdue(Failure):
@@ -59,14 +60,17 @@ def arguments(clock, payload, memory, writable):
     The file `memory` is the machine's memory; if it is not writable, the
     machine changes private copies of its pages.
     """
-    return ["qemu-system-x86_64", *CLOCKS[clock],
+    # setpriv: QEMU dies with us even if we are killed without a word.
+    return ["setpriv", "--pdeathsig", "KILL",
+            "qemu-system-x86_64", *CLOCKS[clock],
             "-machine", "pc,memory-backend=ram", "-m", f"{MEMORY_MB}M",
             "-object", f"memory-backend-file,id=ram,size={MEMORY_MB}M,"
                        f"mem-path={memory},share={'on' if writable else 'off'}",
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-kernel", path("boot", "xen.elf"), "-append", XEN_ARGS,
-            "-initrd", f"{path('boot', 'vmlinuz')} {DOM0_ARGS},"
-                       f"{path('boot', 'initrd')}",
+            # Read at a boot only.
+            *(["-kernel", path("boot", "xen.elf"), "-append", XEN_ARGS,
+               "-initrd", f"{path('boot', 'vmlinuz')} {DOM0_ARGS},"
+                          f"{path('boot', 'initrd')}"] if writable else []),
             "-drive", f"file={payload},if=none,id=payload,format=raw,"
                       "readonly=on",
             "-device", "virtio-blk-pci,drive=payload",
@@ -156,8 +160,10 @@ class Machine:
     def send(self, line):
         self.text.sendall(line.encode() + b"\n")
 
-    def watch(self, on_text, on_data, limit, quiet_limit):
+    def watch(self, on_text, on_data, limit, quiet_limit, on_tick=None):
         """Hand what comes out to the two functions until one returns True.
+
+        on_tick is called at least once a second.
 
         The machine is left running when a limit is over, so that the caller
         may ask it for its view of things.
@@ -176,6 +182,8 @@ class Machine:
                         if now >= end else
                         f"watchdog: no output for {quiet_limit:.0f} s")
                 ready = selector.select(min(end, quiet_end, now + 1) - now)
+                if on_tick:
+                    on_tick()
                 if not ready and self.has_crashed():
                     raise Failure("Xen or dom0 has crashed")
                 for key, _ in ready:
@@ -220,5 +228,8 @@ class Machine:
 
 
 def kill_all():
+    """For the end of the harness itself; nobody need report a failure."""
+    global stopping     # pylint: disable=global-statement
+    stopping = True
     for machine in list(live):
         machine.kill()

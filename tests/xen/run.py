@@ -95,7 +95,7 @@ def limits(file):
     return found.get("limit", LIMIT), found.get("quiet-limit", QUIET_LIMIT)
 
 
-def run_scenario(name, options, start, snapshot_file, alone):
+def run_scenario(name, options, start, saved, alone):
     """One scenario from load to verdict; returns (passed, seconds)."""
     started = time.monotonic()
     out = path("out", name)
@@ -115,7 +115,7 @@ def run_scenario(name, options, start, snapshot_file, alone):
             return printer.ended and receiver.status is not None
 
         try:
-            box = snapshot.load(options.clock, snapshot_file, options.disk,
+            box = snapshot.load(saved, options.disk,
                                 path("log", name + ".serial.log"))
             try:
                 box.send(f"{start} scenario {name}")
@@ -130,19 +130,27 @@ def run_scenario(name, options, start, snapshot_file, alone):
                 words = box.last_words()
                 box.kill()
         except Failure as error:
+            if machine.stopping:
+                return False, 0
             printer.feed(f"\n{error}\n..... the end of the serial log:\n"
                          f"{words}\nscenario {name}: failed\n".encode())
     return receiver.status == 0, time.monotonic() - started
 
 
-def check(options, start, snapshot_file):
+def check(options, start, saved):
     """Runs the scenarios and prints the closing table; true if all passed."""
     jobs = min(options.jobs, len(options.names))
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        runs = {name: pool.submit(run_scenario, name, options, start,
-                                  snapshot_file, jobs == 1)
+        runs = {name: pool.submit(run_scenario, name, options, start, saved,
+                                  jobs == 1)
                 for name in options.names}
-        results = {name: run.result() for name, run in runs.items()}
+        try:
+            results = {name: run.result() for name, run in runs.items()}
+        except BaseException:
+            # Leaving the pool waits for its threads: end what they watch.
+            pool.shutdown(wait=False, cancel_futures=True)
+            machine.kill_all()
+            raise
     passed = sum(ok for ok, _ in results.values())
     print()
     for name, (ok, seconds) in results.items():
@@ -153,8 +161,8 @@ def check(options, start, snapshot_file):
     return passed == len(results)
 
 
-def demo(options, start, snapshot_file):
-    ok, _ = run_scenario(options.names[0], options, start, snapshot_file, True)
+def demo(options, start, saved):
+    ok, _ = run_scenario(options.names[0], options, start, saved, True)
     return ok
 
 
@@ -187,16 +195,15 @@ def main():
     try:
         for name in options.names:
             scenario_file(name, options.payload)
-        snapshot_file = snapshot.ensure(options.clock)
+        saved = snapshot.ensure(options.clock)
         if options.action == "prepare":
             return 0
         used = payload.pack(options.payload, options.tools, options.disk)
         start = START.format((used + 65535) // 65536)
         if options.action == "shell":
-            return shell.run(options.clock, snapshot_file, options.disk,
-                             start)
+            return shell.run(saved, options.disk, start)
         action = check if options.action == "check" else demo
-        return 0 if action(options, start, snapshot_file) else 1
+        return 0 if action(options, start, saved) else 1
     except Failure as error:
         say(f"error: {error}")
         return 1

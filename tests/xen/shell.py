@@ -14,13 +14,12 @@ import snapshot
 from common import Failure, path
 
 
-def run(clock, snapshot_file, disk, start):
-    box = snapshot.load(clock, snapshot_file, disk,
-                        path("log", "shell.serial.log"))
+def run(saved, disk, start):
+    box = snapshot.load(saved, disk, path("log", "shell.serial.log"))
     keyboard = sys.stdin.fileno()
-    saved = termios.tcgetattr(keyboard) if os.isatty(keyboard) else None
+    settings = termios.tcgetattr(keyboard) if os.isatty(keyboard) else None
     try:
-        if saved:
+        if settings:
             columns, rows = os.get_terminal_size(keyboard)
             start = f"stty rows {rows} cols {columns}; {start}"
             tty.setraw(keyboard)
@@ -42,6 +41,6 @@ def run(clock, snapshot_file, disk, start):
                     elif data.startswith(b"EXIT"):
                         return 0
     finally:
-        if saved:
-            termios.tcsetattr(keyboard, termios.TCSADRAIN, saved)
+        if settings:
+            termios.tcsetattr(keyboard, termios.TCSADRAIN, settings)
         box.kill()

@@ -15,16 +15,17 @@ of the same size.
 """
 import fcntl
 import os
+import re
 import subprocess
 import time
 
 import image
 import machine
-from common import Failure, digest, path, read_text, say, write_text
+from common import Failure, digest, path, say
 from payload import SIZE
 
-# Wall seconds.  A boot takes 20 to 40 on two cores of 2020s hardware.
-BOOT_LIMIT, BOOT_QUIET_LIMIT, LOAD_LIMIT, SAVE_LIMIT = 300, 240, 60, 120
+# Wall seconds.  A boot takes 25 to 60 on two cores of 2020s hardware.
+BOOT_LIMIT, LOAD_LIMIT, SAVE_LIMIT = 300, 60, 120
 
 
 def _qemu_version():
@@ -42,16 +43,64 @@ def _key(clock, images):
     return digest(images, args.replace(path(), ""), SIZE, _qemu_version())
 
 
-def _boot(clock, file):
-    """One cold boot, saved to the file."""
-    blank = path("blank.img")
+class Snapshot:
+    """The files of one snapshot, named by the key of all it depends on.
+
+    Whoever uses a snapshot holds a shared lock on it, so that a newer one
+    (another branch of the source, say) does not take it away under a run.
+    """
+
+    def __init__(self, clock, key):
+        self.clock, self.name = clock, f"{clock}-{key[:16]}"
+        self.memory = path("snapshot", self.name + ".memory")
+        self.state = path("snapshot", self.name + ".state")
+        # Held until the harness ends.
+        self.lock = open(self.memory, "ab")     # pylint: disable=R1732
+        fcntl.flock(self.lock, fcntl.LOCK_SH)
+
+    def exists(self):
+        return os.path.exists(self.state)
+
+    def remove_others(self):
+        for name in os.listdir(path("snapshot")):
+            other, kind = os.path.splitext(path("snapshot", name))
+            if not name.startswith(self.clock + "-") or kind != ".memory" \
+                    or name == self.name + kind:
+                continue
+            with open(other + kind, "rb") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                for suffix in (".memory", ".state"):
+                    if os.path.exists(other + suffix):
+                        os.unlink(other + suffix)
+
+
+class _Milestones:
+    """Shows what dom0-init.sh writes to the serial port while it boots."""
+
+    def __init__(self, log):
+        self.log, self.shown = log, 0
+
+    def __call__(self):
+        with open(self.log, "rb") as f:
+            found = re.findall(rb"^xen-test: (.*?)\r?$", f.read(), re.M)
+        for text in found[self.shown:]:
+            say("  " + text.decode(errors="replace"))
+        self.shown = len(found)
+
+
+def _boot(snapshot):
+    """One cold boot, saved to the snapshot's files."""
+    blank = path("snapshot", "blank.img")
     with open(blank, "wb") as f:
         f.truncate(SIZE)
+    with open(snapshot.memory, "wb"):
+        pass    # empty it: zeros take no room in the file
+    log = path("log", f"boot-{snapshot.clock}.log")
     started = time.monotonic()
-    if os.path.exists(file + ".memory"):
-        os.unlink(file + ".memory")     # those who run from it keep it
-    box = machine.Machine(clock, blank, path("log", f"boot-{clock}.log"),
-                          file + ".memory")
+    box = machine.Machine(snapshot.clock, blank, log, snapshot.memory)
     seen = bytearray()
 
     def on_text(data):
@@ -59,50 +108,62 @@ def _boot(clock, file):
         return b"xen-test: machine is waiting" in seen
 
     try:
-        box.watch(on_text, lambda data: False, BOOT_LIMIT, BOOT_QUIET_LIMIT)
+        box.watch(on_text, lambda data: False, BOOT_LIMIT, BOOT_LIMIT,
+                  _Milestones(log))
         say(f"  booted in {time.monotonic() - started:.0f} s; saving it")
         box.command("stop")
-        box.migrate("migrate", f"cat > '{file}.state'", SAVE_LIMIT)
+        box.migrate("migrate", f"cat > '{snapshot.state}.new'", SAVE_LIMIT)
+    except Failure as error:
+        raise type(error)(f"{error}\n..... the end of {log}:\n"
+                          + box.last_words()) from None
     finally:
         box.kill()
+    os.replace(snapshot.state + ".new", snapshot.state)
 
 
 def ensure(clock):
-    """The file of an up-to-date snapshot, booted for now if need be."""
+    """An up-to-date snapshot, booted for now if need be."""
     for folder in ("log", "snapshot"):
         os.makedirs(path(folder), exist_ok=True)
     # Two runs at once must not build the same thing.
     with open(path("lock"), "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        key = _key(clock, image.build())
-        file = path("snapshot", clock)
-        if read_text(file + ".key") == key:
-            return file
-        write_text(file + ".key", "")
-        say(f"booting Xen, dom0 and {len(image.GUESTS)} guests once, "
-            f"for the {clock} snapshot (half a minute)")
         try:
-            _boot(clock, file)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another run, which prepares the machine")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        snapshot = Snapshot(clock, _key(clock, image.build()))
+        if snapshot.exists():
+            return snapshot
+        say(f"booting Xen, dom0 and {len(image.GUESTS)} guests once, "
+            f"for the {clock} snapshot (about a minute)")
+        try:
+            _boot(snapshot)
         except machine.Overdue as error:
-            say(f"  {error}: trying once more")
-            _boot(clock, file)
-        write_text(file + ".key", key)
-        size = os.stat(file + ".memory").st_blocks >> 11
+            say(f"  {error}\n  trying once more")
+            _boot(snapshot)
+        size = os.stat(snapshot.memory).st_blocks >> 11
         say(f"  snapshot of {size} MiB kept")
-        return file
+        snapshot.remove_others()
+        return snapshot
 
 
-def load(clock, file, payload, serial_log):
+def load(snapshot, payload, serial_log):
     """A running machine, as it was when the snapshot was taken."""
     for attempt in (1, 2):
+        box = machine.Machine(snapshot.clock, payload, serial_log,
+                              snapshot.memory, load=True)
         try:
-            box = machine.Machine(clock, payload, serial_log, file + ".memory",
-                                  load=True)
-            box.migrate("migrate-incoming", f"cat '{file}.state'", LOAD_LIMIT)
+            box.migrate("migrate-incoming", f"cat '{snapshot.state}'",
+                        LOAD_LIMIT)
             box.command("cont")
             return box
         except machine.Overdue as error:
+            box.kill()
             if attempt == 2:
                 raise
             say(f"loading the snapshot: {error}: trying once more")
+        except BaseException:
+            box.kill()
+            raise
     raise AssertionError("unreachable")

@@ -21,7 +21,7 @@ share_a_page()
 note "this is $(uname -sr) in dom0"
 sum=$(sha256sum </p/scenarios/smoke.sh)
 for name in $XT_GUESTS; do
-	check "$name runs a command" guest "$name" uname -r
+	check "$name runs a command" guest "$name" uname -nr
 	check "$name has the payload" \
 		is "$(guest_out "$name" sh -c 'sha256sum </p/scenarios/smoke.sh')" "$sum"
 done
@@ -63,6 +63,7 @@ check 'and ends it' is $? 129
 note 'the Xen libraries and devices'
 for name in $XT_GUESTS; do
 	share_a_page "$name"
+	check "$name reads xenstore" guest_out "$name" xenstore-read name
 done
 
 note 'guests die and come back'
@@ -82,4 +83,5 @@ check 'a command in the old guest is told of its end' is $? 200
 note 'health'
 check 'no zombies' assert_no_zombies
 check 'no kernel has complained' dmesg_clean
-check 'a file is saved' save_file /guests/initrd
+head -c 1000000 /guests/initrd >/tmp/blob
+check 'a file is saved' save_file /tmp/blob
