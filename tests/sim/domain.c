@@ -122,6 +122,7 @@ void sim_domain_shutdown(domid_t domid, unsigned int reason)
 	if (dom->state != SIM_DOMAIN_RUNNING)
 		sim_die("shutdown of domain %u, which does not run", domid);
 	dom->state = SIM_DOMAIN_SHUTDOWN;
+	dom->shut_down = true;
 	dom->shutdown_reason = reason;
 	stop_processes(dom);
 	sim_xs_event("@releaseDomain");

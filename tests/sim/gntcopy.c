@@ -41,26 +41,40 @@ struct batch {
 	unsigned int n;
 };
 
+/* gnttab_copy_lock_domains(): both must exist before a grant is looked at. */
+static int16_t side_domain(struct domain *caller, struct side *side)
+{
+	if (!side->foreign)
+		return GNTST_okay;
+	if (side->domid == DOMID_SELF)
+		side->domid = caller->id;
+	return sim_dom_find(side->domid) ? GNTST_okay : GNTST_bad_domain;
+}
+
+/*
+ * Nothing is copied from or to a dying domain: its free frames are gone, and a
+ * pinned grant says that the domain is (acquire_grant_for_copy()).
+ */
 static int16_t side_bytes(struct domain *caller, const struct side *side, bool write,
 			  uint8_t **bytes)
 {
 	struct map_page page;
-	domid_t domid = side->domid;
 	int16_t status;
 
 	if (!side->foreign) {
 		*bytes = side->virt;
 		return GNTST_okay;
 	}
-	if (domid == DOMID_SELF)
-		domid = caller->id;
-	status = sim_gnt_check(caller, domid, side->gref, write, &page);
-	if (status == GNTST_okay)
-		*bytes = sim_mem_bytes(page.dom, page.pfn) + side->offset;
-	return status;
+	status = sim_gnt_check(caller, side->domid, side->gref, write, &page);
+	if (status != GNTST_okay)
+		return status;
+	if (page.dom->state == SIM_DOMAIN_DYING)
+		return sim_gnt_find(page.dom, page.gref)->maps ? GNTST_bad_domain : GNTST_bad_page;
+	*bytes = sim_mem_bytes(page.dom, page.pfn) + side->offset;
+	return GNTST_okay;
 }
 
-static int16_t copy_one(struct domain *caller, const struct op *op)
+static int16_t copy_one(struct domain *caller, struct op *op)
 {
 	uint8_t *src, *dst;
 	int16_t status;
@@ -72,7 +86,11 @@ static int16_t copy_one(struct domain *caller, const struct op *op)
 		}
 		return status;
 	}
-	status = side_bytes(caller, &op->src, false, &src);
+	status = side_domain(caller, &op->src);
+	if (status == GNTST_okay)
+		status = side_domain(caller, &op->dst);
+	if (status == GNTST_okay)
+		status = side_bytes(caller, &op->src, false, &src);
 	if (status != GNTST_okay)
 		return status;
 	status = side_bytes(caller, &op->dst, true, &dst);
@@ -147,6 +165,9 @@ static int copy_segment(struct batch *batch, xengnttab_grant_copy_segment_t *seg
 	struct op *op;
 	int r;
 
+	/* From local memory to local memory the kernel does not copy. */
+	if (!src_foreign && !dst_foreign)
+		return -EINVAL;
 	if (out_of_page(src_foreign, &seg->source, seg->len) ||
 	    out_of_page(dst_foreign, &seg->dest, seg->len))
 		return -EINVAL;

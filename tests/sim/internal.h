@@ -63,6 +63,7 @@ struct domain {
 	uint8_t uuid[16];
 	enum sim_domain_type type;
 	enum sim_domain_state state;
+	bool shut_down; /* and stays so while it dies */
 	unsigned int shutdown_reason;
 	bool paused;
 	bool busy; /* being destroyed: do not free yet */

@@ -88,6 +88,7 @@ struct sim_config {
 	unsigned int xs_watches;       /* 128 */
 	unsigned int xs_node_size;     /* bytes, all of a node: 2048 */
 	unsigned int xs_transactions;  /* 10 */
+	unsigned int xs_perms;	       /* permissions of a node: 5 */
 	unsigned int deferred_per_sec; /* busy grants retried a second: 10 */
 	bool silo;		       /* xsm=silo: no domU to domU: false */
 	uint64_t step_cost;	       /* ns a step of sim_run() takes: 1000 */

@@ -185,6 +185,7 @@ void sim_init(uint64_t seed)
 		.xs_watches = 128,
 		.xs_node_size = 2048,
 		.xs_transactions = 10,
+		.xs_perms = 5,
 		.deferred_per_sec = 10,
 		.step_cost = SIM_NSEC_PER_USEC,
 	};

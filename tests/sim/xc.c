@@ -48,10 +48,11 @@ static void fill(const struct domain *dom, xc_dominfo_t *info)
 	memset(info, 0, sizeof(*info));
 	info->domid = dom->id;
 	info->dying = dom->state == SIM_DOMAIN_DYING;
-	info->shutdown = dom->state == SIM_DOMAIN_SHUTDOWN;
+	/* A crashed domain is not "shutdown": the library makes a difference. */
 	info->shutdown_reason = dom->shutdown_reason;
-	info->crashed = info->shutdown && info->shutdown_reason == SHUTDOWN_crash;
-	info->paused = dom->paused;
+	info->crashed = dom->shut_down && dom->shutdown_reason == SHUTDOWN_crash;
+	info->shutdown = dom->shut_down && !info->crashed;
+	info->paused = dom->paused || info->dying;
 	info->blocked = dom->state == SIM_DOMAIN_RUNNING && !dom->paused;
 	info->hvm = dom->type != SIM_PV;
 	info->hap = info->hvm;
@@ -101,7 +102,7 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first, unsigned int max,
 			memset(&info[n], 0, sizeof(info[n]));
 			info[n].domain = dom->id;
 			info[n].flags = (one.dying ? XEN_DOMINF_dying : 0) |
-					(one.shutdown ? XEN_DOMINF_shutdown : 0) |
+					(dom->shut_down ? XEN_DOMINF_shutdown : 0) |
 					(one.paused ? XEN_DOMINF_paused : 0) |
 					(one.blocked ? XEN_DOMINF_blocked : 0) |
 					(one.hvm ? XEN_DOMINF_hvm_guest : 0) |

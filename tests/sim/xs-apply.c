@@ -26,9 +26,10 @@ static void changed(struct list *changes, char *path, bool exact, const struct x
 		free(path);
 		return;
 	}
-	/* Within one transaction each path is told once. */
+	/* Within one transaction each path is told once; not exact is more. */
 	list_for_each(change, changes, link)
-		if (change->exact == exact && !strcmp(change->path, path)) {
+		if (!strcmp(change->path, path)) {
+			change->exact = change->exact && exact;
 			free(path);
 			return;
 		}

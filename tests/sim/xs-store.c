@@ -181,8 +181,14 @@ int sim_xs_remove(struct xs_req *req, const char *path)
 int sim_xs_set_perms(struct xs_req *req, const char *path, struct xs_perms *perms)
 {
 	struct xs_node *node;
-	int r = sim_xs_get_node(req, path, XS_PERM_WRITE | XS_PERM_OWNER, &node);
+	int r;
 
+	if (req->domid && perms->n > sim_world->config.xs_perms)
+		return -ENOSPC;
+	/* Nobody can own a node who does not exist. */
+	if (!perms->p[0].instance)
+		return -ENOENT;
+	r = sim_xs_get_node(req, path, XS_PERM_WRITE | XS_PERM_OWNER, &node);
 	if (r)
 		return r;
 	if (req->domid && perms->p[0].id != node->perms.p[0].id)

@@ -125,10 +125,17 @@ static bool valid_path(const char *path, bool special)
 	static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				    "0123456789-/_@";
 	size_t len = strlen(path);
+	unsigned int domid;
+	int home = 0;
 
 	if (*path != '/' && !(special && *path == '@'))
 		return false;
 	if (len > 1 && path[len - 1] == '/')
+		return false;
+	/* What comes before the part of a domain does not count. */
+	if (sscanf(path, "/local/domain/%5u/%n", &domid, &home) != 1)
+		home = 0;
+	if (len > (size_t)home + XENSTORE_REL_PATH_MAX)
 		return false;
 	return !strstr(path, "//") && strspn(path, chars) == len;
 }

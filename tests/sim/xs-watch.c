@@ -184,7 +184,7 @@ int sim_xs_watch_rm(struct xs_handle *xs, const char *path, const char *token)
 	free_watch(watch);
 	if (xs->unwatch_filter)
 		list_for_each_safe(event, next, &xs->events, link)
-			if (!strcmp(event->token, token) && sim_xs_is_below(event->path, path))
+			if (!strcmp(event->token, token) && xs_path_is_subpath(path, event->path))
 				sim_xs_event_free(event);
 	update_fd(xs);
 	return 0;

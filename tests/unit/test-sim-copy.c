@@ -83,6 +83,11 @@ START_TEST(statuses)
 	seg = segment(0, 0, 8);
 	seg.source.foreign.domid = 99;
 	ck_assert_int_eq(copy_status(seg), GNTST_bad_domain);
+	/* Both domains come before the grants. */
+	seg = segment(0, 0, 8);
+	seg.source.foreign.ref = 512;
+	seg.dest.foreign.domid = 99;
+	ck_assert_int_eq(copy_status(seg), GNTST_bad_domain);
 	seg = segment(0, 0, 8);
 	seg.source.foreign.ref = 512;
 	ck_assert_int_eq(copy_status(seg), GNTST_bad_gntref);
@@ -175,6 +180,11 @@ START_TEST(local_side_may_cross_pages)
 	seg.dest.virt = local;
 	ck_assert_int_eq(copy_status(seg), GNTST_okay);
 	ck_assert_str_eq((char *)local, "payload");
+
+	seg.flags = 0;
+	seg.source.virt = local + 4096;
+	ck_assert_int_eq(xengnttab_grant_copy(xgt, 1, &seg), -1);
+	ck_assert_int_eq(errno, EINVAL);
 	free(local);
 }
 END_TEST
@@ -199,8 +209,8 @@ START_TEST(dying_sender_gives_a_status)
 	p = xengnttab_map_grant_ref(xgt, a, src, PROT_READ);
 	sim_domain_destroy(a);
 	ck_assert_int_eq(sim_domain_state(a), SIM_DOMAIN_DYING);
-	/* The mapped page is still there, the domain's others are not. */
-	ck_assert_int_eq(copy_status(segment(0, 0, 8)), GNTST_okay);
+	/* The mapped page is still there, but not to be copied. */
+	ck_assert_int_eq(copy_status(segment(0, 0, 8)), GNTST_bad_domain);
 	ck_assert_str_eq((char *)p, "payload");
 	xengnttab_unmap(xgt, p, 1);
 	ck_assert_int_eq(sim_domain_state(a), SIM_DOMAIN_GONE);

@@ -126,6 +126,10 @@ START_TEST(bad_paths)
 	fails(put(tool, "/t/a b", "x"), EINVAL);
 	fails(put(tool, "@releaseDomain", "x"), EINVAL);
 	fails(put(tool, "", "x"), EINVAL);
+	ck_assert(xs_path_is_subpath("/a", "/a/b"));
+	ck_assert(xs_path_is_subpath("/a", "/a"));
+	ck_assert(!xs_path_is_subpath("/a", "/ab"));
+	ck_assert(!xs_path_is_subpath("/", "/ab"));
 	memset(longest, 'a', sizeof(longest));
 	longest[0] = '/';
 	longest[sizeof(longest) - 1] = '\0';
@@ -194,14 +198,17 @@ START_TEST(get_permissions)
 	unsigned int num;
 
 	sim_xs_put("/t/x", "");
-	sim_xs_chmod("/t/x", "b3,r1,w2,n5");
+	sim_xs_chmod("/t/x", "b2,r1,w2,n5");
 	p = xs_get_permissions(tool, XBT_NULL, "/t/x", &num);
 	ck_assert_uint_eq(num, 4);
-	ck_assert_uint_eq(p[0].id, 3);
+	ck_assert_uint_eq(p[0].id, 2);
 	ck_assert_uint_eq(p[0].perms, XS_PERM_READ | XS_PERM_WRITE);
 	ck_assert_uint_eq(p[1].perms, XS_PERM_READ);
 	ck_assert_uint_eq(p[2].perms, XS_PERM_WRITE);
 	ck_assert_uint_eq(p[3].perms, XS_PERM_NONE);
+	/* Somebody must own it. */
+	p[0].id = 77;
+	fails(xs_set_permissions(tool, XBT_NULL, "/t/x", p, 2), ENOENT);
 	free(p);
 }
 END_TEST
