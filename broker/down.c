@@ -79,7 +79,7 @@ static void drop_ports(struct peer *peer)
 		list_for_each_entry_safe(port, next_port, &peer->ports[i], hash) {
 			list_for_each_entry(flow, &port->flows, in_port)
 				fail_messages(flow);
-			port_free(port);
+			port_destroy(port);
 		}
 	}
 	list_for_each_entry_safe(flow, next_flow, &peer->orphans, in_port) {

@@ -29,22 +29,6 @@ static bool pool_op_allowed(struct peer *peer, bool mapping)
 	return true;
 }
 
-static int add_own(struct peer *peer, const struct request *req)
-{
-	struct broker *broker = peer->broker;
-	int status;
-
-	if (!broker->config->limits.max_pool_pages)
-		return VMSGIF_ENOBUFS;
-	status = device_pool_add(peer->dev, &req->pool);
-	if (status)
-		log_limited(broker->log, broker_now(broker), device_domid(peer->dev), "pool",
-			    LOG_NOTICE, "%s: %s pool of %u pages not registered: status %d",
-			    peer->label, req->pool.type == VMSGIF_POOL_TX ? "TX" : "RX",
-			    req->pool.nr_pages, status);
-	return status;
-}
-
 /* ------------------------------------------------------------------ MAP pools */
 
 static void free_pool(struct map_pool *pool)
@@ -218,7 +202,7 @@ bool pool_add(struct peer *peer, const struct request *req)
 
 	if (!pool_op_allowed(peer, !map))
 		return false;
-	status = map ? add_map(peer, req) : add_own(peer, req);
+	status = map ? add_map(peer, req) : device_pool_add(peer->dev, &req->pool);
 	if (status <= 0)
 		peer_answer(peer, req, status);
 	return true;

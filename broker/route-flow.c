@@ -72,7 +72,7 @@ struct port *port_new(struct peer *peer, uint32_t number, const char *service)
 	return port;
 }
 
-void port_free(struct port *port)
+void port_destroy(struct port *port)
 {
 	struct flow *flow, *tmp;
 

@@ -127,7 +127,7 @@ struct port *port_find_service(const struct peer *peer, const char *service);
 /* NULL: no memory. @service is copied. */
 struct port *port_new(struct peer *peer, uint32_t number, const char *service);
 /* Its flows have neither queued nor held messages; they go with it. */
-void port_free(struct port *port);
+void port_destroy(struct port *port);
 
 struct pair *pair_find(const struct peer *src, const struct peer *dst);
 

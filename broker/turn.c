@@ -100,6 +100,8 @@ static enum consumed consume_device(struct peer *peer, unsigned int *max)
 
 	if (UNLIKELY(!serve_stalled(peer)))
 		return CONSUMED_STALLED;
+	/* The backend answers what it refuses by itself. */
+	peer_dirty_tx(peer);
 	while (*max) {
 		if (device_next_request(peer->dev, &req, &segs, &name) <= 0) {
 			if (device_arm(peer->dev))
@@ -195,7 +197,7 @@ static void answer_late(struct broker *broker)
 		list_del(&m->link);
 		slot_answer(m, m->status);
 		if (port)
-			port_free(port);
+			port_destroy(port);
 	}
 	mover_publish_tx(broker);
 }

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control socket. See control.h for the model.
+ */
+#include "broker/control.h"
+
+#include "broker/snapshot.h"
+#include "common/list.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-id128.h>
+#include <unistd.h>
+
+struct connection {
+	struct list link;
+	struct control *control;
+	sd_bus *bus;
+};
+
+struct control {
+	sd_event *event;
+	struct log *log;
+	struct broker *broker; /* NULL: not served yet */
+	char *path;
+	int fd;
+	sd_event_source *source;
+	struct list connections;
+	unsigned int nr_connections;
+};
+
+/* ------------------------------------------------------------------ the object */
+
+static int on_status(sd_bus_message *call, void *priv, sd_bus_error *error)
+{
+	struct control *control = priv;
+	sd_bus_message *reply = NULL;
+	int r;
+
+	if (!control->broker)
+		return sd_bus_error_set(error, SD_BUS_ERROR_FAILED, "xenmsgd is still starting");
+	r = sd_bus_message_new_method_return(call, &reply);
+	if (r >= 0)
+		r = snapshot_append(reply, control->broker);
+	if (r >= 0)
+		r = sd_bus_message_send(reply);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
+static const sd_bus_vtable vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD("Status", "", "sa{st}a(qussa{st})a(st)", on_status,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_VTABLE_END,
+};
+
+/* ----------------------------------------------------------------- connections */
+
+static void accept_more(struct control *control)
+{
+	sd_event_source_set_enabled(control->source, control->nr_connections < CONTROL_CONNECTIONS ?
+							     SD_EVENT_ON :
+							     SD_EVENT_OFF);
+}
+
+static void connection_free(struct connection *c)
+{
+	struct control *control = c->control;
+
+	list_del(&c->link);
+	control->nr_connections--;
+	accept_more(control);
+	sd_bus_detach_event(c->bus);
+	sd_bus_close_unref(c->bus);
+	free(c);
+}
+
+static int on_disconnected(sd_bus_message *m, void *priv, sd_bus_error *error)
+{
+	connection_free(priv);
+	return 0;
+}
+
+/* @fd is taken over. */
+static int connection_start(struct connection *c, int fd)
+{
+	sd_id128_t id;
+	int r;
+
+	r = sd_bus_set_fd(c->bus, fd, fd);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	r = sd_id128_randomize(&id);
+	if (r >= 0)
+		r = sd_bus_set_server(c->bus, 1, id);
+	if (r >= 0)
+		r = sd_bus_set_anonymous(c->bus, 1);
+	if (r >= 0)
+		r = sd_bus_add_object_vtable(c->bus, NULL, CONTROL_OBJECT, CONTROL_INTERFACE,
+					     vtable, c->control);
+	if (r >= 0)
+		r = sd_bus_match_signal(c->bus, NULL, NULL, "/org/freedesktop/DBus/Local",
+					"org.freedesktop.DBus.Local", "Disconnected",
+					on_disconnected, c);
+	if (r >= 0)
+		r = sd_bus_start(c->bus);
+	if (r >= 0)
+		r = sd_bus_attach_event(c->bus, c->control->event, SD_EVENT_PRIORITY_NORMAL);
+	return r;
+}
+
+static int on_connect(sd_event_source *source, int listener, uint32_t events, void *priv)
+{
+	struct control *control = priv;
+	struct connection *c;
+	int fd, r;
+
+	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		close(fd);
+		return 0;
+	}
+	c->control = control;
+	list_init(&c->link);
+	list_add_tail(&control->connections, &c->link);
+	control->nr_connections++;
+	accept_more(control);
+	r = sd_bus_new(&c->bus);
+	if (r < 0)
+		close(fd);
+	else
+		r = connection_start(c, fd);
+	if (r < 0) {
+		log_write(control->log, LOG_WARNING, "control: connection refused: %s",
+			  strerror(-r));
+		connection_free(c);
+	}
+	return 0;
+}
+
+/* -------------------------------------------------------------------- the socket */
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int fd, r;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* The lock says that nobody else is there: what is left is of a dead daemon. */
+	unlink(path);
+	mask = umask(0077);
+	r = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
+	umask(mask);
+	if (r < 0 || listen(fd, CONTROL_CONNECTIONS) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int control_new(struct control **out, sd_event *event, struct log *log, const char *path)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	int r;
+
+	if (!control)
+		return -ENOMEM;
+	list_init(&control->connections);
+	control->event = sd_event_ref(event);
+	control->log = log;
+	control->fd = listen_at(path);
+	r = control->fd;
+	if (r >= 0) {
+		control->path = strdup(path);
+		r = control->path ? 0 : -ENOMEM;
+	}
+	if (r >= 0)
+		r = sd_event_add_io(event, &control->source, control->fd, EPOLLIN, on_connect,
+				    control);
+	if (r < 0) {
+		control_free(control);
+		return r;
+	}
+	*out = control;
+	return 0;
+}
+
+void control_serve(struct control *control, struct broker *broker)
+{
+	control->broker = broker;
+}
+
+void control_free(struct control *control)
+{
+	if (!control)
+		return;
+	while (!list_empty(&control->connections))
+		connection_free(list_first_entry(&control->connections, struct connection, link));
+	sd_event_source_disable_unref(control->source);
+	if (control->path)
+		unlink(control->path);
+	if (control->fd >= 0)
+		close(control->fd);
+	sd_event_unref(control->event);
+	free(control->path);
+	free(control);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control socket: D-Bus from peer to peer, without a bus daemon.
+ *
+ * Every connection is a bus of its own with this object on it. A call is
+ * answered at once and from one moment: nothing moves while it is put together.
+ * Who may open the socket may call.
+ *
+ * Status, version 1:
+ *   s               version of the daemon
+ *   a{st}           counters of the whole
+ *   a(qussa{st})    domid, address, name, state and counters of each address
+ *   a(st)           refusals by rule, in the order of the rules, "default" last
+ */
+#ifndef XENMSG_BROKER_CONTROL_H
+#define XENMSG_BROKER_CONTROL_H
+
+#include <systemd/sd-event.h>
+
+#define CONTROL_PATH	  "/run/xenmsg/control"
+#define CONTROL_OBJECT	  "/org/xenmsg/Broker1"
+#define CONTROL_INTERFACE "org.xenmsg.Broker1"
+/* Open at a time; more have to wait in the socket's backlog. */
+#define CONTROL_CONNECTIONS 16u
+
+struct broker;
+struct control;
+struct log;
+
+/* Bind the socket @path, in place of a stale one. -errno. */
+int control_new(struct control **out, sd_event *event, struct log *log, const char *path);
+/* From now on calls are answered. */
+void control_serve(struct control *control, struct broker *broker);
+/* Close all, and remove the socket. */
+void control_free(struct control *control);
+
+#endif
