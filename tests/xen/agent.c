@@ -9,7 +9,6 @@
  * it all, and it never waits for a command, so that other commands, signals
  * above all, get through while the guest is busy.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,13 +19,13 @@
 #include "frame.h"
 
 #define MAX_COMMANDS 64
-#define MAX_ARGS 256
+#define MAX_ARGS     256
 
 struct command {
 	bool used;
 	unsigned long id;
-	pid_t pid;	/* 0 once it has ended */
-	int fd[2];	/* its stdout and stderr, -1 when closed */
+	pid_t pid; /* 0 once it has ended */
+	int fd[2]; /* its stdout and stderr, -1 when closed */
 };
 
 static struct command commands[MAX_COMMANDS];
@@ -36,8 +35,7 @@ static void say_exit(unsigned long id, int status)
 {
 	char text[16];
 
-	send_frame(STDOUT_FILENO, "exit", id, text,
-		   (size_t)sprintf(text, "%d", status));
+	send_frame(STDOUT_FILENO, "exit", id, text, (size_t)sprintf(text, "%d", status));
 }
 
 static void refuse(unsigned long id, const char *why)
@@ -61,8 +59,7 @@ static void drain(struct command *command, int stream)
 			command->fd[stream] = -1;
 			return;
 		}
-		send_frame(STDOUT_FILENO, stream_name[stream], command->id,
-			   data, (size_t)n);
+		send_frame(STDOUT_FILENO, stream_name[stream], command->id, data, (size_t)n);
 	}
 }
 
@@ -95,8 +92,8 @@ static void run(struct frame *frame)
 	int argc = 0, out[2], err[2];
 	struct command *command = commands;
 
-	for (char *p = frame->text; p < frame->text + frame->len &&
-	     argc < MAX_ARGS; p += strlen(p) + 1)
+	for (char *p = frame->text; p < frame->text + frame->len && argc < MAX_ARGS;
+	     p += strlen(p) + 1)
 		argv[argc++] = p;
 	argv[argc] = NULL;
 	while (command < commands + MAX_COMMANDS && command->used)
@@ -115,8 +112,7 @@ static void run(struct frame *frame)
 		refuse(frame->id, "agent: no pipe\n");
 		return;
 	}
-	*command = (struct command) { true, frame->id, fork(),
-				      { out[0], err[0] } };
+	*command = (struct command){ true, frame->id, fork(), { out[0], err[0] } };
 	if (command->pid == 0)
 		become(argv, out[1], err[1]);
 	close(out[1]);
@@ -147,8 +143,7 @@ static void handle_line(char *line, void *arg)
 	if (strcmp(frame.kind, "sig") != 0)
 		return;
 	for (int i = 0; i < MAX_COMMANDS; i++)
-		if (commands[i].used && commands[i].pid > 0 &&
-		    commands[i].id == frame.id)
+		if (commands[i].used && commands[i].pid > 0 && commands[i].id == frame.id)
 			kill(-commands[i].pid, atoi(frame.text));
 }
 
@@ -170,9 +165,8 @@ static void reap(void)
 			drain(command, 0);
 			drain(command, 1);
 			command->pid = 0;
-			say_exit(command->id, WIFEXITED(status)
-				 ? WEXITSTATUS(status)
-				 : 128 + WTERMSIG(status));
+			say_exit(command->id,
+				 WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 			release_if_done(command);
 		}
 	}
@@ -200,17 +194,15 @@ int main(void)
 		cfmakeraw(&tty);
 		tcsetattr(STDIN_FILENO, TCSANOW, &tty);
 	}
-	polled[0] = (struct pollfd) { STDIN_FILENO, POLLIN, 0 };
-	polled[1] = (struct pollfd) { signals_as_fd(), POLLIN, 0 };
+	polled[0] = (struct pollfd){ STDIN_FILENO, POLLIN, 0 };
+	polled[1] = (struct pollfd){ signals_as_fd(), POLLIN, 0 };
 	send_frame(STDOUT_FILENO, "hello", 0, "", 0);
 	for (;;) {
 		for (int i = 0; i < 2 * MAX_COMMANDS; i++) {
 			struct command *command = &commands[i / 2];
 
-			polled[2 + i] = (struct pollfd) {
-				command->used ? command->fd[i % 2] : -1,
-				POLLIN, 0
-			};
+			polled[2 + i] = (struct pollfd){ command->used ? command->fd[i % 2] : -1,
+							 POLLIN, 0 };
 		}
 		if (poll(polled, 2 + 2 * MAX_COMMANDS, -1) < 0)
 			continue;
@@ -218,8 +210,7 @@ int main(void)
 			ssize_t n = read(STDIN_FILENO, data, sizeof(data));
 
 			if (n > 0)
-				feed_lines(&buffer, data, (size_t)n,
-					   handle_line, NULL);
+				feed_lines(&buffer, data, (size_t)n, handle_line, NULL);
 		}
 		for (int i = 0; i < 2 * MAX_COMMANDS; i++) {
 			if (!polled[2 + i].revents)

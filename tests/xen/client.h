@@ -17,7 +17,7 @@ enum { REQUEST_RUN = 'r', REQUEST_SIGNAL = 's' };
 enum { REPLY_OUT = 'o', REPLY_ERR = 'e', REPLY_EXIT = 'x', REPLY_GONE = 'g' };
 
 struct request {
-	char tag[TAG_MAX];	/* the command's name, or that of the target */
+	char tag[TAG_MAX]; /* the command's name, or that of the target */
 	int kind;
 	int signal;
 	unsigned int args_len;

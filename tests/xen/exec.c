@@ -10,7 +10,6 @@
  * With -p both streams go to stdout, line by line behind the prefix.  A
  * command with a tag can be sent signals (second form).
  */
-#define _GNU_SOURCE
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -37,8 +36,7 @@ static void put(int kind, const char *data, size_t len)
 	struct line_buffer *stream = &streams[kind == REPLY_ERR];
 
 	if (!prefix)
-		write_all(kind == REPLY_ERR ? STDERR_FILENO : STDOUT_FILENO,
-			  data, len);
+		write_all(kind == REPLY_ERR ? STDERR_FILENO : STDOUT_FILENO, data, len);
 	else if (data)
 		feed_lines(stream, data, len, put_line, NULL);
 	else if (stream->len > 0)
@@ -68,8 +66,8 @@ static int follow(int fd, const char *name)
 	struct reply reply;
 	int status;
 
-	while (read_all(fd, &reply, sizeof(reply)) &&
-	       reply.len <= sizeof(data) && read_all(fd, data, reply.len)) {
+	while (read_all(fd, &reply, sizeof(reply)) && reply.len <= sizeof(data) &&
+	       read_all(fd, data, reply.len)) {
 		if (reply.kind == REPLY_GONE)
 			break;
 		if (reply.kind == REPLY_EXIT) {
@@ -106,11 +104,10 @@ int main(int argc, char **argv)
 	}
 	if (optind >= argc) {
 		fprintf(stderr, "usage: guest-exec [-p PREFIX] [-t TAG] "
-			"[-k SIGNAL] SOCKET [COMMAND...]\n");
+				"[-k SIGNAL] SOCKET [COMMAND...]\n");
 		return 2;
 	}
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-		 argv[optind]);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", argv[optind]);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
 		fprintf(stderr, "%s: no such guest is running\n", argv[optind]);

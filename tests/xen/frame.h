@@ -47,8 +47,8 @@ static inline bool write_all(int fd, const void *data, size_t len)
 }
 
 /* Sends one line; data is escaped.  The line goes out in a single write(). */
-static inline bool send_frame(int fd, const char *kind, unsigned long id,
-			      const void *data, size_t len)
+static inline bool send_frame(int fd, const char *kind, unsigned long id, const void *data,
+			      size_t len)
 {
 	static const char hex[] = "0123456789abcdef";
 	const unsigned char *in = data;
@@ -120,8 +120,7 @@ static inline bool parse_frame(char *line, struct frame *frame)
 	char *mark = strchr(line, MARK);
 	int used = 0;
 
-	if (!mark || sscanf(mark + 1, "%7s %lu%n", frame->kind, &frame->id,
-			    &used) < 2)
+	if (!mark || sscanf(mark + 1, "%7s %lu%n", frame->kind, &frame->id, &used) < 2)
 		return false;
 	frame->text = mark + 1 + used;
 	if (*frame->text == ' ')
@@ -131,9 +130,8 @@ static inline bool parse_frame(char *line, struct frame *frame)
 }
 
 /* Adds bytes to the buffer and calls handle() once per complete line. */
-static inline void feed_lines(struct line_buffer *buffer, const char *data,
-			      size_t len, void (*handle)(char *line, void *arg),
-			      void *arg)
+static inline void feed_lines(struct line_buffer *buffer, const char *data, size_t len,
+			      void (*handle)(char *line, void *arg), void *arg)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (data[i] != '\n' && buffer->len < sizeof(buffer->text) - 1) {

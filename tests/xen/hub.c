@@ -13,7 +13,6 @@
  * A client that reads slowly must not stop the others, so what cannot be
  * written at once is kept for it.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -27,14 +26,14 @@
 #define MAX_CLIENTS 64
 
 struct client {
-	int fd;			/* -1: the slot is free */
-	unsigned long id;	/* of its command, 0 before it */
+	int fd;		  /* -1: the slot is free */
+	unsigned long id; /* of its command, 0 before it */
 	char tag[TAG_MAX];
-	char *request;		/* received, not yet sent to the guest */
+	char *request; /* received, not yet sent to the guest */
 	size_t request_len;
-	char *pending;		/* to be sent to the client */
+	char *pending; /* to be sent to the client */
 	size_t pending_len;
-	bool closing;		/* all is said: close once that is sent */
+	bool closing; /* all is said: close once that is sent */
 };
 
 static struct client clients[MAX_CLIENTS];
@@ -49,14 +48,13 @@ static void drop(struct client *client)
 	close(client->fd);
 	free(client->request);
 	free(client->pending);
-	*client = (struct client) { .fd = -1 };
+	*client = (struct client){ .fd = -1 };
 }
 
 static void flush(struct client *client)
 {
 	while (client->pending_len > 0) {
-		ssize_t n = send(client->fd, client->pending,
-				 client->pending_len,
+		ssize_t n = send(client->fd, client->pending, client->pending_len,
 				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -66,8 +64,7 @@ static void flush(struct client *client)
 			return;
 		}
 		client->pending_len -= (size_t)n;
-		memmove(client->pending, client->pending + n,
-			client->pending_len);
+		memmove(client->pending, client->pending + n, client->pending_len);
 	}
 	if (client->closing)
 		drop(client);
@@ -76,8 +73,7 @@ static void flush(struct client *client)
 static void tell(struct client *client, char kind, const void *data, size_t len)
 {
 	struct reply reply = { kind, (unsigned)len };
-	char *grown = realloc(client->pending, client->pending_len +
-			      sizeof(reply) + len);
+	char *grown = realloc(client->pending, client->pending_len + sizeof(reply) + len);
 
 	if (!grown) {
 		drop(client);
@@ -99,8 +95,8 @@ static void finish(struct client *client, char kind, int status)
 static struct client *find_tag(const char *tag)
 {
 	for (int i = 0; i < MAX_CLIENTS; i++)
-		if (clients[i].fd >= 0 && clients[i].id &&
-		    !clients[i].closing && strcmp(clients[i].tag, tag) == 0)
+		if (clients[i].fd >= 0 && clients[i].id && !clients[i].closing &&
+		    strcmp(clients[i].tag, tag) == 0)
 			return &clients[i];
 	return NULL;
 }
@@ -121,8 +117,8 @@ static void act(struct client *client)
 	} else {
 		target = find_tag(request->tag);
 		if (target)
-			send_frame(tty, "sig", target->id, text, (size_t)
-				   sprintf(text, "%d", request->signal));
+			send_frame(tty, "sig", target->id, text,
+				   (size_t)sprintf(text, "%d", request->signal));
 		finish(client, REPLY_EXIT, target ? 0 : 1);
 	}
 	if (client->fd >= 0) {
@@ -183,14 +179,13 @@ static void handle_line(char *line, void *arg)
 	for (int i = 0; i < MAX_CLIENTS; i++) {
 		struct client *client = &clients[i];
 
-		if (client->fd < 0 || client->id != frame.id ||
-		    client->closing || !client->id)
+		if (client->fd < 0 || client->id != frame.id || client->closing || !client->id)
 			continue;
 		if (strcmp(frame.kind, "exit") == 0)
 			finish(client, REPLY_EXIT, atoi(frame.text));
 		else
-			tell(client, strcmp(frame.kind, "err") == 0
-			     ? REPLY_ERR : REPLY_OUT, frame.text, frame.len);
+			tell(client, strcmp(frame.kind, "err") == 0 ? REPLY_ERR : REPLY_OUT,
+			     frame.text, frame.len);
 	}
 }
 
@@ -229,8 +224,7 @@ static int open_listener(const char *path)
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	unlink(path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-	    listen(fd, 16) != 0) {
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 16) != 0) {
 		perror(path);
 		exit(1);
 	}
@@ -242,21 +236,19 @@ static void serve(int listener)
 	struct pollfd polled[2 + MAX_CLIENTS];
 
 	for (;;) {
-		polled[0] = (struct pollfd) { tty, POLLIN, 0 };
-		polled[1] = (struct pollfd) { listener, POLLIN, 0 };
+		polled[0] = (struct pollfd){ tty, POLLIN, 0 };
+		polled[1] = (struct pollfd){ listener, POLLIN, 0 };
 		for (int i = 0; i < MAX_CLIENTS; i++)
-			polled[2 + i] = (struct pollfd) {
+			polled[2 + i] = (struct pollfd){
 				clients[i].fd,
-				(short)(clients[i].pending_len
-					? POLLIN | POLLOUT : POLLIN), 0
+				(short)(clients[i].pending_len ? POLLIN | POLLOUT : POLLIN), 0
 			};
 		if (poll(polled, 2 + MAX_CLIENTS, -1) < 0)
 			continue;
 		for (int i = 0; i < MAX_CLIENTS; i++) {
 			if (polled[2 + i].revents & POLLOUT)
 				flush(&clients[i]);
-			if (clients[i].fd >= 0 &&
-			    (polled[2 + i].revents & ~POLLOUT))
+			if (clients[i].fd >= 0 && (polled[2 + i].revents & ~POLLOUT))
 				handle_client(&clients[i]);
 		}
 		if (polled[1].revents)
@@ -298,8 +290,7 @@ int main(int argc, char **argv)
 			finish(&clients[i], REPLY_GONE, 0);
 		/* Nobody else is waiting any more: this one may take its time. */
 		if (clients[i].fd >= 0)
-			write_all(clients[i].fd, clients[i].pending,
-				  clients[i].pending_len);
+			write_all(clients[i].fd, clients[i].pending, clients[i].pending_len);
 	}
 	return 0;
 }

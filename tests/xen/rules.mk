@@ -18,7 +18,7 @@ J ?=
 # does not even compile.
 XEN_HARNESS_SRC := tests/xen/agent.c tests/xen/exec.c tests/xen/hub.c tests/xen/smoke.c
 XEN_TOOLS := $(addprefix $(XEN_DIR)/tools/,agent guest-exec hub smoke)
-XEN_TOOL_FLAGS := -std=gnu11 -O1 -Wall -Wextra -Wshadow
+XEN_TOOL_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -Wall -Wextra -Wshadow
 
 XEN_RUN = XEN_BUILD=$(abspath $(XEN_DIR)) $(or $(PYTHON),python3) tests/xen/run.py
 XEN_OPTIONS = $(if $(PARALLEL),--parallel) $(if $(J),-j $(J)) --tools $(XEN_DIR)/tools

@@ -21,8 +21,8 @@
 #include <xenstore.h>
 
 #define QUESTION "is anybody there?"
-#define ANSWER "yes, dom0 is"
-#define NODE "data/smoke"
+#define ANSWER	 "yes, dom0 is"
+#define NODE	 "data/smoke"
 
 static int complain(const char *what)
 {
@@ -79,8 +79,7 @@ static int map(const char *domid_text)
 	text = xs_read(xs, XBT_NULL, path, &len);
 	if (!text || sscanf(text, "%u %u", &ref, &port) != 2)
 		return complain(path);
-	page = xengnttab_map_grant_ref(grants, domid, ref,
-				       PROT_READ | PROT_WRITE);
+	page = xengnttab_map_grant_ref(grants, domid, ref, PROT_READ | PROT_WRITE);
 	local = xenevtchn_bind_interdomain(events, domid, port);
 	if (!page || local < 0)
 		return complain("mapping the page and binding the port");
