@@ -232,8 +232,9 @@ void sim_process_kill(struct sim_process *process);
 bool sim_process_dead(const struct sim_process *process);
 
 /*
- * The process is over: kills it if it lives, then frees what is left of it,
- * private copies of its mappings and handles it never closed included.
+ * The process is over: kills it if it lives, lets an actor of it that waits
+ * come to the end of its turn, then frees what is left of it, private copies
+ * of its mappings and handles it never closed included.
  */
 void sim_process_free(struct sim_process *process);
 
@@ -461,9 +462,9 @@ bool sim_step(struct sim_actor *actor);
 
 /*
  * Everything that was opened is closed, unmapped, revoked, unbound, unwatched
- * and removed: no handle, mapping, shared page, grant, port, watch,
- * transaction, armed timer of a process that lives or was freed; no zombie
- * domain; no busy grant waiting for reclaim; no xenstore node but the base.
+ * and removed: no handle, mapping, shared page, watch, transaction or armed
+ * timer of a living process; no grant or port of a running domain; no busy
+ * grant waiting for its user; no zombie domain; no xenstore node but the base.
  * Returns NULL, or a list of what is left (one a line), to be freed.
  */
 char *sim_leaks(void);

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The simulated Xen: the scheduler, waits, and failures of the simulation.
+ * The simulated Xen: the scheduler and waits.
  */
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
@@ -391,91 +389,6 @@ START_TEST(runs_for_a_while)
 }
 END_TEST
 
-static int death_pipe;
-
-static void on_death(const char *message)
-{
-	_exit(write(death_pipe, message, strlen(message)) < 0);
-}
-
-/* Runs @fn in a world of a child, which must die of a failure that says @message. */
-static void expect_death(void (*fn)(void), const char *message)
-{
-	char text[4096] = "";
-	int fds[2];
-	ssize_t n;
-	pid_t pid;
-
-	ck_assert_int_eq(pipe(fds), 0);
-	pid = fork();
-	if (pid == 0) {
-		death_pipe = fds[1];
-		build(8);
-		sim_on_die(on_death);
-		fn();
-		_exit(0);
-	}
-	close(fds[1]);
-	while ((n = read(fds[0], text + strlen(text), sizeof(text) - strlen(text) - 1)) > 0)
-		;
-	close(fds[0]);
-	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-	ck_assert_msg(strstr(text, message), "\"%s\" instead of \"%s\"", text, message);
-	ck_assert_ptr_nonnull(strstr(text, "(seed 8)"));
-}
-
-static bool spin(void *arg)
-{
-	(void)arg;
-	return true;
-}
-
-static void exhaust(void)
-{
-	sim_actor_new(NULL, spin, NULL);
-	sim_run(NULL, NULL, 100, 0);
-}
-
-static void too_long(void)
-{
-	start_timer(1, 1);
-	sim_actor_new(NULL, tick, NULL);
-	sim_run(NULL, NULL, 0, 10 * SIM_NSEC_PER_SEC);
-}
-
-static void wait_for_ever(void)
-{
-	poll(NULL, 0, -1);
-}
-
-static void close_handle_fd(void)
-{
-	close(xenevtchn_fd(a.xce));
-}
-
-static void open_without_process(void)
-{
-	xs_open(0);
-}
-
-static const struct {
-	void (*fn)(void);
-	const char *message;
-} misuses[] = {
-	{ exhaust, "not done after 100 steps" },
-	{ too_long, "not done" },
-	{ wait_for_ever, "waits for ever" },
-	{ close_handle_fd, "belongs to a library handle" },
-	{ open_without_process, "without a current process" },
-	{ sim_assert_clean, "left behind" },
-};
-
-START_TEST(misuse_is_fatal)
-{
-	expect_death(misuses[_i].fn, misuses[_i].message);
-}
-END_TEST
-
 START_TEST(leaks_are_named)
 {
 	char *leaks = sim_leaks();
@@ -507,10 +420,6 @@ static Suite *sched_suite(void)
 	tcase_add_test(t, freed_while_blocked);
 	tcase_add_test(t, runs_for_a_while);
 	tcase_add_test(t, leaks_are_named);
-	suite_add_tcase(s, t);
-
-	t = tcase_create("misuse");
-	tcase_add_loop_test(t, misuse_is_fatal, 0, sizeof(misuses) / sizeof(misuses[0]));
 	suite_add_tcase(s, t);
 	return s;
 }

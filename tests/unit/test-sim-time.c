@@ -233,6 +233,49 @@ START_TEST(sd_event_timer)
 }
 END_TEST
 
+static bool daemon_main(void *arg)
+{
+	static bool ended;
+
+	if (ended)
+		return false;
+	ck_assert_int_eq(sd_event_loop(arg), 7);
+	ended = true;
+	return true;
+}
+
+static int on_last_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)usec;
+	fired++;
+	if (fired < 5)
+		return sd_event_source_set_time_relative(source, 1000000) < 0 ||
+		       sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) < 0;
+	return sd_event_exit(userdata, 7);
+}
+
+/* A whole daemon, which blocks in its event loop. */
+START_TEST(sd_event_loop_of_an_actor)
+{
+	struct sim_process *process = sim_process_new(0, "daemon");
+	uint64_t start = sim_now();
+	sd_event *event;
+
+	sim_enter(process);
+	ck_assert_int_eq(sd_event_new(&event), 0);
+	ck_assert_int_ge(sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, 1000000, 1,
+						    on_last_timer, event),
+			 0);
+	sim_enter(NULL);
+	sim_actor_new(process, daemon_main, event);
+	ck_assert_int_eq(sim_run(NULL, NULL, 1000, 0), SIM_END_IDLE);
+	ck_assert_uint_eq(fired, 5);
+	ck_assert_uint_ge(sim_now(), start + 5 * SEC);
+	ck_assert_uint_lt(sim_now(), start + 6 * SEC);
+	sd_event_unref(event);
+}
+END_TEST
+
 START_TEST(random_is_seeded)
 {
 	uint8_t first[32], second[32];
@@ -287,6 +330,7 @@ static Suite *time_suite(void)
 	tcase_add_test(t, timers);
 	tcase_add_test(t, timers_fire_in_order);
 	tcase_add_test(t, sd_event_timer);
+	tcase_add_test(t, sd_event_loop_of_an_actor);
 	tcase_add_test(t, random_is_seeded);
 	tcase_add_test(t, no_world);
 	suite_add_tcase(s, t);
