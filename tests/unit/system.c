@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See system.h. */
+#include "tests/unit/system.h"
+
+#include <check.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A program that never rests. */
+#define MAX_STEPS 1000000
+
+static void sink(void *data, int prio, const char *line)
+{
+	struct world *w = data;
+	size_t room = WORLD_LINES - w->lines_len;
+	int n;
+
+	if (getenv("XENMSG_LOG"))
+		(void)fprintf(stderr, "%9.6f broker %u: %s\n", (double)sim_now() / 1e9, w->brokers,
+			      line);
+	n = snprintf(w->lines + w->lines_len, room, "%s\n", line);
+	if (n > 0 && (size_t)n < room)
+		w->lines_len += (size_t)n;
+}
+
+void world_init(struct world *w, uint64_t seed, const char *config)
+{
+	memset(w, 0, sizeof(*w));
+	sim_init(seed);
+	/* Brokers leave the counter of generations, for good reason. */
+	sim_base_path("/local/domain/0/xenmsg");
+	sim_xs_put("/local/domain/0/backend/vmsg", "");
+	sim_base();
+	w->lines = calloc(1, WORLD_LINES);
+	w->config = strdup(config);
+	strcpy(w->dir, "/tmp/xenmsg-test-XXXXXX");
+	ck_assert(w->lines && w->config && mkdtemp(w->dir));
+	log_init(&w->log, sink, w, LOG_DEBUG);
+}
+
+/* --------------------------------------------------------------- the broker */
+
+static bool broker_step(void *arg)
+{
+	struct world *w = arg;
+
+	if (sd_event_get_state(w->event) == SD_EVENT_FINISHED)
+		return false;
+	return sd_event_run(w->event, 0) > 0;
+}
+
+static struct config *read_config(const char *text)
+{
+	FILE *stream = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+	struct config_error error;
+	struct config *config;
+	int r;
+
+	ck_assert_ptr_nonnull(stream);
+	r = config_read(&config, stream, "test", &error);
+	ck_assert_msg(r == 0, "configuration, line %u: %s", error.line, error.reason);
+	(void)fclose(stream);
+	return config;
+}
+
+int world_broker_start(struct world *w)
+{
+	struct sim_process *previous;
+	struct config *config = read_config(w->config);
+	int r;
+
+	ck_assert_ptr_null(w->process);
+	w->brokers++;
+	w->process = sim_process_new(0, "broker");
+	previous = sim_enter(w->process);
+	ck_assert_int_ge(sd_event_new(&w->event), 0);
+	r = broker_new(&w->broker, w->event, &w->log, config);
+	ck_assert_int_eq(r, 0);
+	r = broker_start(w->broker);
+	sim_enter(previous);
+	if (r == 0 && !sim_process_dead(w->process))
+		w->actor = sim_actor_new(w->process, broker_step, w);
+	return r;
+}
+
+/* Its memory; nobody sees what it does any more if it is dead. */
+static void broker_end(struct world *w, bool remove)
+{
+	struct sim_process *previous = sim_enter(w->process);
+
+	if (!sim_process_dead(w->process))
+		sim_actor_free(w->actor);
+	broker_free(w->broker, remove);
+	sd_event_unref(w->event);
+	sim_enter(previous == w->process ? NULL : previous);
+	sim_process_free(w->process);
+	w->broker = NULL;
+	w->event = NULL;
+	w->actor = NULL;
+	w->process = NULL;
+}
+
+void world_broker_kill(struct world *w)
+{
+	sim_process_kill(w->process);
+	broker_end(w, false);
+}
+
+void world_broker_stop(struct world *w)
+{
+	broker_end(w, false);
+}
+
+bool world_broker_ended(const struct world *w)
+{
+	return w->process && (sim_process_dead(w->process) || !w->actor ||
+			      sd_event_get_state(w->event) == SD_EVENT_FINISHED);
+}
+
+void world_broker_reap(struct world *w)
+{
+	ck_assert(world_broker_ended(w));
+	broker_end(w, false);
+}
+
+bool world_logged(const struct world *w, const char *text)
+{
+	return strstr(w->lines, text) != NULL;
+}
+
+void world_log_clear(struct world *w)
+{
+	w->lines_len = 0;
+	w->lines[0] = '\0';
+}
+
+struct backend_stats world_stats(const struct world *w)
+{
+	struct backend_stats stats;
+
+	backend_stats_get(w->broker->backend, &stats);
+	return stats;
+}
+
+/* --------------------------------------------------------------- the guests */
+
+struct vm *vm_new(struct world *w, const char *name, enum sim_domain_type type)
+{
+	struct vm *vm = &w->vms[w->nr_vms++];
+
+	ck_assert_uint_le(w->nr_vms, WORLD_VMS);
+	vm->world = w;
+	(void)snprintf(vm->name, sizeof(vm->name), "%s", name);
+	vm->domid = sim_domain_new(name, type);
+	(void)snprintf(vm->lock, sizeof(vm->lock), "%s/%u", w->dir, vm->domid);
+	return vm;
+}
+
+static bool readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static bool vm_step(void *arg)
+{
+	struct vm *vm = arg;
+
+	if (!readable(xenmsg_fd(vm->x)))
+		return false;
+	(void)xenmsg_dispatch(vm->x);
+	return true;
+}
+
+int vm_open(struct vm *vm, const struct xenmsg_options *options)
+{
+	struct xenmsg_options o = XENMSG_OPTIONS_INIT;
+	struct sim_process *previous = sim_current();
+	int r;
+
+	ck_assert_ptr_null(vm->process);
+	if (options)
+		o = *options;
+	o.lock = vm->lock;
+	vm->process = sim_process_new(vm->domid, vm->name);
+	sim_enter(vm->process);
+	r = xenmsg_open(&vm->x, &o);
+	sim_enter(previous);
+	if (r) {
+		sim_process_free(vm->process);
+		vm->process = NULL;
+		vm->x = NULL;
+		return r;
+	}
+	vm->actor = sim_actor_new(vm->process, vm_step, vm);
+	return 0;
+}
+
+static void frontend_end(struct vm *vm)
+{
+	struct sim_process *previous = sim_enter(vm->process);
+
+	if (!sim_process_dead(vm->process))
+		sim_actor_free(vm->actor);
+	vm->actor = NULL;
+	xenmsg_close(vm->x);
+	vm->x = NULL;
+	sim_enter(previous == vm->process ? NULL : previous);
+	sim_process_free(vm->process);
+	vm->process = NULL;
+}
+
+void vm_close(struct vm *vm)
+{
+	frontend_end(vm);
+}
+
+void vm_kill(struct vm *vm)
+{
+	sim_process_kill(vm->process);
+	frontend_end(vm);
+}
+
+bool vm_ended(const struct vm *vm)
+{
+	return vm->process && sim_process_dead(vm->process);
+}
+
+void vm_reap(struct vm *vm)
+{
+	ck_assert(vm_ended(vm));
+	frontend_end(vm);
+}
+
+void vm_destroy(struct vm *vm)
+{
+	sim_domain_destroy(vm->domid);
+	vm->destroyed = true;
+	if (vm->process)
+		frontend_end(vm);
+}
+
+void vm_enter(struct vm *vm)
+{
+	sim_enter(vm->process);
+}
+
+/* ------------------------------------------------------------------ the end */
+
+static bool at_time(void *arg)
+{
+	return sim_now() >= *(uint64_t *)arg;
+}
+
+void world_run(struct world *w, unsigned int ms)
+{
+	uint64_t end = sim_now() + ms * SIM_NSEC_PER_MSEC;
+
+	if (sim_run(at_time, &end, MAX_STEPS, 0) == SIM_END_IDLE && sim_now() < end)
+		sim_advance(end - sim_now());
+}
+
+void world_fini(struct world *w)
+{
+	unsigned int i;
+
+	sim_fail_reset();
+	if (world_broker_ended(w))
+		world_broker_reap(w);
+	if (!w->process)
+		ck_assert_int_eq(world_broker_start(w), 0);
+	for (i = 0; i < w->nr_vms; i++) {
+		struct vm *vm = &w->vms[i];
+
+		if (vm_ended(vm))
+			vm_reap(vm);
+		else if (vm->process)
+			vm_close(vm);
+	}
+	for (i = 0; i < w->nr_vms; i++)
+		if (!w->vms[i].destroyed)
+			sim_domain_destroy(w->vms[i].domid);
+	/* What needs retries gets the time for them. */
+	world_run(w, 10000);
+	broker_end(w, true);
+	sim_assert_clean();
+	sim_fini();
+	for (i = 0; i < w->nr_vms; i++)
+		(void)unlink(w->vms[i].lock);
+	(void)rmdir(w->dir);
+	free(w->lines);
+	free(w->config);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A whole system for tests: a broker in domain 0 and guests with libxenmsg, all
+ * of them the real programs' objects, over the simulated Xen.
+ *
+ * Model. The broker is a process with an actor that runs its event loop. A
+ * guest is a domain; its frontend is a process of it that opened the device,
+ * with an actor of its own that dispatches whenever the library's descriptor is
+ * readable. So a test may call the library on behalf of any guest, also where
+ * that waits: the broker and the other guests go on meanwhile.
+ *
+ *	world_init(&w, seed, config);
+ *	alice = vm_new(&w, "alice", SIM_PV);
+ *	world_broker_start(&w);
+ *	vm_open(alice, NULL);
+ *	...
+ *	world_fini(&w);
+ *
+ * XENMSG_LOG=1 in the environment shows the broker's log on stderr.
+ */
+#ifndef SYSTEM_H
+#define SYSTEM_H
+
+#include "broker/broker.h"
+#include "common/log.h"
+#include "tests/sim/sim.h"
+#include "xenmsg.h"
+
+#define WORLD_VMS   4
+#define WORLD_LINES (256u * 1024)
+
+struct world;
+
+/* A guest, and its frontend. */
+struct vm {
+	struct world *world;
+	char name[32];
+	domid_t domid;
+	bool destroyed;
+	/* The frontend; NULL: there is none. */
+	struct xenmsg *x;
+	struct sim_process *process;
+	struct sim_actor *actor;
+	char lock[64];
+};
+
+struct world {
+	char *config;
+	char dir[32]; /* for the guests' lock files */
+	struct log log;
+	char *lines;
+	size_t lines_len;
+	/* The broker; NULL: there is none. */
+	struct broker *broker;
+	struct sim_process *process;
+	struct sim_actor *actor;
+	sd_event *event;
+	unsigned int brokers; /* started so far */
+
+	struct vm vms[WORLD_VMS];
+	unsigned int nr_vms;
+};
+
+/* @config: what a configuration file holds. */
+void world_init(struct world *w, uint64_t seed, const char *config);
+/*
+ * The end: frontends are closed, guests destroyed, the broker stops for good
+ * (one is started if there is none, to clean up). Nothing may be left then.
+ */
+void world_fini(struct world *w);
+
+/* --------------------------------------------------------------- the broker */
+
+/* Start one; its actor does the rest. 0, or why it did not start. */
+int world_broker_start(struct world *w);
+/* SIGKILL. */
+void world_broker_kill(struct world *w);
+/* It stops as for an upgrade: frontends are to wait for the next one. */
+void world_broker_stop(struct world *w);
+/* It was killed by sim_kill_at() and the like, or gave up by itself. */
+bool world_broker_ended(const struct world *w);
+/* Takes an ended one away: afterwards it can be started anew. */
+void world_broker_reap(struct world *w);
+/* Does the log hold this text? */
+bool world_logged(const struct world *w, const char *text);
+/* Forget what was logged so far. */
+void world_log_clear(struct world *w);
+struct backend_stats world_stats(const struct world *w);
+
+/* --------------------------------------------------------------- the guests */
+
+struct vm *vm_new(struct world *w, const char *name, enum sim_domain_type type);
+/* Start a frontend: xenmsg_open(). @options may be NULL. What it returns. */
+int vm_open(struct vm *vm, const struct xenmsg_options *options);
+/* The frontend says goodbye and ends. */
+void vm_close(struct vm *vm);
+/* SIGKILL for the frontend. */
+void vm_kill(struct vm *vm);
+/* Take away one that a kill at some call ended. Does nothing else. */
+void vm_reap(struct vm *vm);
+/* The frontend was ended by sim_kill_at() or with its domain. */
+bool vm_ended(const struct vm *vm);
+/* `xl destroy` of the domain. */
+void vm_destroy(struct vm *vm);
+/* Make the frontend's process the current one, for calls that open or wait. */
+void vm_enter(struct vm *vm);
+
+/* Run until nobody has anything to do, or @ms have passed. */
+void world_run(struct world *w, unsigned int ms);
+
+#endif
