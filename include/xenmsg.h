@@ -50,9 +50,9 @@ struct xenmsg_pool;
 struct xenmsg_options {
 	size_t size;	     /* sizeof(struct xenmsg_options), for growth */
 	const char *lock;    /* lock file that says who owns the device; NULL: the usual one */
-	unsigned ring_order; /* log2 of a ring's pages, 0 to 4; XENMSG_DEFAULT: 3 */
-	unsigned tx_pages;   /* pages for sending, up to 1024; XENMSG_DEFAULT: 256 */
-	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 256 */
+	unsigned ring_order; /* log2 of a ring's pages, 0 to 4; XENMSG_DEFAULT: 4 */
+	unsigned tx_pages;   /* pages for sending, up to 1024; XENMSG_DEFAULT: 288 */
+	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 288 */
 	int timeout;	     /* to wait for the broker */
 };
 #define XENMSG_DEFAULT (~0u)
@@ -148,8 +148,8 @@ int xenmsg_sendv(struct xenmsg_port *port, uint32_t addr, uint32_t number, const
 
 /* Pages of the driver to write a message into, instead of having it copied. */
 struct xenmsg_buffer {
-	struct iovec iov[XENMSG_SEGMENTS_MAX]; /* where to write; iov_len may be made shorter */
-	int nr;
+	struct iovec iov[XENMSG_SEGMENTS_MAX];	  /* where to write; iov_len may be made shorter */
+	int nr;					  /* of them; this as well */
 	uint32_t opaque[XENMSG_SEGMENTS_MAX + 2]; /* the driver's */
 };
 /* Room for @len bytes, 1 to XENMSG_MESSAGE_MAX, page by page. */

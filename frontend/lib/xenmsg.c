@@ -82,11 +82,11 @@ static struct xenmsg_options merge_options(const struct xenmsg_options *options)
 	if (options)
 		memcpy(&o, options, options->size < sizeof(o) ? options->size : sizeof(o));
 	if (o.ring_order == XENMSG_DEFAULT)
-		o.ring_order = 3;
+		o.ring_order = 4;
 	if (o.tx_pages == XENMSG_DEFAULT)
-		o.tx_pages = 256;
+		o.tx_pages = 288;
 	if (o.rx_pages == XENMSG_DEFAULT)
-		o.rx_pages = 256;
+		o.rx_pages = 288;
 	return o;
 }
 
