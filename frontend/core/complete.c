@@ -140,6 +140,17 @@ static bool answered(struct vmsg *v, struct vmsg_shadow *s, const struct vmsgif_
 	return !v->broken;
 }
 
+/*
+ * "Not delivered" is what this broker knows. Of a SEND that another one had
+ * before, it does not know everything.
+ */
+static inline int status_of(const struct vmsg_shadow *s, int status)
+{
+	if (vmsg_likely(!status || !s->again) || status == VMSGIF_ECONNREFUSED)
+		return status;
+	return VMSGIF_EHOSTDOWN;
+}
+
 static inline bool all_zero(const struct vmsgif_tx_response *r)
 {
 	const uint64_t *word = (const uint64_t *)(const void *)r->reserved;
@@ -168,6 +179,6 @@ bool vmsg_tx_take(struct vmsg *v)
 		return vmsg_break(v, "TX response with an address");
 	if (!s->cookie)
 		v->nr_quiet--;
-	vmsg_send_end(v, s, r.status);
+	vmsg_send_end(v, s, status_of(s, r.status));
 	return true;
 }

@@ -60,8 +60,9 @@ struct vmsg_answer {
 struct vmsg_ops {
 	/*
 	 * A SEND with a cookie other than 0 was answered. @status as on the
-	 * wire. Its TX pages are free again when this returns. Order within a
-	 * flow is the order of sending.
+	 * wire, except that a SEND that was under way when the broker restarted
+	 * and then failed says -EHOSTDOWN: perhaps delivered. Its TX pages are
+	 * free again. Comes in the order of the answers: failures overtake.
 	 */
 	void (*send_done)(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, int status);
 	/* Messages are waiting at @port, which had none waiting before. */
@@ -108,7 +109,13 @@ struct vmsg_params {
 	const struct vmsg_ops *ops;
 	void *priv;		 /* for the OS layer: vmsg_priv() */
 	unsigned int ring_order; /* 0..VMSGIF_MAX_RING_ORDER */
-	/* Pages granted to the broker, 1..VMSGIF_POOL_PAGES_MAX each. */
+	/*
+	 * Pages granted to the broker. TX: 2..VMSGIF_POOL_PAGES_MAX, of which
+	 * the last is the engine's, for names; 1 MiB takes up to 258 more. RX:
+	 * 8..VMSGIF_POOL_PAGES_MAX; three quarters, and the ring, must take the
+	 * largest message and VMSGIF_RX_RESERVE more, else the ports say that
+	 * they take less: 1 MiB needs 347 pages and order 4.
+	 */
 	unsigned int nr_tx_pages;
 	void *const *tx_pages;
 	const uint32_t *tx_grefs; /* read-only grants are enough */
@@ -153,7 +160,11 @@ void vmsg_ring_init(struct vmsg *v, void *tx_ring, void *rx_ring);
  */
 void vmsg_connected(struct vmsg *v, const struct vmsg_features *features, uint64_t now);
 void vmsg_disconnected(struct vmsg *v);
-/* Complete everything with @status, forget pools and peers. Ports stay usable. */
+/*
+ * Complete everything with @status, forget pools and peers. Ports stay usable,
+ * and bound ones and subscriptions stay. From then on requests get -EHOSTDOWN,
+ * until vmsg_ring_init() and vmsg_connected() begin a new instance.
+ */
 void vmsg_shutdown(struct vmsg *v, int status);
 bool vmsg_is_connected(const struct vmsg *v);
 /* READY was answered. */
@@ -167,11 +178,16 @@ uint32_t vmsg_address(const struct vmsg *v);
  * At most @budget responses are consumed; returns whether more are there.
  */
 bool vmsg_poll(struct vmsg *v, unsigned int budget, uint64_t now);
-/* Ask for an event when a response comes; true: one is there already, poll again. */
+/*
+ * Ask for an event when something comes that somebody waits for; true: there is
+ * something already, poll again. Nobody waits for SENDs without a cookie, unless
+ * a port does (-EAGAIN, vmsg_drained).
+ */
 bool vmsg_arm(struct vmsg *v);
 /*
  * Publish what was posted since. Returns whether to send an event now. Call it
- * once after any batch of calls, under the lock; send the event outside.
+ * once after any batch of calls (also of one that said -EAGAIN), under the
+ * lock; send the event outside. Calls back as vmsg_poll() does.
  * @force: also for what is lazy (a wait, a flush, a timer).
  */
 bool vmsg_publish(struct vmsg *v, bool force, uint64_t now);
@@ -183,7 +199,9 @@ uint64_t vmsg_deadline(const struct vmsg *v);
 /*
  * An endpoint. @memory (64-byte aligned, @size a multiple of 64) takes received
  * messages; it is the credit that the port gives. NULL and 0 for a mere sender.
- * @port stays valid until vmsg_port_fini(), and is the caller's memory.
+ * The largest message taken is @size - 64; with a third more than that takes,
+ * credit flows more smoothly. @port stays valid until vmsg_port_fini(), and is
+ * the caller's memory.
  */
 size_t vmsg_port_size(void);
 void vmsg_port_init(struct vmsg *v, struct vmsg_port *port, void *memory, size_t size, void *priv);
@@ -196,11 +214,15 @@ void *vmsg_port_priv(const struct vmsg_port *port);
 uint32_t vmsg_port_number(const struct vmsg_port *port);
 /*
  * @name may be NULL (@name_len 0). Returns 0: control_done(@cookie) follows;
- * -EADDRINUSE, -EINVAL, -ENOSPC (max_ports, no memory), -EAGAIN (no slot).
+ * -EADDRINUSE, -EINVAL, -ENOSPC (max_ports, no memory), -EHOSTDOWN.
  */
 int vmsg_bind(struct vmsg *v, struct vmsg_port *port, uint32_t number, const char *name,
 	      unsigned int name_len, uint64_t cookie);
-/* Everything received and not released is released first. */
+/*
+ * Everything received and not released is released first. 0, or -EINVAL: not
+ * bound. control_done(@cookie), always with 0, comes from within if no broker
+ * knows of the port; so does that of a vmsg_bind() under way, with -ECANCELED.
+ */
 int vmsg_unbind(struct vmsg *v, struct vmsg_port *port, uint64_t cookie);
 
 /* ------------------------------------------------------------------- send */
@@ -268,21 +290,31 @@ void vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg);
 
 /* ---------------------------------------------------------------- control */
 
-/* All: 0 (control_done(@cookie) follows), -EINVAL, -EAGAIN (no slot: writable() will tell). */
+/*
+ * All: 0 (control_done(@cookie) follows), -EINVAL, -EHOSTDOWN, -EAGAIN (no slot,
+ * or the same name is asked about: writable(NULL) will tell).
+ */
 int vmsg_resolve_name(struct vmsg *v, const char *name, unsigned int len, uint64_t cookie);
-/* The name itself comes by ops->resolved() after control_done with status 0. */
+/* The name itself comes by ops->resolved(), before or after control_done with status 0. */
 int vmsg_resolve_addr(struct vmsg *v, uint32_t addr, uint64_t cookie);
+/*
+ * Subscriptions are not counted: one per name, which one cancellation ends.
+ * -ENOSPC: max_subscriptions.
+ */
 int vmsg_subscribe(struct vmsg *v, const char *name, unsigned int len, bool cancel,
 		   uint64_t cookie);
 /*
  * Share own pool @id (below VMSGIF_MAP_POOLS_MAX, chosen by the caller) of
  * @nr_pages granted read-only to the domain of @addr, with directory @ref, for
- * messages from @port to @addr/@dst_port. Usable once control_done said 0.
- * -EADDRINUSE: the id is.
+ * messages from @port, which is bound, to @addr/@dst_port. Usable once
+ * control_done said 0. -EADDRINUSE: the id is; -ENOSPC: too many for the ring.
  */
 int vmsg_pool_add(struct vmsg *v, struct vmsg_port *port, unsigned int id, uint32_t addr,
 		  uint32_t dst_port, uint32_t ref, uint32_t nr_pages, uint64_t cookie);
-/* -EBUSY: SENDs name it. After control_done, whatever its status, the grants can be ended. */
+/*
+ * -EBUSY: SENDs name it, or it is being added or deleted. After control_done,
+ * whatever its status, the grants can be ended.
+ */
 int vmsg_pool_del(struct vmsg *v, unsigned int id, uint64_t cookie);
 /* Answer to ops->pool_map: @va of the first page, or @status not 0. */
 void vmsg_pool_mapped(struct vmsg *v, unsigned int slot, int status, const void *va);

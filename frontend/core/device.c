@@ -123,6 +123,7 @@ struct vmsg *vmsg_init(void *memory, const struct vmsg_params *params)
 	v->mask = VMSGIF_RING_SLOTS(params->ring_order) - 1;
 	v->nr_free = (uint16_t)vmsg_slots(v);
 	v->max_wait = (uint16_t)(vmsg_slots(v) - VMSGIF_TX_RESERVE);
+	v->max_call = v->max_wait;
 	v->share = v->max_wait / 2;
 	v->window = VMSGIF_FLOW_WINDOW < v->share ? VMSGIF_FLOW_WINDOW : v->share;
 	v->nr_tx_free = (uint16_t)(params->nr_tx_pages - 1);

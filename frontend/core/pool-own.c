@@ -11,6 +11,9 @@
  * After a restart the receiver still has the pool mapped and nobody but the
  * owner knows of it, so also a pool that is being deleted is announced once
  * more, for the receiver to be told to unmap it.
+ *
+ * Each pool keeps a place among the requests that may wait, for its POOL_ADD:
+ * after a restart the SENDs that name it, which hold shadows, wait for that.
  */
 #include "frontend/core/pool.h"
 
@@ -30,6 +33,13 @@ static void set_due(struct vmsg *v, unsigned int id)
 	v->todo |= VMSG_TODO_OWN;
 }
 
+/* The id can be used again, and the pool's place in the ring by others. */
+static void set_free(struct vmsg *v, unsigned int id)
+{
+	v->t.own[id].state = VMSG_OWN_FREE;
+	v->max_call++;
+}
+
 /* No SEND names it any more: the grants can be ended. */
 static void check_gone(struct vmsg *v, unsigned int id)
 {
@@ -37,7 +47,7 @@ static void check_gone(struct vmsg *v, unsigned int id)
 
 	if (pool->state != VMSG_OWN_GONE || pool->sends)
 		return;
-	pool->state = VMSG_OWN_FREE;
+	set_free(v, id);
 	v->params.ops->pool_gone(v, id);
 }
 
@@ -58,11 +68,15 @@ int vmsg_pool_add(struct vmsg *v, struct vmsg_port *port, unsigned int id, uint3
 	if (v->down)
 		return -EHOSTDOWN;
 	if (id >= VMSGIF_MAP_POOLS_MAX || !addr || !dst_port || !nr_pages ||
-	    nr_pages > VMSGIF_POOL_PAGES_MAX)
+	    nr_pages > VMSGIF_POOL_PAGES_MAX || !port->number)
 		return -EINVAL;
 	pool = &v->t.own[id];
 	if (pool->state != VMSG_OWN_FREE)
 		return -EADDRINUSE;
+	/* Half of the requests that may wait stay for others. */
+	if (v->max_call <= v->share)
+		return -ENOSPC;
+	v->max_call--;
 	memset(pool, 0, sizeof(*pool));
 	pool->addr = addr;
 	pool->port = dst_port;
@@ -105,19 +119,20 @@ void vmsg_own_added(struct vmsg *v, unsigned int id, int status)
 
 	switch (pool->state) {
 	case VMSG_OWN_ADD:
-		pool->state = status ? VMSG_OWN_FREE : VMSG_OWN_ON;
+		pool->state = VMSG_OWN_ON;
+		if (status)
+			set_free(v, id);
 		control_done(v, pool->cookie, status);
 		break;
 	case VMSG_OWN_AGAIN:
 		pool->state = VMSG_OWN_ON;
 		if (status)
 			gone(v, id);
-		v->todo |= VMSG_TODO_QUEUE;
 		break;
 	default: /* DEL_AGAIN */
-		pool->state = status ? VMSG_OWN_FREE : VMSG_OWN_DEL;
+		pool->state = VMSG_OWN_DEL;
 		if (status)
-			control_done(v, pool->cookie, 0);
+			vmsg_own_deleted(v, id, 0);
 		else
 			set_due(v, id);
 		break;
@@ -126,7 +141,7 @@ void vmsg_own_added(struct vmsg *v, unsigned int id, int status)
 
 void vmsg_own_deleted(struct vmsg *v, unsigned int id, int status)
 {
-	v->t.own[id].state = VMSG_OWN_FREE;
+	set_free(v, id);
 	control_done(v, v->t.own[id].cookie, status);
 }
 
@@ -185,6 +200,7 @@ void vmsg_own_pump(struct vmsg *v)
 			return;
 		v->own_due &= ~bit;
 		post(v, id);
+		v->todo |= VMSG_TODO_QUEUE; /* SENDs may have waited for it */
 	}
 	v->todo &= ~VMSG_TODO_OWN;
 }
@@ -217,12 +233,14 @@ void vmsg_own_shutdown_all(struct vmsg *v, int status)
 		struct vmsg_own_pool *pool = &v->t.own[id];
 		unsigned int state = pool->state;
 
-		pool->state = VMSG_OWN_FREE;
+		if (state == VMSG_OWN_FREE)
+			continue;
+		set_free(v, id);
 		if (state == VMSG_OWN_ADD)
 			control_done(v, pool->cookie, status);
 		else if (state == VMSG_OWN_DEL || state == VMSG_OWN_DEL_AGAIN)
 			control_done(v, pool->cookie, 0);
-		else if (state != VMSG_OWN_FREE)
+		else
 			v->params.ops->pool_gone(v, id);
 	}
 }

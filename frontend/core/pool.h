@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
  * Pools of map mode. Own ones (pool-own.c) are announced to each broker anew
- * for as long as they live; SENDs that name one wait for that. Foreign ones
+ * for as long as they live, ahead of SENDs that name them. Foreign ones
  * (pool-foreign.c) stay mapped over a restart of the broker, and are not
  * mapped again when the same one is announced again.
  */

@@ -6,8 +6,8 @@
  *   POOLS     POOL_ADD of the TX and the RX pool is posted; whether the broker
  *             takes them decides how all pages are named, so all else waits.
  *   BINDS     RX pages are posted, then BINDs as fast as shadows come back.
- *             Subscriptions and own MAP pools go along, and are not waited for:
- *             the answer to a MAP pool depends on another domain.
+ *             Subscriptions and own MAP pools go along, and their answers are
+ *             not waited for: that to a MAP pool depends on another domain.
  *   RELEASES  what was released while there was no broker.
  *   RUN       READY is posted; SENDs follow, the old ones first.
  */

@@ -2,7 +2,7 @@
 /*
  * vmsg_send(), the hot way in. A SEND takes a shadow, a place in its port's
  * share and in its flow's window, and its pages; then it is posted, or queued
- * if the device is not ready or the flow has others queued.
+ * if the device is not ready or others are queued.
  */
 #include "frontend/core/flow.h"
 #include "frontend/core/pages.h"
@@ -76,13 +76,6 @@ static int refuse(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send
 	return vmsg_wait(v, port, VMSG_WAIT_SLOTS);
 }
 
-/* After a restart, SENDs that name a pool wait until the new broker knows it. */
-static inline bool pool_on(const struct vmsg *v, const struct vmsg_shadow *s)
-{
-	return vmsg_likely(!(s->req.flags & VMSGIF_TXF_MAP)) ||
-	       v->t.own[s->req.u.map.id].state == VMSG_OWN_ON;
-}
-
 static inline void count(struct vmsg *v, const struct vmsg_send *send)
 {
 	v->stats.tx_messages++;
@@ -142,7 +135,7 @@ int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *se
 	if (seq)
 		*seq = s->order;
 	count(v, send);
-	if (vmsg_likely(v->phase == VMSG_RUN && !window->queued && pool_on(v, s)))
+	if (vmsg_likely(v->phase == VMSG_RUN && !v->nr_queue && vmsg_own_announced(v, s)))
 		vmsg_tx_post_send(v, s);
 	else
 		vmsg_tx_queue(v, s);

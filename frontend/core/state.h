@@ -50,7 +50,6 @@ struct vmsg_window {
 	struct vmsg_entry entry; /* key: vmsg_key(addr, port) */
 	uint16_t count;		 /* SENDs unanswered */
 	uint16_t queued;	 /* of these not posted yet */
-	uint32_t pass;		 /* of vmsg_tx_pump(): the flow has to wait in this one */
 };
 
 /*
@@ -306,6 +305,7 @@ struct vmsg {
 	uint16_t nr_free;  /* free shadows */
 	uint16_t nr_wait;  /* shadows of requests that may wait */
 	uint16_t max_wait; /* slots - VMSGIF_TX_RESERVE */
+	uint16_t max_call; /* of these, what callers may have: one per own pool is kept free */
 	uint16_t share;	   /* SENDs that one port may have unanswered */
 	uint16_t window;   /* and one flow */
 	uint16_t nr_queue;
@@ -351,7 +351,6 @@ struct vmsg {
 	bool ready;
 	bool was_connected;
 	uint8_t pool_answers; /* still to come in VMSG_POOLS */
-	uint32_t pass;	      /* of vmsg_tx_pump() */
 	uint32_t lazy_releases;
 	uint64_t own_due; /* own pools for which something is to be posted */
 	uint32_t cells;	  /* free cells of the name page, one bit each */

@@ -128,48 +128,42 @@ void vmsg_tx_queue(struct vmsg *v, struct vmsg_shadow *s)
 
 void vmsg_tx_submit(struct vmsg *v, struct vmsg_shadow *s)
 {
-	if (v->phase == VMSG_RUN && wire_room(v))
+	if (v->phase == VMSG_RUN && !v->nr_queue && wire_room(v))
 		vmsg_tx_post(v, s);
 	else
 		vmsg_tx_queue(v, s);
 }
 
-/* Whether the queued request @s can go out, when those before it in its flow have. */
-static bool may_post(struct vmsg *v, const struct vmsg_shadow *s)
+/* Whether the first queued request has to wait. */
+static bool blocked(const struct vmsg *v, const struct vmsg_shadow *s)
 {
-	struct vmsg_window *window = s->window;
-
-	if (!window)
+	if (!wire_room(v))
 		return true;
-	if (window->pass == v->pass)
+	if (!s->window)
 		return false;
 	/* A new broker may have a smaller window. */
-	if (window->count - window->queued >= v->window)
-		return false;
-	return !(s->req.flags & VMSGIF_TXF_MAP) || v->t.own[s->req.u.map.id].state == VMSG_OWN_ON;
+	if (s->window->count - s->window->queued >= v->window)
+		return true;
+	return !vmsg_own_announced(v, s);
 }
 
 void vmsg_tx_pump(struct vmsg *v)
 {
-	unsigned int kept = 0;
-	unsigned int i;
+	unsigned int i, kept;
 
-	v->pass++;
 	for (i = 0; i < v->nr_queue; i++) {
 		struct vmsg_shadow *s = &v->t.shadows[v->t.queue[i]];
 
-		if (!wire_room(v) || !may_post(v, s)) {
-			if (s->window)
-				s->window->pass = v->pass;
-			v->t.queue[kept++] = v->t.queue[i];
-			continue;
-		}
+		if (blocked(v, s))
+			break;
 		if (s->window)
 			s->window->queued--;
 		if (s->again && s->op == VMSGIF_OP_SEND)
 			v->stats.tx_resubmitted++;
 		vmsg_tx_post(v, s);
 	}
+	for (kept = 0; i < v->nr_queue; i++)
+		v->t.queue[kept++] = v->t.queue[i];
 	v->nr_queue = (uint16_t)kept;
 	/* What is left waits for an answer, which sets this again. */
 	v->todo &= ~VMSG_TODO_QUEUE;

@@ -4,8 +4,8 @@
  *
  * A request that may wait long (class WAIT) leaves VMSGIF_TX_RESERVE shadows to
  * those that the broker answers at once. SENDs and RESOLVEs that cannot go out
- * yet (not connected, or something before them in their flow waits) stand in
- * one queue by rising order.
+ * yet stand in one queue; none overtakes another, as the numbers of SENDs rise
+ * on the ring over all flows.
  */
 #ifndef XENMSG_CORE_TX_H
 #define XENMSG_CORE_TX_H
@@ -41,7 +41,7 @@ bool vmsg_tx_room_wait(const struct vmsg *v);
 /* Whether a caller may have a shadow for a request that may wait. */
 static inline bool vmsg_tx_room_caller(const struct vmsg *v)
 {
-	return v->nr_free && v->nr_wait < v->max_wait;
+	return v->nr_free && v->nr_wait < v->max_call;
 }
 
 /* Posts @s, with its pages named as the present broker knows them. */
@@ -63,6 +63,15 @@ static inline void vmsg_tx_post_send(struct vmsg *v, struct vmsg_shadow *s)
 
 /* A POSTED request was answered, or will never be. */
 void vmsg_tx_answered(struct vmsg *v, struct vmsg_shadow *s);
+/*
+ * Whether the own pool that SEND @s may name was announced to this broker. That
+ * the receiver has mapped it is the broker's to wait for.
+ */
+static inline bool vmsg_own_announced(const struct vmsg *v, const struct vmsg_shadow *s)
+{
+	return vmsg_likely(!(s->req.flags & VMSGIF_TXF_MAP)) ||
+	       !(v->own_due >> s->req.u.map.id & 1);
+}
 /* Puts a SEND or RESOLVE at the end of the queue. */
 void vmsg_tx_queue(struct vmsg *v, struct vmsg_shadow *s);
 /* Posts it, or queues it as long as it has to wait. */
