@@ -78,6 +78,19 @@ static int buffer_pages(const struct xenmsg_buffer *buffer, uint16_t *pages, uns
 	return 0;
 }
 
+/* Pages from @used on are not needed, nor is the list page if the rest fits the slot. */
+static void put_rest(struct xenmsg_port *port, unsigned int used, unsigned int nr,
+		     const uint16_t *pages)
+{
+	struct vmsg *v = port->x->v;
+
+	if (used == nr)
+		return;
+	vmsg_tx_pages_put(v, port->engine, nr - used, pages + used);
+	if (used <= VMSGIF_SEGS_MAX && pages[nr] != NO_PAGE)
+		vmsg_tx_pages_put(v, port->engine, 1, pages + nr);
+}
+
 int xenmsg_buffer_send(struct xenmsg_port *port, uint32_t addr, uint32_t number,
 		       struct xenmsg_buffer *buffer, unsigned flags, uint64_t *seq)
 {
@@ -88,9 +101,10 @@ int xenmsg_buffer_send(struct xenmsg_port *port, uint32_t addr, uint32_t number,
 	int r;
 
 	r = buffer_pages(buffer, pages, &nr);
-	if (r || buffer->nr != (int)nr)
+	if (r || buffer->nr < 1 || (unsigned int)buffer->nr > nr)
 		return -EINVAL;
-	for (i = 0; i < nr; i++) {
+	send.nr_segs = (unsigned int)buffer->nr;
+	for (i = 0; i < send.nr_segs; i++) {
 		if (!buffer->iov[i].iov_len || buffer->iov[i].iov_len > PAGE ||
 		    buffer->iov[i].iov_base != user_tx_page(port->x->user, pages[i]))
 			return -EINVAL;
@@ -100,12 +114,13 @@ int xenmsg_buffer_send(struct xenmsg_port *port, uint32_t addr, uint32_t number,
 		};
 		send.len += segs[i].len;
 	}
-	send.nr_segs = nr;
 	send.list_page = pages[nr];
 	r = send_post(port, &send, flags, NULL, 0, seq);
 	send_leave(port->x, r != 0);
-	if (!r)
+	if (!r) {
+		put_rest(port, send.nr_segs, nr, pages);
 		buffer->opaque[0] = 0;
+	}
 	return r;
 }
 
