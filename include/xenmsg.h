@@ -52,7 +52,7 @@ struct xenmsg_options {
 	const char *lock;    /* lock file that says who owns the device; NULL: the usual one */
 	unsigned ring_order; /* log2 of a ring's pages, 0 to 4; XENMSG_DEFAULT: 4 */
 	unsigned tx_pages;   /* pages for sending, up to 1024; XENMSG_DEFAULT: 288 */
-	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 288 */
+	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 352 */
 	int timeout;	     /* to wait for the broker */
 };
 #define XENMSG_DEFAULT (~0u)

@@ -86,7 +86,7 @@ static struct xenmsg_options merge_options(const struct xenmsg_options *options)
 	if (o.tx_pages == XENMSG_DEFAULT)
 		o.tx_pages = 288;
 	if (o.rx_pages == XENMSG_DEFAULT)
-		o.rx_pages = 288;
+		o.rx_pages = 352;
 	return o;
 }
 
