@@ -109,9 +109,7 @@ static int provision(void *priv)
 	r = store_exists(s, home);
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
-	r = store_remove(s, dev->backend_path);
-	r = r < 0 ? r : store_remove(s, dev->frontend_path);
-	r = r < 0 ? r : write_backend_half(dev);
+	r = write_backend_half(dev);
 	return r < 0 ? r : write_frontend_half(dev);
 }
 
@@ -324,6 +322,7 @@ static void watch_name(struct backend *b, struct domain *dom, bool on)
 static int add(struct backend *b, struct domain *dom, const char *name)
 {
 	struct device *dev = device_new(b, dom, dom->domid);
+	uint64_t instance;
 	int r;
 
 	if (!dev)
@@ -332,11 +331,10 @@ static int add(struct backend *b, struct domain *dom, const char *name)
 	dom->dev = dev;
 	if (!b->swept && take_over(dev))
 		return 0;
-	if (!b->swept) {
-		uint64_t instance;
-
+	if (!b->swept)
 		announce_dead(dev, left_address(dev, &instance));
-	}
+	/* Half of a device, or one of an earlier domain, is none. */
+	remove_nodes(b, dom->domid, true);
 	r = store_transaction(b->store, provision, dev);
 	if (r == 0) {
 		otherend_begin(dev, 0, 0);

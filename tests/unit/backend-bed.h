@@ -33,6 +33,8 @@ struct bed {
 void bed_init(struct bed *bed);
 /* The backend starts, and everything there is to do is done. */
 void bed_start(struct bed *bed);
+/* The backend alone: backend_new()'s result. */
+int bed_try_start(struct bed *bed);
 /* backend_free(); the process stays. */
 void bed_stop(struct bed *bed, bool remove);
 /* The process is killed and another one takes its place; no backend. */
