@@ -42,6 +42,11 @@ def _libraries(programs, own):
             found[soname] = file
         for file in re.findall(r"^\s*(/\S*ld-linux\S*) \(", text, re.M):
             found[os.path.basename(file)] = file
+    # libc loads this one by itself, when a thread is cancelled: libxenstore's
+    # reader is, at xs_close().
+    text = subprocess.run(["gcc", "-print-file-name=libgcc_s.so.1"],
+                          capture_output=True, text=True).stdout.strip()
+    found.setdefault("libgcc_s.so.1", os.path.realpath(text))
     return found
 
 
