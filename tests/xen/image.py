@@ -21,7 +21,7 @@ from common import HERE, Failure, digest, path, read_text, say, write_text
 INPUTS = ("image.py", "bzimage.py", "debs.py", "dom0-init.sh", "guest-init.sh",
           "block.sh")
 GUESTS = {"alice": "pv", "bob": "pvh", "mallory": "pv"}
-GUEST_MEMORY_MB = 128
+GUEST_MEMORY_MB = 192
 # The self-tests of the crypto code are a third of a kernel's boot here.
 GUEST_ARGS = ("console=hvc0 rdinit=/init quiet pci=noearly mitigations=off "
               "nokaslr rodata=off cryptomgr.notests panic=-1 oops=panic")

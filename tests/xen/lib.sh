@@ -11,6 +11,7 @@
 #	checks, failures	a line for each
 
 XT=/run/xt
+# shellcheck disable=SC2034 # for scenarios
 XT_GUESTS="alice bob mallory"
 XT_CONSOLES=/var/log/xen/console
 
@@ -191,7 +192,15 @@ create_guest()
 	xt_start_hub "$1"
 }
 
-xt_boots() { grep -a -c 'xen-test: guest is waiting' "$1"; }
+xt_boots()
+{
+	if [ -e "$1" ]; then
+		grep -a -c 'xen-test: guest is waiting' "$1"
+	else
+		echo 0
+	fi
+}
+
 xt_booted() { [ "$(xt_boots "$1")" -gt "$2" ]; }
 
 # The line that a guest's init waits for; as dom0's own one in run.py.
@@ -204,6 +213,14 @@ xt_start_hub()
 	xt_domid=$(domid "$1") || return
 	xt_tty=$(xenstore-read "/local/domain/$xt_domid/console/tty") || return
 	hub "$1" "$xt_tty" $XT/"$1".sock "$XT_START"
+}
+
+# Those that take commands, the scenario's own ones with them.
+xt_running_guests()
+{
+	for xt_file in "$XT"/*.sock; do
+		[ -S "$xt_file" ] && basename "$xt_file" .sock
+	done
 }
 
 # --- the machine's health -------------------------------------------------
@@ -229,8 +246,7 @@ dmesg_clean()
 				grep -a -v "$(printf '\036')" |
 				sed "s|^|${xt_log##*/guest-}: |"
 		done
-		for xt_name in $XT_GUESTS; do
-			[ -S $XT/"$xt_name".sock ] || continue
+		for xt_name in $(xt_running_guests); do
 			guest_out "$xt_name" dmesg | grep -E "$XT_BAD" |
 				sed "s/^/$xt_name: /"
 		done
@@ -256,8 +272,7 @@ xt_processes()
 	echo '..... processes of dom0:'
 	# shellcheck disable=SC2009 # pgrep does not show states
 	ps -o pid,ppid,stat,args | grep -v ' \['
-	for xt_name in $XT_GUESTS; do
-		[ -S $XT/"$xt_name".sock ] || continue
+	for xt_name in $(xt_running_guests); do
 		echo "..... processes of $xt_name:"
 		timeout 5 guest-exec $XT/"$xt_name".sock \
 			sh -c 'ps -o pid,ppid,stat,args | grep -v " \["'

@@ -24,8 +24,8 @@ import time
 
 from common import Failure, path
 
-MEMORY_MB = 1536
-DOM0_MB = 768
+MEMORY_MB = 2048
+DOM0_MB = 704
 
 # SMAP kills dom0 on this QEMU at once, and `erms` makes every string
 # instruction a different number of counted instructions.
