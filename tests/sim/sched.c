@@ -99,6 +99,14 @@ void sim_actor_stall(struct sim_actor *actor, bool stalled)
 	actor->idle = false;
 }
 
+static void wake_all(void)
+{
+	struct sim_actor *actor;
+
+	list_for_each(actor, &actors, link)
+		actor->idle = false;
+}
+
 /* The process died: what its actors are in the middle of fails, and ends. */
 void sim_sched_forget(const struct sim_process *process)
 {
@@ -107,14 +115,8 @@ void sim_sched_forget(const struct sim_process *process)
 	list_for_each_safe(actor, next, &actors, link)
 		if (actor->process == process)
 			sim_actor_free(actor);
-}
-
-static void wake_all(void)
-{
-	struct sim_actor *actor;
-
-	list_for_each(actor, &actors, link)
-		actor->idle = false;
+	/* Others may notice. */
+	wake_all();
 }
 
 bool sim_step(struct sim_actor *actor)
@@ -264,6 +266,9 @@ bool sim_sched_wait(uint64_t deadline, bool first)
 		sim_coro_yield(actor->coro);
 		return true;
 	}
+	/* So did the test. */
+	if (first)
+		wake_all();
 	test_waits = sim_world->current;
 	more = step_or_advance(deadline);
 	test_waits = NULL;

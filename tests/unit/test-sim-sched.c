@@ -29,6 +29,7 @@ struct player {
 static struct player a, b;
 static domid_t guest;
 static char history[4096];
+static uint64_t last_hit; /* when */
 
 static bool turn(void *arg)
 {
@@ -41,6 +42,7 @@ static bool turn(void *arg)
 		return false;
 	xenevtchn_unmask(p->xce, (evtchn_port_t)port);
 	p->hits++;
+	last_hit = sim_now();
 	if (len + 1 < sizeof(history))
 		history[len] = p == &a ? 'a' : 'b';
 	if (p->hits < p->max)
@@ -212,6 +214,20 @@ START_TEST(time_moves_when_all_are_idle)
 	ck_assert_uint_ge(sim_now(), start + 3600 * SIM_NSEC_PER_SEC);
 	ck_assert_uint_eq(a.hits, 10);
 	close(timer);
+}
+END_TEST
+
+/* Whatever the test did before it waits. */
+START_TEST(waits_wake_the_idle)
+{
+	ck_assert_int_eq(xenevtchn_notify(b.xce, b.port), 0);
+	sim_run(NULL, NULL, 1000, 0);
+	a.max = b.max = 20;
+	ck_assert_int_eq(xenevtchn_notify(b.xce, b.port), 0);
+	start_timer(2, 0);
+	ck_assert_int_eq(poll(NULL, 0, 1000), 0);
+	ck_assert_uint_ge(a.hits, 19);
+	ck_assert_uint_lt(last_hit, sim_now() - SIM_NSEC_PER_SEC / 2);
 }
 END_TEST
 
@@ -413,6 +429,7 @@ static Suite *sched_suite(void)
 	tcase_add_test(t, dead_actor_leaves);
 	tcase_add_test(t, seed_decides);
 	tcase_add_test(t, time_moves_when_all_are_idle);
+	tcase_add_test(t, waits_wake_the_idle);
 	tcase_add_test(t, waits_run_the_others);
 	tcase_add_test(t, actors_come_and_go);
 	tcase_add_test(t, programs_may_block);
