@@ -1,0 +1,725 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A backend of arrays, for tests of the broker alone.
+ *
+ * It defines the functions of backend/backend.h, so a test program that
+ * includes this file (once) is linked without the real ones. Requests are put
+ * in with fake_*() as a guest would post them; what the broker publishes is
+ * appended to one log, over all devices, in the order in which guests could
+ * have seen it.
+ */
+#ifndef FAKE_BACKEND_H
+#define FAKE_BACKEND_H
+
+#include "broker/broker.h"
+#include "broker/down.h"
+#include "broker/peer.h"
+#include "broker/pools.h"
+#include "broker/route.h"
+
+#include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FAKE_SLOTS   512u
+#define FAKE_PAGES   600u
+#define FAKE_DEVICES 64u
+#define FAKE_LOG     65536u
+
+/* One thing that a guest can see. */
+struct fake_entry {
+	enum { FAKE_TX, FAKE_RX, FAKE_EVENT } kind;
+	struct device *dev;
+	bool lazy; /* the publication's */
+	struct vmsgif_tx_response tx;
+	struct vmsgif_rx_response rx;
+};
+
+struct fake_request {
+	struct request req;
+	struct vmsgif_segment segs[VMSGIF_INDIRECT_MAX];
+	char name[VMSGIF_NAME_MAX + 1];
+	bool has_name;
+};
+
+struct device {
+	uint16_t domid;
+	uint32_t addr;
+	char name[VMSGIF_NAME_MAX + 1];
+	bool up;
+	bool frozen;
+	bool refuses; /* the next request is answered by the backend itself */
+	char failure[256];
+	void *priv;
+	unsigned int slots;
+	uint64_t seq;
+
+	struct fake_request *in; /* FAKE_SLOTS */
+	unsigned int in_first, in_end;
+	bool busy[FAKE_SLOTS]; /* ids of unanswered requests */
+	uint16_t next_id;
+
+	struct vmsgif_tx_response out[2 * FAKE_SLOTS];
+	unsigned int nr_out;
+	struct vmsgif_rx_response rx[2 * FAKE_SLOTS];
+	unsigned int nr_rx;
+
+	struct rx_page posted[FAKE_SLOTS];
+	unsigned int posted_first, posted_end, answered;
+	uint16_t order[FAKE_SLOTS]; /* ids taken, which are to be answered in this order */
+	bool pooled_rx;
+
+	unsigned int pools[4]; /* pages, by type */
+	bool tx_due, rx_due, lazy_due;
+	unsigned int notified, armed, arm_again;
+	uint8_t (*tx_page)[VMSGIF_PAGE_SIZE];
+	uint8_t (*rx_page)[VMSGIF_PAGE_SIZE];
+	bool bad_tx[FAKE_PAGES]; /* copies from there fail */
+};
+
+struct fake_copy {
+	unsigned int tag;
+	struct device *src;
+	struct vmsgif_segment segs[VMSGIF_INDIRECT_MAX];
+	unsigned int nr;
+	struct device *dst;
+	struct rx_page pages[VMSGIF_INDIRECT_MAX];
+};
+
+struct copy_batch {
+	struct fake_copy adds[COPY_TAGS];
+	unsigned int nr;
+	int status[COPY_TAGS];
+};
+
+struct fake {
+	sd_event *event;
+	struct log log;
+	struct broker *broker;
+	struct device *devices[FAKE_DEVICES];
+	unsigned int nr_devices;
+	struct fake_entry *entries;
+	unsigned int nr_entries;
+	unsigned int batch_room; /* messages that a batch takes */
+	unsigned int runs;
+	int pool_status;
+	unsigned int pool_ops;
+	uint16_t generation;
+	char lines[65536];
+	struct backend_limits limits;
+};
+static struct fake fake;
+
+/* ---------------------------------------------------------- backend/backend.h */
+
+int backend_new(struct backend **out, sd_event *event, struct log *log,
+		const struct backend_limits *limits, const struct backend_ops *ops, void *priv)
+{
+	*out = (struct backend *)&fake;
+	fake.limits = *limits;
+	return 0;
+}
+
+void backend_free(struct backend *b, bool remove)
+{
+}
+
+void backend_stats_get(const struct backend *b, struct backend_stats *stats)
+{
+	*stats = (struct backend_stats){ .hypercalls = 7, .devices = fake.nr_devices };
+}
+
+uint16_t device_domid(const struct device *dev)
+{
+	return dev->domid;
+}
+
+uint32_t device_address(const struct device *dev)
+{
+	return dev->addr;
+}
+
+const char *device_name(const struct device *dev)
+{
+	return dev->name;
+}
+
+bool device_is_up(const struct device *dev)
+{
+	return dev->up && !dev->frozen;
+}
+
+const char *device_state_name(const struct device *dev)
+{
+	return dev->up ? "connected" : "awaited";
+}
+
+unsigned int device_ring_slots(const struct device *dev)
+{
+	return dev->slots;
+}
+
+void device_set_priv(struct device *dev, void *priv)
+{
+	dev->priv = priv;
+}
+
+void *device_priv(const struct device *dev)
+{
+	return dev->priv;
+}
+
+void device_fail(struct device *dev, const char *fmt, ...)
+{
+	va_list args;
+
+	if (dev->frozen)
+		return;
+	va_start(args, fmt);
+	vsnprintf(dev->failure, sizeof(dev->failure), fmt, args);
+	va_end(args);
+	dev->frozen = true;
+}
+
+int device_next_request(struct device *dev, struct request *req, const struct vmsgif_segment **segs,
+			const char **name)
+{
+	struct fake_request *in = &dev->in[dev->in_first % FAKE_SLOTS];
+
+	if (!device_is_up(dev) || dev->in_first == dev->in_end)
+		return 0;
+	dev->in_first++;
+	if (dev->refuses) {
+		dev->refuses = false;
+		device_complete(dev, in->req.id, in->req.op, VMSGIF_EINVAL, 0, 0);
+		return device_next_request(dev, req, segs, name);
+	}
+	*req = in->req;
+	*segs = in->segs;
+	*name = in->has_name ? in->name : NULL;
+	return 1;
+}
+
+bool device_arm(struct device *dev)
+{
+	dev->armed++;
+	if (dev->arm_again) {
+		dev->arm_again--;
+		return true;
+	}
+	return false;
+}
+
+void device_complete(struct device *dev, uint16_t id, uint8_t op, int status, uint32_t addr,
+		     uint32_t port)
+{
+	if (!device_is_up(dev))
+		return;
+	ck_assert_uint_lt(dev->nr_out, 2 * FAKE_SLOTS);
+	ck_assert_msg(dev->busy[id], "id %u is answered twice", id);
+	dev->busy[id] = false;
+	dev->out[dev->nr_out++] = (struct vmsgif_tx_response){
+		.id = id, .op = op, .status = status, .addr = addr, .port = port
+	};
+}
+
+unsigned int device_rx_posted(struct device *dev, unsigned int want)
+{
+	unsigned int n = dev->posted_end - dev->posted_first;
+
+	if (!device_is_up(dev))
+		return 0;
+	return n < want ? n : want;
+}
+
+struct rx_page device_rx_take(struct device *dev)
+{
+	struct rx_page page;
+
+	ck_assert_uint_ne(dev->posted_first, dev->posted_end);
+	page = dev->posted[dev->posted_first % FAKE_SLOTS];
+	dev->order[dev->posted_first % FAKE_SLOTS] = page.id;
+	dev->posted_first++;
+	return page;
+}
+
+void device_rx_respond(struct device *dev, const struct vmsgif_rx_response *rsp)
+{
+	if (!device_is_up(dev))
+		return;
+	ck_assert_uint_ne(dev->answered, dev->posted_first);
+	ck_assert_uint_eq(rsp->id, dev->order[dev->answered % FAKE_SLOTS]);
+	dev->answered++;
+	dev->rx[dev->nr_rx++] = *rsp;
+}
+
+static inline struct fake_entry *fake_entry_new(struct device *dev, int kind, bool lazy)
+{
+	struct fake_entry *e = &fake.entries[fake.nr_entries++];
+
+	ck_assert_uint_lt(fake.nr_entries, FAKE_LOG);
+	*e = (struct fake_entry){ .kind = kind, .dev = dev, .lazy = lazy };
+	return e;
+}
+
+void device_publish_tx(struct device *dev, bool lazy)
+{
+	for (unsigned int i = 0; i < dev->nr_out; i++)
+		fake_entry_new(dev, FAKE_TX, lazy)->tx = dev->out[i];
+	if (dev->nr_out)
+		*(lazy ? &dev->lazy_due : &dev->tx_due) = true;
+	dev->nr_out = 0;
+}
+
+void device_publish_rx(struct device *dev, bool lazy)
+{
+	for (unsigned int i = 0; i < dev->nr_rx; i++)
+		fake_entry_new(dev, FAKE_RX, lazy)->rx = dev->rx[i];
+	if (dev->nr_rx)
+		*(lazy ? &dev->lazy_due : &dev->rx_due) = true;
+	dev->nr_rx = 0;
+}
+
+bool device_notify(struct device *dev, bool force)
+{
+	if (dev->tx_due || dev->rx_due || (force && dev->lazy_due)) {
+		fake_entry_new(dev, FAKE_EVENT, false);
+		dev->notified++;
+		dev->tx_due = dev->rx_due = dev->lazy_due = false;
+	}
+	return dev->lazy_due;
+}
+
+int device_pool_add(struct device *dev, const struct vmsgif_pool *pool)
+{
+	fake.pool_ops++;
+	if (!fake.pool_status)
+		dev->pools[pool->type] = pool->nr_pages;
+	return fake.pool_status;
+}
+
+int device_pool_del(struct device *dev, uint16_t type)
+{
+	if (!dev->pools[type])
+		return VMSGIF_EINVAL;
+	dev->pools[type] = 0;
+	return 0;
+}
+
+unsigned int device_pool_pages(const struct device *dev, uint16_t type)
+{
+	return dev->pools[type];
+}
+
+int copy_batch_new(struct copy_batch **out, struct backend *b)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : -ENOMEM;
+}
+
+void copy_batch_free(struct copy_batch *batch)
+{
+	free(batch);
+}
+
+int copy_batch_add(struct copy_batch *batch, unsigned int tag, struct device *src,
+		   const struct vmsgif_segment *segs, unsigned int nr, bool pooled,
+		   struct device *dst, const struct rx_page *pages, unsigned int nr_pages)
+{
+	struct fake_copy *copy = &batch->adds[batch->nr];
+
+	ck_assert_uint_lt(tag, COPY_TAGS);
+	for (unsigned int i = 0; i < nr; i++)
+		if (pooled && segs[i].ref >= src->pools[VMSGIF_POOL_TX])
+			return VMSGIF_EFAULT;
+	if (batch->nr == fake.batch_room)
+		return -ENOSPC;
+	batch->nr++;
+	copy->tag = tag;
+	copy->src = src;
+	copy->nr = nr;
+	copy->dst = dst;
+	memcpy(copy->segs, segs, nr * sizeof(*segs));
+	memcpy(copy->pages, pages, nr_pages * sizeof(*pages));
+	return 0;
+}
+
+void copy_batch_run(struct copy_batch *batch)
+{
+	fake.runs++;
+	for (unsigned int i = 0; i < batch->nr; i++) {
+		struct fake_copy *c = &batch->adds[i];
+		uint32_t at = 0;
+
+		for (unsigned int s = 0; s < c->nr; s++) {
+			if (c->src->bad_tx[c->segs[s].ref])
+				batch->status[c->tag] = VMSGIF_EFAULT;
+			for (unsigned int b = 0; b < c->segs[s].len; b++, at++)
+				c->dst->rx_page[c->pages[at / 4096].ref][at % 4096] =
+					c->src->tx_page[c->segs[s].ref][c->segs[s].offset + b];
+		}
+	}
+}
+
+int copy_batch_status(const struct copy_batch *batch, unsigned int tag)
+{
+	return batch->status[tag];
+}
+
+void copy_batch_reset(struct copy_batch *batch)
+{
+	batch->nr = 0;
+	memset(batch->status, 0, sizeof(batch->status));
+}
+
+/* --------------------------------------------------------------------- a world */
+
+static inline void fake_line(void *data, int prio, const char *line)
+{
+	size_t len = strlen(fake.lines);
+
+	snprintf(fake.lines + len, sizeof(fake.lines) - len, "%s\n", line);
+}
+
+static inline struct config *fake_config(const char *text)
+{
+	struct config *config = NULL;
+	struct config_error error;
+	FILE *stream = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+	int r = config_read(&config, stream, "test.conf", &error);
+
+	fclose(stream);
+	ck_assert_msg(r == 0, "%s:%u: %s", error.file, error.line, error.reason);
+	return config;
+}
+
+/* Any name may send to any other. */
+#define FAKE_OPEN "[devices]\ndomains = *\n[allow any]\nfrom = *\nto = *\nmodes = copy map\n"
+
+static inline void fake_init(const char *config)
+{
+	memset(&fake, 0, sizeof(fake));
+	fake.entries = calloc(FAKE_LOG, sizeof(*fake.entries));
+	fake.batch_room = COPY_TAGS;
+	fake.generation = 100;
+	log_init(&fake.log, fake_line, NULL, LOG_DEBUG);
+	ck_assert_int_ge(sd_event_new(&fake.event), 0);
+	ck_assert_int_eq(broker_new(&fake.broker, fake.event, &fake.log, fake_config(config)), 0);
+	ck_assert_int_eq(broker_start(fake.broker), 0);
+}
+
+static inline void fake_fini(void)
+{
+	broker_free(fake.broker, false);
+	for (unsigned int i = 0; i < fake.nr_devices; i++) {
+		free(fake.devices[i]->in);
+		free(fake.devices[i]->tx_page);
+		free(fake.devices[i]->rx_page);
+		free(fake.devices[i]);
+	}
+	free(fake.entries);
+	sd_event_unref(fake.event);
+}
+
+static inline struct device *fake_device(uint16_t domid, const char *name)
+{
+	struct device *dev = calloc(1, sizeof(*dev));
+
+	dev->domid = domid;
+	dev->slots = 256;
+	snprintf(dev->name, sizeof(dev->name), "%s", name);
+	dev->in = calloc(FAKE_SLOTS, sizeof(*dev->in));
+	dev->tx_page = calloc(FAKE_PAGES, sizeof(*dev->tx_page));
+	dev->rx_page = calloc(FAKE_PAGES, sizeof(*dev->rx_page));
+	ck_assert_uint_lt(fake.nr_devices, FAKE_DEVICES);
+	fake.devices[fake.nr_devices++] = dev;
+	return dev;
+}
+
+static inline void fake_awaited(struct device *dev)
+{
+	dev->addr = VMSGIF_ADDR(++fake.generation, dev->domid);
+	broker_ops.awaited(fake.broker, dev);
+}
+
+/* Connected, under a new address unless it was awaited. */
+static inline void fake_connect(struct device *dev)
+{
+	if (!dev->priv)
+		dev->addr = VMSGIF_ADDR(++fake.generation, dev->domid);
+	dev->up = true;
+	dev->frozen = false;
+	broker_ops.up(fake.broker, dev);
+}
+
+static inline void fake_down(struct device *dev)
+{
+	dev->up = false;
+	broker_ops.down(fake.broker, dev, dev->addr);
+	memset(dev->busy, 0, sizeof(dev->busy));
+	dev->in_first = dev->in_end;
+	dev->posted_first = dev->answered = dev->posted_end;
+	dev->nr_out = dev->nr_rx = 0;
+	dev->addr = 0;
+	dev->seq = 0;
+}
+
+static inline struct peer *fake_peer(struct device *dev)
+{
+	return dev->priv;
+}
+
+/* Turns until nothing is left to do. */
+static inline void fake_turns(void)
+{
+	for (unsigned int i = 0; broker_turn(fake.broker); i++)
+		ck_assert_uint_lt(i, 10000);
+}
+
+/* ------------------------------------------------------------------ requests */
+
+/* Puts a request into the ring, with an id; kick follows. */
+static inline struct fake_request *fake_put(struct device *dev, uint8_t op)
+{
+	struct fake_request *in = &dev->in[dev->in_end++ % FAKE_SLOTS];
+
+	memset(in, 0, sizeof(*in));
+	while (dev->busy[dev->next_id % dev->slots])
+		dev->next_id++;
+	in->req.op = op;
+	in->req.id = dev->next_id++ % (uint16_t)dev->slots;
+	dev->busy[in->req.id] = true;
+	broker_ops.kick(fake.broker, dev);
+	return in;
+}
+
+static inline uint16_t fake_bind(struct device *dev, uint32_t port, uint64_t credit,
+				 const char *name)
+{
+	struct fake_request *in = fake_put(dev, VMSGIF_OP_BIND);
+
+	in->req.port = port;
+	in->req.credit = credit;
+	in->req.max_len = VMSGIF_MESSAGE_MAX;
+	in->has_name = name != NULL;
+	snprintf(in->name, sizeof(in->name), "%s", name ? name : "");
+	return in->req.id;
+}
+
+static inline uint16_t fake_port_op(struct device *dev, uint8_t op, uint32_t port, uint64_t credit)
+{
+	struct fake_request *in = fake_put(dev, op);
+
+	in->req.port = port;
+	in->req.credit = credit;
+	return in->req.id;
+}
+
+static inline uint16_t fake_ready(struct device *dev)
+{
+	return fake_put(dev, VMSGIF_OP_READY)->req.id;
+}
+
+static inline uint16_t fake_name_op(struct device *dev, uint8_t op, const char *name)
+{
+	struct fake_request *in = fake_put(dev, op);
+
+	in->has_name = true;
+	snprintf(in->name, sizeof(in->name), "%s", name);
+	return in->req.id;
+}
+
+static inline struct request *fake_send_req(struct device *dev, const struct device *to,
+					    uint32_t port)
+{
+	struct request *req = &fake_put(dev, VMSGIF_OP_SEND)->req;
+
+	req->addr = to->addr;
+	req->port = port;
+	req->src_port = 9;
+	req->seq = ++dev->seq;
+	return req;
+}
+
+/* Inline. */
+static inline uint16_t fake_send(struct device *dev, const struct device *to, uint32_t port,
+				 const char *text)
+{
+	struct request *req = fake_send_req(dev, to, port);
+
+	req->form = REQUEST_INLINE;
+	req->len = (uint32_t)strlen(text);
+	memcpy(req->data, text, req->len);
+	return req->id;
+}
+
+/* Pages from @ref on, filled with a pattern of their own. */
+static inline uint16_t fake_send_pages(struct device *dev, const struct device *to, uint32_t port,
+				       uint32_t ref, uint32_t len)
+{
+	struct request *req = fake_send_req(dev, to, port);
+	struct fake_request *in = CONTAINER_OF(req, struct fake_request, req);
+
+	req->len = len;
+	for (uint32_t at = 0; at < len; at += VMSGIF_PAGE_SIZE, ref++) {
+		uint32_t n = len - at < VMSGIF_PAGE_SIZE ? len - at : VMSGIF_PAGE_SIZE;
+
+		memset(dev->tx_page[ref], (int)(ref + dev->domid), n);
+		in->segs[req->nr_segs++] = (struct vmsgif_segment){ ref, 0, (uint16_t)n };
+	}
+	req->form = req->nr_segs > VMSGIF_SEGS_MAX ? REQUEST_INDIRECT : REQUEST_SEGS;
+	return req->id;
+}
+
+static inline uint16_t fake_send_map(struct device *dev, const struct device *to, uint32_t port,
+				     uint16_t pool, uint32_t offset, uint32_t len)
+{
+	struct request *req = fake_send_req(dev, to, port);
+
+	req->form = REQUEST_MAP;
+	req->map_id = pool;
+	req->map_offset = offset;
+	req->len = len;
+	return req->id;
+}
+
+static inline uint16_t fake_release(struct device *dev, uint32_t addr, uint32_t port, uint64_t seq)
+{
+	struct request *req = &fake_put(dev, VMSGIF_OP_RELEASE)->req;
+
+	req->addr = addr;
+	req->port = port;
+	req->seq = seq;
+	return req->id;
+}
+
+static inline uint16_t fake_pool(struct device *dev, uint8_t op, uint16_t type, uint16_t id,
+				 const struct device *to, uint32_t port)
+{
+	struct request *req = &fake_put(dev, op)->req;
+
+	req->addr = to ? to->addr : 0;
+	req->port = port;
+	req->src_port = to ? 9 : 0;
+	req->pool = (struct vmsgif_pool){ .ref = 77, .id = id, .type = type, .nr_pages = 16 };
+	return req->id;
+}
+
+static inline uint16_t fake_ack(struct device *dev, uint32_t owner, uint16_t id, int status)
+{
+	struct request *req = &fake_put(dev, VMSGIF_OP_POOL_ACK)->req;
+
+	req->addr = owner;
+	req->pool = (struct vmsgif_pool){ .id = id, .type = VMSGIF_POOL_MAP, .status = status };
+	return req->id;
+}
+
+/* @n more empty pages. */
+static inline void fake_post(struct device *dev, unsigned int n)
+{
+	while (n--) {
+		unsigned int at = dev->posted_end++;
+
+		dev->posted[at % FAKE_SLOTS] = (struct rx_page){ .id = (uint16_t)(at % dev->slots),
+								 .pooled = dev->pooled_rx,
+								 .ref = at % FAKE_PAGES };
+	}
+	broker_ops.kick(fake.broker, dev);
+}
+
+/* Connected and READY, port 7 bound with plenty of credit, @pages posted. */
+static inline struct device *fake_guest(uint16_t domid, const char *name, unsigned int pages)
+{
+	struct device *dev = fake_device(domid, name);
+
+	fake_connect(dev);
+	fake_bind(dev, 7, UINT64_C(1) << 40, NULL);
+	fake_ready(dev);
+	fake_post(dev, pages);
+	fake_turns();
+	return dev;
+}
+
+/* --------------------------------------------------------------------- results */
+
+/* Where the answer to the request with this id is in the log, from @from on; -1: nowhere. */
+static inline int fake_tx_at(const struct device *dev, uint16_t id, unsigned int from)
+{
+	for (unsigned int i = from; i < fake.nr_entries; i++)
+		if (fake.entries[i].kind == FAKE_TX && fake.entries[i].dev == dev &&
+		    fake.entries[i].tx.id == id)
+			return (int)i;
+	return -1;
+}
+
+#define FAKE_UNANSWERED 1
+
+/* The status of its last answer, or FAKE_UNANSWERED. */
+static inline int fake_status(const struct device *dev, uint16_t id)
+{
+	if (dev->busy[id])
+		return FAKE_UNANSWERED;
+	for (unsigned int i = fake.nr_entries; i-- > 0;)
+		if (fake.entries[i].kind == FAKE_TX && fake.entries[i].dev == dev &&
+		    fake.entries[i].tx.id == id)
+			return fake.entries[i].tx.status;
+	return FAKE_UNANSWERED;
+}
+
+static inline const struct vmsgif_tx_response *fake_answer(const struct device *dev, uint16_t id)
+{
+	int at = fake_tx_at(dev, id, 0);
+
+	ck_assert_int_ge(at, 0);
+	return &fake.entries[at].tx;
+}
+
+/* The @n-th (from 0) RX response of this type to @dev; NULL: there are fewer. */
+static inline const struct vmsgif_rx_response *fake_rx(const struct device *dev, uint8_t type,
+						       unsigned int n)
+{
+	for (unsigned int i = 0; i < fake.nr_entries; i++)
+		if (fake.entries[i].kind == FAKE_RX && fake.entries[i].dev == dev &&
+		    fake.entries[i].rx.type == type && !n--)
+			return &fake.entries[i].rx;
+	return NULL;
+}
+
+static inline unsigned int fake_rx_count(const struct device *dev, uint8_t type)
+{
+	unsigned int n = 0;
+
+	while (fake_rx(dev, type, n))
+		n++;
+	return n;
+}
+
+/* Its place in the log. */
+static inline int fake_rx_at(const struct device *dev, uint8_t type, unsigned int n)
+{
+	const struct vmsgif_rx_response *rx = fake_rx(dev, type, n);
+
+	ck_assert_ptr_nonnull(rx);
+	return (int)(CONTAINER_OF((void *)(uintptr_t)rx, struct fake_entry, rx) - fake.entries);
+}
+
+/* Forget what was published so far. */
+static inline void fake_clear(void)
+{
+	fake.nr_entries = 0;
+	fake.lines[0] = '\0';
+}
+
+static inline int fake_run(Suite *suite)
+{
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#endif
