@@ -55,20 +55,27 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+void backend_rescan_later(struct backend *b)
+{
+	(void)timer_set(b->event, &b->retry, clock_now_ns() + RETRY_NS, on_retry, b);
+}
+
 static void rescan(struct backend *b)
 {
-	int r = domains_scan(b);
+	int r;
 
 	b->rescan = false;
-	if (r == 0 && !b->swept) {
+	r = domains_scan(b);
+	if (r == 0 && (!b->swept || b->litter)) {
+		b->litter = false;
 		r = devices_sweep(b);
-		b->swept = r == 0;
+		b->swept = b->swept || r == 0;
 	}
 	if (r == 0)
 		return;
 	log_limited(b->log, clock_now_ns(), OWN_DOMID, "domains", LOG_ERR,
 		    "domains or their devices cannot be listed: %s, trying again", strerror(-r));
-	(void)timer_set(b->event, &b->retry, clock_now_ns() + RETRY_NS, on_retry, b);
+	backend_rescan_later(b);
 }
 
 static int on_work(sd_event_source *source, void *userdata)

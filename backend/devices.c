@@ -142,9 +142,12 @@ static void remove_nodes(struct backend *b, uint16_t domid, bool frontend)
 	struct removal removal = { .b = b, .domid = domid, .frontend = frontend };
 	int r = store_transaction(b->store, remove_halves, &removal);
 
-	if (r < 0)
-		log_limited(b->log, clock_now_ns(), domid, "xenstore", LOG_ERR,
-			    "nodes of the device cannot be removed: error %d", -r);
+	if (r == 0)
+		return;
+	log_limited(b->log, clock_now_ns(), domid, "xenstore", LOG_ERR,
+		    "nodes of the device cannot be removed: %s, trying again", strerror(-r));
+	b->litter = true;
+	backend_rescan_later(b);
 }
 
 static void unwatch_state(struct device *dev)
@@ -269,11 +272,13 @@ static int sweep_one(void *priv, const char *name)
 	dom = domains_find(b->domains, domid);
 	if (dom && dom->dev)
 		return 0;
-	dev = device_new(b, NULL, domid);
-	if (!dev)
-		return -ENOMEM;
-	announce_dead(dev, left_address(dev, &instance));
-	device_free(dev);
+	if (!b->swept) {
+		dev = device_new(b, NULL, domid);
+		if (!dev)
+			return -ENOMEM;
+		announce_dead(dev, left_address(dev, &instance));
+		device_free(dev);
+	}
 	remove_nodes(b, domid, dom != NULL);
 	return 0;
 }

@@ -52,11 +52,13 @@ struct backend {
 	sd_event_source *work_source;
 	sd_event_source *retry; /* a rescan that failed */
 	bool rescan;
-	bool swept; /* what an earlier broker left has been dealt with */
+	bool swept;  /* what an earlier broker left has been dealt with */
+	bool litter; /* nodes that we could not remove are left */
 };
 
-/* Look at the list of domains again, from the loop. */
+/* Look at the list of domains again, from the loop: at once, or in a while. */
 void backend_rescan(struct backend *b);
+void backend_rescan_later(struct backend *b);
 
 /* ---------------------------------------------------------------- domains */
 
@@ -83,7 +85,10 @@ struct domain *domains_find(const struct domains *domains, uint16_t domid);
 int devices_consider(struct backend *b, struct domain *dom);
 /* The domain is gone. */
 void devices_forget(struct backend *b, struct domain *dom);
-/* Once, after the first scan: remove nodes whose domain is not there any more. */
+/*
+ * After a scan: remove nodes whose domain is not there, or not to have them.
+ * Until b->swept they are of an earlier broker, who may have left an address.
+ */
 int devices_sweep(struct backend *b);
 /* Down, gone, freed. @dev->dom may have no other one if @lost. */
 void devices_remove(struct device *dev, bool lost);

@@ -124,7 +124,7 @@ static int publish_all(void *priv)
 static void store_failed(struct device *dev, int error)
 {
 	log_limited(dev->b->log, clock_now_ns(), dev->domid, "xenstore", LOG_ERR,
-		    "%s: xenstore: error %d, trying again", device_label(dev), -error);
+		    "%s: xenstore: %s, trying again", device_label(dev), strerror(-error));
 	otherend_later(dev, RETRY_NS);
 }
 
