@@ -20,7 +20,6 @@ void held_add(struct message *m)
 
 	m->state = MESSAGE_HELD;
 	list_add_tail(&flow->held, &m->link);
-	flow->pair->held++;
 	flow->port->held++;
 }
 

@@ -144,6 +144,7 @@ void queue_take(struct message *m)
 	m->state = MESSAGE_MOVING;
 	flow->port->used += cost;
 	pair->deficit -= cost;
+	pair->held += message_is_map(m);
 	unlink_message(m);
 	if (!list_empty(&flow->queued))
 		list_move_tail(&pair->runnable, &flow->run);
@@ -168,7 +169,8 @@ void queue_remove(struct message *m)
 
 	unlink_message(m);
 	pair_settle(flow->pair);
-	/* The port may have waited for this very message. */
+	/* The pair, or the port, may have waited for this very message. */
+	queue_wake_pair(flow->pair);
 	if (flow->port && flow->port->need) {
 		flow->port->need = 1;
 		queue_credit(flow->port);

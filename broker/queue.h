@@ -44,7 +44,10 @@ void queue_push(struct message *m);
  * asking again gives the same one. NULL: nothing can be delivered.
  */
 struct message *queue_next(struct peer *dst, unsigned int max_maps);
-/* It goes: charges the port's credit and the sender's turn. @m is what queue_next() gave. */
+/*
+ * It goes: charges the port's credit and the sender's turn, and counts it as held if it is in
+ * map mode. @m is what queue_next() gave.
+ */
 void queue_take(struct message *m);
 /* Take out a queued message for another reason: it failed, or its sender died. */
 void queue_remove(struct message *m);

@@ -68,7 +68,7 @@ struct pair {
 	uint64_t deficit;
 	uint64_t quantum;
 	unsigned int queued; /* messages */
-	unsigned int held;   /* map-mode messages not released */
+	unsigned int held;   /* map-mode messages taken from the queue and not released */
 	bool known;	     /* the receiver has seen something of the sender */
 	struct event down;
 };
