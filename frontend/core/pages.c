@@ -14,8 +14,12 @@ int vmsg_tx_pages_get(struct vmsg *v, struct vmsg_port *port, unsigned int nr, u
 {
 	unsigned int i;
 
-	if (nr > v->nr_tx_free)
+	if (nr > v->nr_tx_free) {
+		/* The last page is for names. */
+		if (nr > v->params.nr_tx_pages - 1)
+			return -EMSGSIZE;
 		return vmsg_wait_pages(v, port, nr);
+	}
 	for (i = 0; i < nr; i++) {
 		pages[i] = v->t.tx_free[--v->nr_tx_free];
 		v->t.tx_mark[pages[i]] = VMSG_PAGE_CALLER;
