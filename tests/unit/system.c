@@ -126,6 +126,29 @@ void world_broker_reap(struct world *w)
 	broker_end(w, false);
 }
 
+/* The delay is spent in the middle of the turn, so that time moves on. */
+static bool keeper_step(void *arg)
+{
+	struct world *w = arg;
+
+	if (!w->process || !world_broker_ended(w))
+		return false;
+	world_broker_reap(w);
+	if (w->keeper_delay)
+		(void)poll(NULL, 0, (int)w->keeper_delay);
+	/* If it does not start, the next turn sees that it ended. */
+	if (w->keeper && !w->process)
+		(void)world_broker_start(w);
+	return true;
+}
+
+void world_broker_keep(struct world *w, unsigned int ms)
+{
+	w->keeper_delay = ms;
+	if (!w->keeper)
+		w->keeper = sim_actor_new(NULL, keeper_step, w);
+}
+
 bool world_logged(const struct world *w, const char *text)
 {
 	return strstr(w->lines, text) != NULL;
@@ -269,6 +292,8 @@ void world_fini(struct world *w)
 	unsigned int i;
 
 	sim_fail_reset();
+	sim_actor_free(w->keeper);
+	w->keeper = NULL;
 	if (world_broker_ended(w))
 		world_broker_reap(w);
 	if (!w->process)

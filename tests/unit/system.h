@@ -56,6 +56,9 @@ struct world {
 	struct sim_actor *actor;
 	sd_event *event;
 	unsigned int brokers; /* started so far */
+	/* Starts it anew when it ended, as the service manager of domain 0. */
+	struct sim_actor *keeper;
+	uint64_t keeper_delay;
 
 	struct vm vms[WORLD_VMS];
 	unsigned int nr_vms;
@@ -81,6 +84,8 @@ void world_broker_stop(struct world *w);
 bool world_broker_ended(const struct world *w);
 /* Takes an ended one away: afterwards it can be started anew. */
 void world_broker_reap(struct world *w);
+/* From now on somebody starts a new one @ms after the last has ended. */
+void world_broker_keep(struct world *w, unsigned int ms);
 /* Does the log hold this text? */
 bool world_logged(const struct world *w, const char *text);
 /* Forget what was logged so far. */
