@@ -7,6 +7,7 @@
 
 #include "broker/down.h"
 #include "broker/peer.h"
+#include "broker/turn.h"
 
 #include "common/clock.h"
 
@@ -32,7 +33,7 @@ void broker_schedule(struct broker *broker)
 
 static int on_turn(sd_event_source *source, void *priv)
 {
-	if (!broker_turn(priv))
+	if (!turn_run(priv))
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;
 }

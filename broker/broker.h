@@ -83,8 +83,6 @@ void broker_free(struct broker *broker, bool remove);
 struct vmsgif_segment *broker_list_get(struct broker *broker);
 void broker_list_put(struct broker *broker, struct vmsgif_segment *list);
 
-/* One turn. Returns whether there is more to do. */
-bool broker_turn(struct broker *broker);
 /* Have a turn soon. */
 void broker_schedule(struct broker *broker);
 /* Have a turn's device_notify(force), or the stalled devices tried again, in @ns at the latest. */

@@ -2,9 +2,10 @@
 /*
  * One turn. See broker.h for the model.
  */
-#include "broker/broker.h"
+#include "broker/turn.h"
 
 #include "broker/bind.h"
+#include "broker/broker.h"
 #include "broker/lookup.h"
 #include "broker/peer.h"
 #include "broker/pools.h"
@@ -221,7 +222,7 @@ static void notify(struct broker *broker)
 		broker_flush_lazy_in(broker, VMSGIF_LAZY_NS);
 }
 
-bool broker_turn(struct broker *broker)
+bool turn_run(struct broker *broker)
 {
 	broker->turns++;
 	broker->pool_ops = 0;

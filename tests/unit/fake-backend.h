@@ -16,6 +16,7 @@
 #include "broker/peer.h"
 #include "broker/pools.h"
 #include "broker/route.h"
+#include "broker/turn.h"
 
 #include <check.h>
 #include <stdarg.h>
@@ -473,7 +474,7 @@ static inline struct peer *fake_peer(struct device *dev)
 /* Turns until nothing is left to do. */
 static inline void fake_turns(void)
 {
-	for (unsigned int i = 0; broker_turn(fake.broker); i++)
+	for (unsigned int i = 0; turn_run(fake.broker); i++)
 		ck_assert_uint_lt(i, 10000);
 }
 

@@ -281,7 +281,7 @@ START_TEST(own_pools)
 	uint16_t rx = fake_pool(alice, VMSGIF_OP_POOL_ADD, VMSGIF_POOL_RX, 0, NULL, 0);
 	uint16_t send = fake_send(alice, bob, 7, "x");
 
-	ck_assert(broker_turn(fake.broker));
+	ck_assert(turn_run(fake.broker));
 	ck_assert_uint_eq(fake.pool_ops, 1);
 	ck_assert_int_eq(fake_status(alice, tx), 0);
 	ck_assert_int_eq(fake_status(alice, rx), FAKE_UNANSWERED);

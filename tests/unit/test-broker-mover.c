@@ -329,7 +329,7 @@ START_TEST(receiver_frozen)
 
 	bob->frozen = true;
 	while (more)
-		more = broker_turn(fake.broker);
+		more = turn_run(fake.broker);
 	ck_assert_int_eq(fake_status(alice, id), FAKE_UNANSWERED);
 	fake_down(bob);
 	fake_turns();
