@@ -107,6 +107,7 @@ pkg = $(if $(PKG_$1),,$(eval PKG_$1 := $$(shell $(PKG_CONFIG) --libs $2)))$(or $
 XEN_LIBS    = $(call pkg,xen,xengnttab xenevtchn xenstore xencontrol)
 DAEMON_LIBS = $(call pkg,daemon,libsystemd inih)
 CHECK_LIBS  = $(call pkg,check,check)
+CLI_LIBS    = $(call pkg,cli,nettle)
 
 # --- Modules -------------------------------------------------------------------------------------
 
@@ -207,7 +208,7 @@ NEAR = -Wl,-rpath,'$$ORIGIN/../lib'
 
 $(B)/bin/xenmsg: $(call objs,cli) $(B)/lib/internal/libcommon.a $(B)/lib/libxenmsg.so.0
 	$(call say,LD,$@)
-	$(link) $(B)/lib/libxenmsg.so.0 $(NEAR) $(group) $(LDLIBS)
+	$(link) $(B)/lib/libxenmsg.so.0 $(NEAR) $(group) $(CLI_LIBS) $(LDLIBS)
 
 $(B)/bin/xenmsgd: $(call objs,xenmsgd) $(call archive_paths,broker backend common)
 	$(call say,LD,$@)

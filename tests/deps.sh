@@ -10,7 +10,8 @@ set -eu
 
 packages() {
 	case $1 in
-	build) echo gcc make libc6-dev binutils pkg-config libxen-dev libsystemd-dev libinih-dev ;;
+	build) echo gcc make libc6-dev binutils pkg-config libxen-dev libsystemd-dev libinih-dev \
+		nettle-dev ;;
 	test) echo check python3 ;;
 	coverage) echo gcovr python3 ;;
 	lint) echo clang clang-format clang-tidy cppcheck shellcheck python3 ;;

@@ -79,6 +79,10 @@ const char *peer_name(struct cli *cli, struct peer_names *names, uint32_t addr);
 void json_bytes(FILE *file, const void *bytes, size_t len);
 void json_text(FILE *file, const char *text);
 
+/* A SHA-256 in hexadecimal, terminated. */
+#define CLI_SHA256_TEXT 65
+void cli_sha256_text(const uint8_t digest[32], char text[CLI_SHA256_TEXT]);
+
 /* "12.3 MiB" */
 void human_bytes(uint64_t bytes, char text[16]);
 

@@ -29,7 +29,7 @@ struct transfer {
 	enum stage stage;
 	uint64_t size; /* announced */
 	uint64_t begin;
-	struct sha256 sha;
+	struct sha256_ctx sha;
 	int fd;	      /* -1: not stored */
 	bool renamed; /* to be, from its temporary name */
 };
@@ -183,7 +183,7 @@ static void take_bytes(struct transfer *t, const struct xenmsg_msg *msg)
 	int i, nr = xenmsg_msg_iov(msg, iov, XENMSG_SEGMENTS_MAX);
 
 	for (i = 0; i < nr; i++)
-		sha256_add(&t->sha, iov[i].iov_base, iov[i].iov_len);
+		sha256_update(&t->sha, iov[i].iov_len, iov[i].iov_base);
 	t->report.bytes += xenmsg_msg_len(msg);
 	t->report.messages++;
 	if (t->fd >= 0 && !t->report.status)
@@ -194,7 +194,7 @@ static void check_end(struct transfer *t, const struct xenmsg_msg *msg)
 {
 	struct transfer_end e;
 
-	sha256_end(&t->sha, t->report.sha256);
+	sha256_digest(&t->sha, SHA256_DIGEST_SIZE, t->report.sha256);
 	if (t->report.status)
 		return;
 	if (xenmsg_msg_len(msg) != sizeof(e) || xenmsg_copy(msg, 0, &e, sizeof(e)) != sizeof(e) ||

@@ -156,9 +156,9 @@ static void report_message(struct listen *l, const struct xenmsg_msg *msg)
 static void report_file(struct listen *l, const struct incoming_report *r)
 {
 	const char *from = peer_name(&l->cli, l->names, r->addr);
-	char name[4 * TRANSFER_NAME_MAX + 1], sha[SHA256_TEXT];
+	char name[4 * TRANSFER_NAME_MAX + 1], sha[CLI_SHA256_TEXT];
 
-	sha256_text(r->sha256, sha);
+	cli_sha256_text(r->sha256, sha);
 	if (l->json) {
 		json_from(l, r->addr, r->port);
 		fputs(", \"file\": ", l->report);

@@ -28,7 +28,7 @@ struct outgoing {
 	int fd;
 	bool regular;
 	uint64_t bytes, messages;
-	struct sha256 sha;
+	struct sha256_ctx sha;
 	struct progress progress;
 	struct transfer_result result;
 	bool answered;
@@ -112,7 +112,7 @@ static void account(struct outgoing *out, const struct iovec *iov, int nr)
 	int i;
 
 	for (i = 0; i < nr; i++) {
-		sha256_add(&out->sha, iov[i].iov_base, iov[i].iov_len);
+		sha256_update(&out->sha, iov[i].iov_len, iov[i].iov_base);
 		out->bytes += iov[i].iov_len;
 	}
 	out->messages++;
@@ -225,12 +225,12 @@ static int send_begin(struct outgoing *out, const char *path, uint64_t size)
 	return send_copy(out, bytes, sizeof(begin) + begin.name_len);
 }
 
-static int send_end(struct outgoing *out, uint8_t digest[SHA256_SIZE])
+static int send_end(struct outgoing *out, uint8_t digest[SHA256_DIGEST_SIZE])
 {
 	struct transfer_end end = { .magic = TRANSFER_MAGIC, .size = out->bytes };
 	int r;
 
-	sha256_end(&out->sha, digest);
+	sha256_digest(&out->sha, SHA256_DIGEST_SIZE, digest);
 	memcpy(end.sha256, digest, sizeof(end.sha256));
 	r = send_copy(out, NULL, 0);
 	return r ? r : send_copy(out, &end, sizeof(end));

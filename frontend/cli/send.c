@@ -125,9 +125,9 @@ static int parse(int argc, char **argv, struct send_args *args)
 static void print_json(const struct send_args *args, const char *name,
 		       const struct outgoing_result *result, int status)
 {
-	char sha[SHA256_TEXT];
+	char sha[CLI_SHA256_TEXT];
 
-	sha256_text(result->sha256, sha);
+	cli_sha256_text(result->sha256, sha);
 	fputs("{\"to\": ", stdout);
 	json_text(stdout, args->to.text);
 	printf(", \"address\": \"0x%08x\", \"port\": %u, \"name\": ", args->to.addr, args->to.port);
@@ -146,7 +146,7 @@ static int send_file(struct cli *cli, struct send_args *args)
 	struct outgoing_result result = { 0 };
 	const char *name = args->path;
 	int fd = STDIN_FILENO;
-	char sha[SHA256_TEXT];
+	char sha[CLI_SHA256_TEXT];
 	int status;
 
 	if (strcmp(args->path, "-")) {
@@ -166,7 +166,7 @@ static int send_file(struct cli *cli, struct send_args *args)
 	if (args->json) {
 		print_json(args, name, &result, status);
 	} else if (!status) {
-		sha256_text(result.sha256, sha);
+		cli_sha256_text(result.sha256, sha);
 		printf("%s: %" PRIu64 " bytes in %" PRIu64 " messages by %s, %.3f s, sha256 %s\n",
 		       args->to.text, result.bytes, result.messages, args->out.map ? "map" : "copy",
 		       result.seconds, sha);

@@ -129,3 +129,11 @@ void json_text(FILE *file, const char *text)
 {
 	json_bytes(file, text, strlen(text));
 }
+
+void cli_sha256_text(const uint8_t digest[32], char text[CLI_SHA256_TEXT])
+{
+	unsigned int i;
+
+	for (i = 0; i < 32; i++)
+		snprintf(text + 2 * (size_t)i, 3, "%02x", digest[i]);
+}

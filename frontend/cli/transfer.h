@@ -16,7 +16,8 @@
 #define XENMSG_CLI_TRANSFER_H
 
 #include "cli.h"
-#include "sha256.h"
+
+#include <nettle/sha2.h>
 
 #define TRANSFER_MAGIC	      "\x89xenmsg file 1\r\n"
 #define TRANSFER_MAGIC_SIZE   16
@@ -34,13 +35,13 @@ struct transfer_begin {
 struct transfer_end {
 	char magic[TRANSFER_MAGIC_SIZE];
 	uint64_t size;
-	uint8_t sha256[SHA256_SIZE];
+	uint8_t sha256[SHA256_DIGEST_SIZE];
 };
 
 struct transfer_result {
 	char magic[TRANSFER_MAGIC_SIZE];
 	uint64_t size;
-	uint8_t sha256[SHA256_SIZE];
+	uint8_t sha256[SHA256_DIGEST_SIZE];
 	int32_t status; /* 0: as sent, and stored; or a negative Linux error number */
 	uint32_t reserved;
 };
@@ -65,7 +66,7 @@ struct outgoing_result {
 	uint64_t bytes;
 	uint64_t messages;
 	double seconds;
-	uint8_t sha256[SHA256_SIZE];
+	uint8_t sha256[SHA256_DIGEST_SIZE];
 };
 
 /*
@@ -86,7 +87,7 @@ struct incoming_report {
 	uint64_t bytes;
 	uint64_t messages;
 	double seconds;
-	uint8_t sha256[SHA256_SIZE];
+	uint8_t sha256[SHA256_DIGEST_SIZE];
 	int status; /* 0, or why not */
 };
 
