@@ -16,13 +16,15 @@
  * Life of a device, as the broker hears of it:
  *
  *   awaited   found at start with an address from an earlier broker: it lives,
- *             messages for it can be queued
+ *             messages for it can be queued. Down at once if it died or closed
+ *             while there was no broker, so that others can be told
  *   up        connected: requests flow. The same address as in awaited, or new
  *   kick      requests may be waiting
  *   down      this address is dead for ever. The device may come up again
  *             later, with another address
  *   gone      struct device goes away after this (domain dead or unconfigured);
- *             always after down, if there was an address
+ *             always after down, if there was an address, and only for devices
+ *             that were awaited or up
  *
  * Functions return 0 or a negative errno; errors of guests are not errors of
  * functions.
@@ -69,8 +71,8 @@ struct backend_ops {
 int backend_new(struct backend **out, sd_event *event, struct log *log,
 		const struct backend_limits *limits, const struct backend_ops *ops, void *priv);
 /*
- * Lets go of all devices. @remove: for good (close them, remove their nodes);
- * otherwise frontends keep their nodes and await the next broker.
+ * Lets go of all devices, without callbacks. @remove: for good, with their
+ * nodes; otherwise frontends keep their nodes and await the next broker.
  */
 void backend_free(struct backend *b, bool remove);
 
@@ -130,7 +132,11 @@ bool device_arm(struct device *dev);
 void device_complete(struct device *dev, uint16_t id, uint8_t op, int status, uint32_t addr,
 		     uint32_t port);
 
-/* Posted RX pages not taken yet, up to @want (no need to know more). */
+/*
+ * Posted RX pages not taken yet, up to @want (no need to know more). If there
+ * are fewer, the frontend is asked for an event at its next one; so @want is
+ * what is needed now, or each page that it posts costs an event.
+ */
 unsigned int device_rx_posted(struct device *dev, unsigned int want);
 /* The next posted page; device_rx_posted() said that there is one. */
 struct rx_page device_rx_take(struct device *dev);

@@ -46,7 +46,8 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
 {
 	struct chans *all = userdata;
 
-	for (unsigned int i = 0; i < EVENTS_PER_TURN && readable(all); i++) {
+	/* The loop said that the first one is there. */
+	for (unsigned int i = 0; i < EVENTS_PER_TURN && (i == 0 || readable(all)); i++) {
 		int port = xenevtchn_pending(all->handle);
 		struct chan *chan = find(all, port);
 
@@ -158,18 +159,23 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+/* True: the budget for events without work is used up, and a timer is set. */
+static bool delay(struct chan *chan)
+{
+	uint64_t now = clock_now_ns();
+
+	if (token_bucket_take(&chan->spurious, now, 1))
+		return false;
+	return timer_set(chan->all->event, &chan->late,
+			 now + token_bucket_wait_ns(&chan->spurious, now, 1), on_late, chan) >= 0;
+}
+
 void chan_unmask(struct chan *chan, bool spurious)
 {
-	uint64_t now;
-
 	if (!chan->port || !chan->masked)
 		return;
-	now = clock_now_ns();
-	if (spurious && !token_bucket_take(&chan->spurious, now, 1) &&
-	    timer_set(chan->all->event, &chan->late,
-		      now + token_bucket_wait_ns(&chan->spurious, now, 1), on_late, chan) >= 0)
-		return;
-	unmask(chan);
+	if (!spurious || !delay(chan))
+		unmask(chan);
 }
 
 void chan_notify(struct chan *chan)
