@@ -52,7 +52,7 @@ struct xenmsg_options {
 	const char *lock;    /* lock file that says who owns the device; NULL: the usual one */
 	unsigned ring_order; /* log2 of a ring's pages, 0 to 4; XENMSG_DEFAULT: 4 */
 	unsigned tx_pages;   /* pages for sending, up to 1024; XENMSG_DEFAULT: 288 */
-	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 352 */
+	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 288 */
 	int timeout;	     /* to wait for the broker */
 };
 #define XENMSG_DEFAULT (~0u)
@@ -184,8 +184,8 @@ void xenmsg_release(struct xenmsg_msg *msg);
 /* --------------------------------------------------------------- map mode */
 
 /*
- * Share memory with port @number at @addr, for messages that are not copied at
- * all. Needs the host's policy to allow map mode for the pair: -EACCES
+ * Share memory with port @number at @addr, for messages from @port, which is
+ * bound, that are not copied at all. Needs the host's policy to allow map mode for the pair: -EACCES
  * otherwise, and the caller goes on with copies. @bytes: rounded up to pages,
  * at most 4 MiB.
  */
@@ -208,7 +208,8 @@ enum xenmsg_event_type {
 	XENMSG_SEND_FAILED, /* port, addr, number, seq, status */
 	XENMSG_SENT,	    /* port, seq, status: asked for with XENMSG_CONFIRM */
 	XENMSG_ADDRESS,	    /* addr: the own address has changed */
-	XENMSG_LOST,	    /* count events were dropped, as nobody fetched them */
+	XENMSG_PORT_LOST, /* port, status: a new broker refused to bind it; nothing comes any more */
+	XENMSG_LOST,	  /* count events were dropped, as nobody fetched them */
 };
 struct xenmsg_event {
 	enum xenmsg_event_type type;

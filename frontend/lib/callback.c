@@ -126,6 +126,20 @@ static void pool_gone(struct vmsg *v, unsigned int id)
 			pool->gone = true;
 }
 
+static void lost(struct vmsg *v, struct vmsg_port *port, int status)
+{
+	struct xenmsg_port *ours = vmsg_port_priv(port);
+	struct xenmsg_event *event;
+
+	if (ours->state != PORT_OPEN)
+		return;
+	event = event_new(ours->x, XENMSG_PORT_LOST);
+	if (!event)
+		return;
+	event->port = ours;
+	event->status = status;
+}
+
 static void address(void *priv, uint32_t addr)
 {
 	struct xenmsg *x = priv;
@@ -149,5 +163,6 @@ void lib_callbacks(struct user_params *params)
 	params->ops.resolved = resolved;
 	params->ops.peer_down = peer_down;
 	params->ops.pool_gone = pool_gone;
+	params->ops.lost = lost;
 	params->address = address;
 }

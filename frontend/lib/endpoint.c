@@ -173,7 +173,9 @@ void port_close_step(struct xenmsg_port *port)
 		call_end(&port->call);
 		port->state = PORT_DRAINING;
 	}
-	if (port->state == PORT_DRAINING && !port->nr_sent && !has_pools(port))
+	if (port->nr_sent)
+		vmsg_drained(port->x->v, port->engine); /* to be woken by the answers */
+	else if (port->state == PORT_DRAINING && !has_pools(port))
 		finish(port);
 }
 

@@ -94,7 +94,8 @@ int xenmsg_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, s
 	size_t pages = bytes / PAGE + !!(bytes % PAGE);
 	int r;
 
-	if (!pages || pages > VMSGIF_POOL_PAGES_MAX)
+	/* The protocol ties a pool to a port that is bound. */
+	if (!pages || pages > VMSGIF_POOL_PAGES_MAX || !port->number)
 		return -EINVAL;
 	/* A client in the broker's domain has no domain that grants could name. */
 	if (VMSGIF_ADDR_DOMID(addr) & VMSGIF_ADDR_LOCAL)
@@ -149,8 +150,12 @@ void pool_close_step(struct xenmsg_pool *pool)
 {
 	struct xenmsg *x = pool->x;
 
-	if (!pool->closing || pool->nr_sent)
+	if (!pool->closing)
 		return;
+	if (pool->nr_sent) {
+		vmsg_drained(x->v, pool->port->engine);
+		return;
+	}
 	if (pool->added && !pool->asked)
 		ask_to_delete(pool);
 	if (pool->asked && pool->call.done)
@@ -214,11 +219,18 @@ int xenmsg_pool_get(struct xenmsg_pool *pool, size_t len, void **data, unsigned 
 
 	if (!len)
 		return -EINVAL;
-	if (pages > pool->nr_pages || len > XENMSG_MESSAGE_MAX)
+	if (pages > pool->nr_pages)
 		return -EMSGSIZE;
-	do {
+	for (;;) {
 		r = pool->gone ? -EHOSTDOWN : get_room(pool, (unsigned int)pages, data);
-	} while (r == -EAGAIN && !(r = make_room(x, flags)));
+		if (r != -EAGAIN)
+			break;
+		/* Room comes with answers: these are to wake us. */
+		vmsg_drained(x->v, pool->port->engine);
+		r = make_room(x, flags);
+		if (r)
+			break;
+	}
 	if (r || x->took_in)
 		send_leave(x, r != 0);
 	return r;
@@ -278,6 +290,9 @@ int xenmsg_pool_send(struct xenmsg_pool *pool, void *data, size_t len, unsigned 
 	if (!r) {
 		pool->busy[head] = true;
 		pool->nr_sent++;
+	} else if (r == -EINVAL) {
+		/* The receiver let go of it, and the messages in it are not answered yet. */
+		r = -EHOSTDOWN;
 	}
 	send_leave(pool->x, r != 0);
 	return r;

@@ -86,7 +86,7 @@ static struct xenmsg_options merge_options(const struct xenmsg_options *options)
 	if (o.tx_pages == XENMSG_DEFAULT)
 		o.tx_pages = 288;
 	if (o.rx_pages == XENMSG_DEFAULT)
-		o.rx_pages = 352;
+		o.rx_pages = 288;
 	return o;
 }
 
@@ -208,14 +208,26 @@ const char *xenmsg_reason(const struct xenmsg *x)
 	return user_reason(x->user);
 }
 
+/* From now on answers to what was sent wake us. */
+static void await_answers(struct xenmsg *x)
+{
+	struct xenmsg_port *port;
+
+	list_for_each_entry(port, &x->ports, link)
+		if (port->nr_sent)
+			vmsg_drained(x->v, port->engine);
+}
+
 int xenmsg_flush(struct xenmsg *x, int timeout)
 {
 	uint64_t deadline = user_deadline(timeout);
 	int r = 0;
 
 	user_publish(x->user, true);
-	while (!r && x->nr_sent)
+	while (!r && x->nr_sent) {
+		await_answers(x);
 		r = lib_wait(x, deadline);
+	}
 	if (!r) {
 		r = x->failure;
 		x->failure = 0;
