@@ -19,7 +19,7 @@ import tarfile
 from common import HERE, Failure
 
 SIZE = 64 << 20
-SCRIPTS = ("env.sh", "lib.sh", "dom0-run.sh", "guest-run.sh")
+SCRIPTS = ("env.sh", "lib.sh", "xenmsg.sh", "dom0-run.sh", "guest-run.sh")
 
 
 def _is_elf(file):

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# What the scenarios of xenmsg itself share: the broker in dom0, and listeners
+# in guests. A scenario starts with `. /p/xt/xenmsg.sh`.
+
+BROKER_LOG=/run/xenmsg.log
+BROKER_PID=/run/xenmsg.pid
+
+# start_broker CONF: from the scenarios' folder; returns when it is ready.
+start_broker()
+{
+	mkdir -p /run/xenmsg
+	xenmsgd -c "/p/scenarios/$1" >>$BROKER_LOG 2>&1 &
+	echo $! >$BROKER_PID
+	wait_for 10 broker_answers || fail 'the broker does not get ready'
+}
+
+broker_answers() { xenmsgctl status --json >/dev/null 2>&1; }
+broker_runs() { kill -0 "$(cat $BROKER_PID)" 2>/dev/null; }
+broker_ended() { ! broker_runs; }
+
+# stop_broker: cleanly, as systemd does.
+stop_broker()
+{
+	kill -TERM "$(cat $BROKER_PID)"
+	wait_for 10 broker_ended
+}
+
+# port_count GUEST: how many ports it has bound.
+port_count()
+{
+	xenmsgctl status --json | awk -v name="\"$1\"," '
+		$1 == "\"name\":" { mine = $2 == name }
+		$1 == "\"ports\":" && mine { print $2 + 0 }'
+}
+has_port() { [ "$(port_count "$1")" -gt 0 ] 2>/dev/null; }
+has_no_port() { ! has_port "$1"; }
+
+# serve GUEST TAG ARG...: `xenmsg listen` in the background, until it is bound.
+serve()
+{
+	xm_guest=$1
+	xm_tag=$2
+	shift 2
+	guest_bg "$xm_guest" "$xm_tag" xenmsg listen -q "$@"
+	wait_for 10 has_port "$xm_guest" || fail "$xm_guest does not listen"
+}
+
+# unserve GUEST TAG: ends it.
+unserve()
+{
+	guest_kill "$1" "$2" TERM
+	guest_wait "$1" "$2" 10
+	wait_for 10 has_no_port "$1" || fail "$1 does not stop listening"
+}
+
+# refused GUEST RULE: the log says that this rule refused something of the guest.
+refused() { grep "refused" "$BROKER_LOG" | grep "$1" | grep -q "rule=\"$2\""; }
