@@ -87,7 +87,7 @@ int xenmsg_dispatch(struct xenmsg *x);
 int xenmsg_wait(struct xenmsg *x, int timeout);
 /* After -EHOSTDOWN for the device: why it is gone, in words. NULL: it is not. */
 const char *xenmsg_reason(const struct xenmsg *x);
-/* Own address now; 0 while there is no connection. */
+/* Own address; a restart of the broker does not change it, else XENMSG_ADDRESS tells. */
 uint32_t xenmsg_address(const struct xenmsg *x);
 /* Publish lazy messages too, and wait until all sent messages are answered. */
 int xenmsg_flush(struct xenmsg *x, int timeout);

@@ -200,7 +200,7 @@ int xenmsg_wait(struct xenmsg *x, int timeout)
 
 uint32_t xenmsg_address(const struct xenmsg *x)
 {
-	return vmsg_is_connected(x->v) ? vmsg_address(x->v) : 0;
+	return vmsg_address(x->v);
 }
 
 const char *xenmsg_reason(const struct xenmsg *x)
