@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Ports. See bind.h, and <xen/io/vmsgif.h> for what each request means.
  */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* xenmsgctl status: tables for people, JSON for programs. See ctl-status.h. */
 #include "broker/ctl-status.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Reads the daemon's answer to Status. See ctl-status.h, and control.h for the
  * form of the answer.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Deficit round robin over senders, round robin over a sender's flows. See
  * queue.h for the model.

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The control socket and what Status says. */
+#include "tests/unit/fake-backend.h"
+
+#include "broker/control.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-bus.h>
+#include <unistd.h>
+
+static char folder[64], path[96];
+static struct control *control;
+static struct device *alice, *bob;
+
+static void setup(void)
+{
+	fake_init(FAKE_OPEN);
+	alice = fake_guest(1, "alice", 64);
+	bob = fake_guest(2, "bob", 64);
+	snprintf(folder, sizeof(folder), "/tmp/test-broker-control-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/control", folder);
+	ck_assert_int_eq(control_new(&control, fake.event, &fake.log, path), 0);
+}
+
+static void teardown(void)
+{
+	control_free(control);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	rmdir(folder);
+	fake_fini();
+}
+
+static sd_bus *open_bus(void)
+{
+	char address[256];
+	sd_bus *bus;
+
+	snprintf(address, sizeof(address), "unix:path=%s", path);
+	ck_assert_int_ge(sd_bus_new(&bus), 0);
+	ck_assert_int_ge(sd_bus_set_address(bus, address), 0);
+	ck_assert_int_ge(sd_bus_set_anonymous(bus, 1), 0);
+	ck_assert_int_ge(sd_bus_set_trusted(bus, 1), 0);
+	ck_assert_int_ge(sd_bus_start(bus), 0);
+	ck_assert_int_ge(sd_bus_attach_event(bus, fake.event, 0), 0);
+	return bus;
+}
+
+static int on_reply(sd_bus_message *m, void *priv, sd_bus_error *error)
+{
+	*(sd_bus_message **)priv = sd_bus_message_ref(m);
+	return 0;
+}
+
+/* Both ends are in one loop. */
+static sd_bus_message *call(sd_bus *bus, const char *method)
+{
+	sd_bus_message *reply = NULL;
+
+	ck_assert_int_ge(sd_bus_call_method_async(bus, NULL, NULL, CONTROL_OBJECT,
+						  CONTROL_INTERFACE, method, on_reply, &reply, ""),
+			 0);
+	while (!reply)
+		ck_assert_int_ge(sd_event_run(fake.event, 10000000), 0);
+	return reply;
+}
+
+/* The next array of the reply as text: "name=value ". */
+static void read_counters(sd_bus_message *m, const char *type, char *out, size_t size)
+{
+	const char *name;
+	uint64_t value;
+	size_t at = 0;
+
+	ck_assert_int_ge(sd_bus_message_enter_container(m, 'a', type), 0);
+	while (sd_bus_message_read(m, type, &name, &value) > 0)
+		at += (size_t)snprintf(out + at, size - at, "%s=%u ", name, (unsigned int)value);
+	ck_assert_int_ge(sd_bus_message_exit_container(m), 0);
+}
+
+START_TEST(status)
+{
+	static char text[65536];
+	sd_bus_message *reply;
+	const char *s, *name, *state;
+	sd_bus *bus = open_bus();
+	uint16_t domid;
+	uint32_t addr;
+
+	fake_send(alice, bob, 7, "hello");
+	fake_send_pages(alice, bob, 7, 0, 5000);
+	fake_send(alice, bob, 8, "refused");
+	fake_turns();
+	reply = call(bus, "Status");
+	ck_assert_ptr_nonnull(strstr(sd_bus_message_get_error(reply)->message, "starting"));
+	sd_bus_message_unref(reply);
+	control_serve(control, fake.broker);
+	reply = call(bus, "Status");
+	ck_assert_str_eq(sd_bus_message_get_signature(reply, 1), "sa{st}a(qussa{st})a(st)");
+	ck_assert_int_ge(sd_bus_message_read(reply, "s", &s), 0);
+	ck_assert_str_eq(s, XENMSG_VERSION);
+	read_counters(reply, "{st}", text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, "delivered-inline-bytes=5 "));
+	ck_assert_ptr_nonnull(strstr(text, "delivered-grant-copy-messages=1 "));
+	ck_assert_ptr_nonnull(strstr(text, "delivered-messages=2 "));
+	ck_assert_ptr_nonnull(strstr(text, "hypercalls=7 "));
+	ck_assert_int_ge(sd_bus_message_enter_container(reply, 'a', "(qussa{st})"), 0);
+	ck_assert_int_ge(sd_bus_message_enter_container(reply, 'r', "qussa{st}"), 0);
+	ck_assert_int_ge(sd_bus_message_read(reply, "quss", &domid, &addr, &name, &state), 0);
+	ck_assert_uint_eq(domid, 1);
+	ck_assert_uint_eq(addr, alice->addr);
+	ck_assert_str_eq(name, "alice");
+	ck_assert_str_eq(state, "ready");
+	read_counters(reply, "{st}", text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, "sent-bytes=5005 "));
+	ck_assert_ptr_nonnull(strstr(text, "refused=1 "));
+	ck_assert_ptr_nonnull(strstr(text, "ports=1 "));
+	sd_bus_message_exit_container(reply);
+	sd_bus_message_skip(reply, "(qussa{st})");
+	sd_bus_message_exit_container(reply);
+	read_counters(reply, "(st)", text, sizeof(text));
+	ck_assert_str_eq(text, "any=0 default=0 ");
+	sd_bus_message_unref(reply);
+
+	reply = call(bus, "Nonsense");
+	ck_assert_ptr_nonnull(sd_bus_message_get_error(reply));
+	sd_bus_message_unref(reply);
+	sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
+START_TEST(connections_come_and_go)
+{
+	struct stat st;
+
+	control_serve(control, fake.broker);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0700);
+	for (unsigned int i = 0; i < 3 * CONTROL_CONNECTIONS; i++) {
+		sd_bus *bus = open_bus();
+
+		sd_bus_message_unref(call(bus, "Status"));
+		sd_bus_detach_event(bus);
+		sd_bus_flush_close_unref(bus);
+	}
+}
+END_TEST
+
+/* Silent ones take all places: the next one waits until one of them goes. */
+START_TEST(silent_connections)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fds[CONTROL_CONNECTIONS];
+	sd_bus *bus;
+
+	control_serve(control, fake.broker);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	for (unsigned int i = 0; i < CONTROL_CONNECTIONS; i++) {
+		fds[i] = socket(AF_UNIX, SOCK_STREAM, 0);
+		ck_assert_int_eq(connect(fds[i], (struct sockaddr *)&addr, sizeof(addr)), 0);
+		ck_assert_int_ge(sd_event_run(fake.event, 1000000), 0);
+	}
+	bus = open_bus();
+	for (unsigned int i = 0; i < 10; i++)
+		ck_assert_int_ge(sd_event_run(fake.event, 0), 0);
+	close(fds[3]);
+	sd_bus_message_unref(call(bus, "Status"));
+	sd_bus_flush_close_unref(bus);
+	for (unsigned int i = 0; i < CONTROL_CONNECTIONS; i++)
+		if (i != 3)
+			close(fds[i]);
+}
+END_TEST
+
+START_TEST(bad_paths)
+{
+	struct control *other;
+	char name[200];
+
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	ck_assert_int_eq(control_new(&other, fake.event, &fake.log, name), -ENAMETOOLONG);
+	ck_assert_int_eq(control_new(&other, fake.event, &fake.log, "/nowhere/at/all"), -ENOENT);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("broker-control");
+	TCase *t = tcase_create("control");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, status);
+	tcase_add_test(t, connections_come_and_go);
+	tcase_add_test(t, silent_connections);
+	tcase_add_test(t, bad_paths);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int main(void)
+{
+	return fake_run(suite());
+}

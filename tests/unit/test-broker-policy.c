@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Rules and how they match. */
+#include "broker/policy.h"
+
+#include "common/macros.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct policy policy;
+
+static void setup(void)
+{
+	policy_init(&policy);
+}
+
+static void teardown(void)
+{
+	policy_deinit(&policy);
+}
+
+/* @ports: words, separated by spaces. */
+static void add(const char *name, const char *from, const char *to, const char *ports,
+		unsigned int modes)
+{
+	struct rule *rule = policy_add(&policy, name, 1);
+	char words[256], *save = NULL;
+	const char *why;
+
+	ck_assert_int_eq(pattern_add(&rule->from, from, &why), 0);
+	ck_assert_int_eq(pattern_add(&rule->to, to, &why), 0);
+	snprintf(words, sizeof(words), "%s", ports);
+	for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
+		ck_assert_int_eq(ports_add(&rule->ports, w, &why), 0);
+	rule->modes = modes;
+}
+
+static struct decision decide(const char *from, const char *to, uint32_t port, const char *service)
+{
+	struct decision d;
+
+	policy_decide(&policy, from, to, port, service, false, &d);
+	return d;
+}
+
+START_TEST(default_is_no)
+{
+	struct decision d = decide("alice", "bob", 1, NULL);
+
+	ck_assert_uint_eq(d.modes, 0);
+	ck_assert_str_eq(decision_rule(&d), "default");
+	policy_refused(&policy, &d);
+	ck_assert_uint_eq(policy.default_refused, 1);
+}
+END_TEST
+
+START_TEST(first_match_decides)
+{
+	struct decision d;
+
+	add("narrow", "alice", "bob", "5-7", MODE_COPY);
+	add("wide", "a*", "*", "*", MODE_COPY | MODE_MAP);
+	d = decide("alice", "bob", 5, NULL);
+	ck_assert_str_eq(decision_rule(&d), "narrow");
+	ck_assert_uint_eq(d.modes, MODE_COPY);
+	d = decide("alice", "bob", 8, NULL);
+	ck_assert_str_eq(decision_rule(&d), "wide");
+	ck_assert_uint_eq(d.modes, MODE_COPY | MODE_MAP);
+	d = decide("carol", "bob", 5, NULL);
+	ck_assert_uint_eq(d.modes, 0);
+	d = decide("alice", "carol", 4000000000u, NULL);
+	ck_assert_str_eq(decision_rule(&d), "wide");
+	policy_refused(&policy, &d);
+	ck_assert_uint_eq(d.rule->refused, 1);
+}
+END_TEST
+
+START_TEST(pattern_matches)
+{
+	static const struct {
+		const char *glob, *name;
+		bool match;
+	} cases[] = {
+		{ "*", "", true },	    { "*", "web-1", true },
+		{ "web-?", "web-1", true }, { "web-?", "web-10", false },
+		{ "web-*", "web-", true },  { "web", "web-1", false },
+		{ "[ab]ob", "bob", true },  { "[!b]ob", "bob", false },
+		{ "Bob", "bob", false },    { "?*", "", false },
+	};
+	const char *why;
+
+	for (unsigned int i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pattern *list = NULL;
+
+		ck_assert_int_eq(pattern_add(&list, cases[i].glob, &why), 0);
+		ck_assert_msg(pattern_match(list, cases[i].name) == cases[i].match, "%s %s",
+			      cases[i].glob, cases[i].name);
+		pattern_free(list);
+	}
+}
+END_TEST
+
+START_TEST(words)
+{
+	static const char *const bad_ports[] = {
+		"0", "01", "4294967296", "7-", "9-8", "0-1", "1-2-3", "a@b", "x y", "5-4294967296"
+	};
+	static const char *const good_ports[] = { "*",	 "1",	"4294967295", "1-4294967295", "7-7",
+						  "log", "7up", "-log",	      "a-1" };
+	struct port_range *ports = NULL;
+	struct pattern *patterns = NULL;
+	const char *why = NULL;
+	unsigned int modes = 0;
+	char long_name[200];
+
+	for (unsigned int i = 0; i < ARRAY_LEN(bad_ports); i++) {
+		why = NULL;
+		ck_assert_msg(ports_add(&ports, bad_ports[i], &why) == -EINVAL, "%s", bad_ports[i]);
+		ck_assert_ptr_nonnull(why);
+	}
+	for (unsigned int i = 0; i < ARRAY_LEN(good_ports); i++)
+		ck_assert_msg(ports_add(&ports, good_ports[i], &why) == 0, "%s", good_ports[i]);
+	memset(long_name, 'a', sizeof(long_name));
+	long_name[129] = '\0';
+	ck_assert_int_eq(ports_add(&ports, long_name, &why), -EINVAL);
+	ck_assert_int_eq(pattern_add(&patterns, long_name, &why), -EINVAL);
+	ck_assert_int_eq(pattern_add(&patterns, "a=b", &why), -EINVAL);
+	ck_assert_int_eq(modes_add(&modes, "copy", &why), 0);
+	ck_assert_int_eq(modes_add(&modes, "map", &why), 0);
+	ck_assert_uint_eq(modes, MODE_COPY | MODE_MAP);
+	ck_assert_int_eq(modes_add(&modes, "fly", &why), -EINVAL);
+	ports_free(ports);
+	pattern_free(patterns);
+}
+END_TEST
+
+START_TEST(services)
+{
+	struct decision d;
+
+	add("log", "*", "bob", "log 20-30", MODE_COPY);
+	ck_assert_uint_eq(decide("a", "bob", 7, NULL).modes, 0);
+	ck_assert_uint_eq(decide("a", "bob", 7, "spool").modes, 0);
+	ck_assert_uint_eq(decide("a", "bob", 7, "log").modes, MODE_COPY);
+	ck_assert_uint_eq(decide("a", "bob", 25, "spool").modes, MODE_COPY);
+	/* Not bound yet: it may become the service. */
+	policy_decide(&policy, "a", "bob", 7, NULL, true, &d);
+	ck_assert(d.open);
+	ck_assert_uint_eq(d.modes, MODE_COPY);
+	policy_decide(&policy, "a", "bob", 25, NULL, true, &d);
+	ck_assert(!d.open);
+	policy_decide(&policy, "a", "carol", 7, NULL, true, &d);
+	ck_assert_uint_eq(d.modes, 0);
+}
+END_TEST
+
+/* All modes that may turn out to be allowed are, until it is known. */
+START_TEST(open_decision_joins_modes)
+{
+	struct decision d;
+
+	add("log", "*", "bob", "log", MODE_MAP);
+	add("spool", "*", "bob", "spool", MODE_MAP);
+	add("rest", "*", "bob", "*", MODE_COPY);
+	policy_decide(&policy, "a", "bob", 7, NULL, true, &d);
+	ck_assert(d.open);
+	ck_assert_uint_eq(d.modes, MODE_COPY | MODE_MAP);
+	ck_assert_str_eq(decision_rule(&d), "log");
+}
+END_TEST
+
+START_TEST(names)
+{
+	add("log", "alice", "bob", "log", MODE_COPY);
+	add("number", "alice", "carol", "7", MODE_COPY);
+	add("all", "dave", "b*", "*", MODE_COPY);
+	ck_assert(policy_may_talk(&policy, "alice", "bob"));
+	ck_assert(!policy_may_talk(&policy, "bob", "alice"));
+	ck_assert(policy_may_name(&policy, "alice", "bob", "log"));
+	ck_assert(!policy_may_name(&policy, "alice", "bob", "spool"));
+	ck_assert(!policy_may_name(&policy, "alice", "carol", "log"));
+	ck_assert(policy_may_name(&policy, "dave", "bob", "log"));
+	ck_assert(!policy_may_name(&policy, "dave", "alice", "log"));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("broker-policy");
+	TCase *t = tcase_create("policy");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, default_is_no);
+	tcase_add_test(t, first_match_decides);
+	tcase_add_test(t, pattern_matches);
+	tcase_add_test(t, words);
+	tcase_add_test(t, services);
+	tcase_add_test(t, open_decision_joins_modes);
+	tcase_add_test(t, names);
+	suite_add_tcase(s, t);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
