@@ -29,15 +29,21 @@ xengnttab_handle *xengnttab_open(struct xentoollog_logger *logger, unsigned int 
 	return xgt;
 }
 
-/* Mappings made with the handle stay, as they do when a file is closed. */
+/*
+ * Mappings made with the handle stay, as they do when a file is closed; but not
+ * those that have lost their area (mremap.c).
+ */
 void sim_gnt_handle_free(xengnttab_handle *xgt)
 {
 	struct sim_process *process = xgt->h.process;
-	struct mapping *map;
+	struct mapping *map, *next;
 
-	list_for_each(map, &process->maps, link)
+	list_for_each_safe(map, next, &process->maps, link) {
 		if (map->handle == xgt)
 			map->handle = NULL;
+		if (!map->handle && !map->addr)
+			sim_mapping_free(map);
+	}
 	list_for_each(map, &process->shares, link)
 		if (map->handle == xgt)
 			map->handle = NULL;

@@ -153,7 +153,7 @@ struct mapping {
 	struct list link;
 	struct xengntdev_handle *handle; /* NULL: closed before the area */
 	struct domain *mapper;		 /* who holds the pins; NULL: given back */
-	uint8_t *addr;
+	uint8_t *addr;			 /* NULL: something else was mapped there */
 	unsigned int count;
 	bool writable;
 	bool private; /* replaced by a private copy */

@@ -402,6 +402,37 @@ START_TEST(mapping_outlives_its_handle)
 }
 END_TEST
 
+/* A program puts memory of its own in the place of a mapping: _i: on PV. */
+START_TEST(mapping_is_replaced)
+{
+	domid_t other = sim_domain_new("other", _i ? SIM_PV : SIM_PVH);
+	struct sim_process *mapper = sim_process_new(other, "mapper");
+	uint32_t refs[3];
+	uint8_t *shared, *p, *copy;
+	xengnttab_handle *h;
+
+	shared = xengntshr_share_pages(xgs, other, 3, refs, 0);
+	strcpy((char *)shared + 2 * SIM_PAGE_SIZE, "theirs");
+	sim_enter(mapper);
+	h = xengnttab_open(NULL, 0);
+	p = xengnttab_map_domain_grant_refs(h, 3, guest, refs, PROT_READ);
+	ck_assert_str_eq((char *)p + 2 * SIM_PAGE_SIZE, "theirs");
+	copy = mmap(NULL, 3 * SIM_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
+	strcpy((char *)copy + 2 * SIM_PAGE_SIZE, "mine");
+	ck_assert_ptr_eq(mremap(copy, 3 * SIM_PAGE_SIZE, 3 * SIM_PAGE_SIZE,
+				MREMAP_MAYMOVE | MREMAP_FIXED, p),
+			 p);
+	ck_assert_str_eq((char *)p + 2 * SIM_PAGE_SIZE, "mine");
+	ck_assert_uint_eq(sim_gref_maps(guest, refs[2]), _i ? 0 : 1);
+	xengnttab_close(h);
+	ck_assert_uint_eq(sim_gref_maps(guest, refs[2]), 0);
+	ck_assert_str_eq((char *)p + 2 * SIM_PAGE_SIZE, "mine");
+	munmap(p, 3 * SIM_PAGE_SIZE);
+	xengntshr_unshare(xgs, shared, 3);
+}
+END_TEST
+
 START_TEST(silo_denies_guest_to_guest)
 {
 	domid_t other = sim_domain_new("other", SIM_PVH);
@@ -449,6 +480,7 @@ static Suite *grant_suite(void)
 	tcase_add_test(t, unmap_notifies);
 	tcase_add_test(t, unshare_notifies);
 	tcase_add_test(t, mapping_outlives_its_handle);
+	tcase_add_loop_test(t, mapping_is_replaced, 0, 2);
 	tcase_add_test(t, silo_denies_guest_to_guest);
 	suite_add_tcase(s, t);
 	return s;
