@@ -177,8 +177,7 @@ bool vmsg_tx_take(struct vmsg *v)
 		return answered(v, s, &r);
 	if (vmsg_unlikely(r.addr | r.port))
 		return vmsg_break(v, "TX response with an address");
-	if (!s->cookie)
-		v->nr_quiet--;
+	v->nr_quiet -= s->quiet;
 	vmsg_send_end(v, s, status_of(s, r.status));
 	return true;
 }

@@ -112,9 +112,11 @@ struct vmsg_params {
 	/*
 	 * Pages granted to the broker. TX: 2..VMSGIF_POOL_PAGES_MAX, of which
 	 * the last is the engine's, for names; 1 MiB takes up to 258 more. RX:
-	 * 8..VMSGIF_POOL_PAGES_MAX; three quarters, and the ring, must take the
-	 * largest message and VMSGIF_RX_RESERVE more, else the ports say that
-	 * they take less: 1 MiB needs 347 pages and order 4.
+	 * 8..VMSGIF_POOL_PAGES_MAX. What the largest message and
+	 * VMSGIF_RX_RESERVE leave of them, at least 1/16 and at most half, can
+	 * be held by applications; beyond that messages are copied. Ports take
+	 * less than max_message if that, or the ring, is too small for it: 1 MiB
+	 * needs order 4, and 278 pages; with 520, half can be held.
 	 */
 	unsigned int nr_tx_pages;
 	void *const *tx_pages;
@@ -180,8 +182,8 @@ uint32_t vmsg_address(const struct vmsg *v);
 bool vmsg_poll(struct vmsg *v, unsigned int budget, uint64_t now);
 /*
  * Ask for an event when something comes that somebody waits for; true: there is
- * something already, poll again. Nobody waits for SENDs without a cookie, unless
- * a port does (-EAGAIN, vmsg_drained).
+ * something already, poll again. For the answers to quiet SENDs that is so only
+ * while a port waits (-EAGAIN, vmsg_drained).
  */
 bool vmsg_arm(struct vmsg *v);
 /*
@@ -247,7 +249,8 @@ struct vmsg_send {
 	uint32_t len;
 	enum vmsg_form form;
 	bool lazy;
-	uint64_t cookie; /* for send_done; 0: not wanted */
+	bool quiet;	 /* nobody waits for the answer: vmsg_arm() asks for no event for it */
+	uint64_t cookie; /* for send_done; 0: not wanted, which is quiet too */
 	const void *data;
 	/* ref is the page's index. Not changed, not kept. */
 	const struct vmsgif_segment *segs;

@@ -7,7 +7,7 @@
  * that the broker asked for is put off (v->due) until something urgent joins
  * it, the caller forces it, or the deadline comes. Receiving: nobody waits for
  * the answers to CREDIT, RELEASE and POOL_ACK, nor, unless a port does
- * (vmsg_wait), for those to SENDs without a cookie; rsp_event is set behind
+ * (vmsg_wait), for those to quiet SENDs; rsp_event is set behind
  * them. If somebody comes to wait later, it is set anew.
  */
 #include "frontend/core/poll.h"

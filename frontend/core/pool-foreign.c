@@ -40,7 +40,8 @@ static unsigned int slot_of(const struct vmsg *v, const struct vmsg_foreign_pool
 
 static bool matches(const struct vmsg_foreign_pool *pool, const struct vmsgif_rx_response *r)
 {
-	return pool->addr == r->addr && pool->id == r->u.map.id;
+	return pool->addr == r->addr && pool->id == r->u.map.id &&
+	       pool->state == VMSG_FOREIGN_MAPPED;
 }
 
 int vmsg_foreign_find(struct vmsg *v, struct vmsg_port *port, const struct vmsgif_rx_response *r)

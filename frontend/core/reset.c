@@ -51,7 +51,7 @@ static void post_device_pool(struct vmsg *v, unsigned int type, uint32_t directo
 
 /*
  * How many RX pages applications may hold, and how long a message may be. Half
- * of the pages may be held; less, down to a quarter, if the longest message
+ * of the pages may be held; less, down to a sixteenth, if the longest message
  * could not come in otherwise. So nobody who holds messages keeps another's
  * from coming in.
  */
@@ -64,7 +64,7 @@ static void share_rx_pages(struct vmsg *v)
 
 	v->rx_hold_max = nr / 2;
 	if (nr - v->rx_hold_max < need)
-		v->rx_hold_max = nr - nr / 4 < need ? nr / 4 : nr - need;
+		v->rx_hold_max = nr - nr / 16 < need ? nr / 16 : nr - need;
 	room = nr - v->rx_hold_max;
 	if (room > vmsg_slots(v))
 		room = vmsg_slots(v);

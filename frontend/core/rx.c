@@ -255,7 +255,7 @@ static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response
 	a.port = port;
 	a.msg = vmsg_msg_at(port, port->tail_off);
 	a.repeat = vmsg_flow_seen(v, port, r->addr, r->seq);
-	a.drop = a.repeat || port->state != VMSG_PORT_BOUND;
+	a.drop = a.repeat || port->state == VMSG_PORT_UNBINDING;
 	a.msg->addr = r->addr;
 	a.msg->src_port = r->src_port;
 	a.msg->seq = r->seq;

@@ -39,7 +39,7 @@ static int take_mapped(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_
 		return -EINVAL;
 	pool = &v->t.own[send->map_id];
 	if ((pool->state != VMSG_OWN_ON && pool->state != VMSG_OWN_AGAIN) || pool->owner != port ||
-	    pool->addr != send->addr || pool->port != send->port)
+	    pool->src_port != port->number || pool->addr != send->addr || pool->port != send->port)
 		return -EINVAL;
 	if (!send->len ||
 	    (uint64_t)send->map_offset + send->len > (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE)
@@ -124,6 +124,7 @@ int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *se
 	window->count++;
 	port->unanswered++;
 	s->again = false;
+	s->quiet = send->quiet || !send->cookie;
 	s->cookie = send->cookie;
 	s->port = port;
 	s->window = window;

@@ -70,6 +70,7 @@ struct vmsg_shadow {
 	uint8_t state; /* enum vmsg_shadow_state */
 	uint8_t cell;  /* of the name page, plus 1; 0: none */
 	bool again;    /* was posted before a reset */
+	bool quiet;    /* SEND: nobody waits for the answer */
 } __attribute__((aligned(VMSG_LINE)));
 
 _Static_assert(sizeof(struct vmsg_shadow) == 2 * VMSG_LINE, "two lines, the request is one");

@@ -100,7 +100,7 @@ void vmsg_tx_post(struct vmsg *v, struct vmsg_shadow *s)
 		v->nr_control++;
 	if (op_class[s->op] == CLASS_PROMPT)
 		v->nr_prompt++;
-	if (s->op == VMSGIF_OP_SEND && !s->cookie)
+	if (s->quiet)
 		v->nr_quiet++;
 	if (!(req->flags & VMSGIF_TXF_LAZY))
 		v->urgent = true;
@@ -112,7 +112,7 @@ void vmsg_tx_answered(struct vmsg *v, struct vmsg_shadow *s)
 		v->nr_control--;
 	if (op_class[s->op] == CLASS_PROMPT)
 		v->nr_prompt--;
-	if (s->op == VMSGIF_OP_SEND && !s->cookie)
+	if (s->quiet)
 		v->nr_quiet--;
 	s->state = VMSG_SHADOW_TAKEN;
 }

@@ -55,8 +55,7 @@ static inline void vmsg_tx_post_send(struct vmsg *v, struct vmsg_shadow *s)
 	}
 	vmsg_ring_put_tx(v, &s->req);
 	s->state = VMSG_SHADOW_POSTED;
-	if (!s->cookie)
-		v->nr_quiet++;
+	v->nr_quiet += s->quiet;
 	if (!(s->req.flags & VMSGIF_TXF_LAZY))
 		v->urgent = true;
 }

@@ -118,16 +118,16 @@ void cbed_deliver(struct cbed *bed, uint32_t port, uint64_t seq, const void *dat
 
 struct vmsg_port *cbed_bound_port(struct cbed *bed, uint32_t number, size_t size);
 int cbed_send(struct cbed *bed, struct vmsg_port *port, const void *data, uint32_t len,
-	     uint64_t cookie);
+	      uint64_t cookie);
 /* With TX pages, one segment each. */
 int cbed_send_pages(struct cbed *bed, struct vmsg_port *port, const void *data, uint32_t len,
-		   uint64_t cookie);
+		    uint64_t cookie);
 /* Receives a message, checks its bytes. NULL if there is none. */
 struct vmsg_msg *cbed_recv(struct cbed *bed, struct vmsg_port *port, struct vmsg_info *info);
 void cbed_expect_msg(struct cbed *bed, struct vmsg_port *port, uint64_t seq, const void *data,
-		    uint32_t len);
+		     uint32_t len);
 unsigned int cbed_gather(struct cbed *bed, struct vmsg_port *port, const struct vmsg_msg *msg,
-			void *out);
+			 void *out);
 void cbed_fill(void *data, size_t len, unsigned int seed);
 
 /* The next event; kind CBED_NONE if there is none. */

@@ -32,8 +32,8 @@ static void teardown(void)
 
 START_TEST(every_form)
 {
-	static const uint32_t lens[] = { 0,    1,    31,   32,	 33,   255,  256,
-					 257,  4095, 4096, 4097, 8191, 8192, 12000 };
+	static const uint32_t lens[] = { 0,   1,    31,	  32,	33,   255,  256,
+					 257, 4095, 4096, 4097, 8191, 8192, 12000 };
 	uint64_t seq = 0;
 
 	for (unsigned int round = 0; round < 20; round++) {
