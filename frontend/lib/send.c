@@ -75,6 +75,11 @@ int send_post(struct xenmsg_port *port, struct vmsg_send *send, unsigned int fla
 {
 	int r;
 
+	/*
+	 * That it arrived wakes nobody who did not ask: the answer is taken in
+	 * with what comes next. Failures wake us, for the broker sees to that.
+	 */
+	send->quiet = !(flags & XENMSG_CONFIRM);
 	send->lazy = flags & XENMSG_LAZY;
 	if (send->lazy)
 		user_lazy(port->x->user);

@@ -78,8 +78,7 @@ int connect_begin(struct user *user)
 	switch (state) {
 	case XenbusStateInitialising:
 	case XenbusStateInitWait:
-		user->phase = USER_START;
-		return 0;
+		return put_state(user, XenbusStateInitialising, USER_START);
 	case XenbusStateClosed:
 		user->phase = USER_CLOSED;
 		return 0;

@@ -182,6 +182,8 @@ bool events_sleep(struct user *user, uint64_t deadline)
 	int i, n;
 
 	n = wait_fds(user, events, deadline);
+	if (n < 0 && errno != EINTR)
+		connect_gone(user, "cannot wait for events");
 	user->now = clock_now_ns();
 	for (i = 0; i < n; i++) {
 		switch (events[i].data.u32) {

@@ -74,7 +74,10 @@ static int read_node(const struct store *store, xs_transaction_t t, enum store_n
 	if (!node_path(store, node, path))
 		return -ENOENT;
 	*text = xs_read(store->xs, t, path, len);
-	return *text ? 0 : -errno;
+	if (*text)
+		return 0;
+	/* From who may not read the parent, xenstored hides whether there is such a node. */
+	return errno == EACCES ? -ENOENT : -errno;
 }
 
 static int get(const struct store *store, xs_transaction_t t, enum store_node node, uint64_t *value)
