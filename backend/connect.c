@@ -34,7 +34,7 @@ void connect_undo(struct device *dev)
 	memset(c, 0, sizeof(*c));
 }
 
-static int map_ring(struct device *dev, const char *which, const uint32_t *refs, void **map)
+static int map_ring(struct device *dev, const char *which, uint32_t *refs, void **map)
 {
 	int r = grants_map(dev->b->grants, dev->domid, refs, dev->c.ring_pages, true, map);
 
@@ -44,7 +44,7 @@ static int map_ring(struct device *dev, const char *which, const uint32_t *refs,
 }
 
 /* Maps and binds. A negative errno: the device has failed, nothing is left. */
-static int attach(struct device *dev, const struct frontend_nodes *nodes)
+static int attach(struct device *dev, struct frontend_nodes *nodes)
 {
 	struct connection *c = &dev->c;
 	int r;

@@ -6,7 +6,6 @@
 #include "backend/grants.h"
 
 #include "backend/backend.h"
-#include "common/cleanup.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -71,19 +70,14 @@ bool grants_have_room(const struct grants *g, unsigned int pages)
 	return g->stats->mapped_pages <= g->budget && pages <= g->budget - g->stats->mapped_pages;
 }
 
-int grants_map(struct grants *g, uint16_t domid, const uint32_t *refs, unsigned int nr,
-	       bool writable, void **addr)
+int grants_map(struct grants *g, uint16_t domid, uint32_t *refs, unsigned int nr, bool writable,
+	       void **addr)
 {
-	/* The library takes the references by a pointer to non-const, and only reads them. */
-	_cleanup_(freep) uint32_t *copy = malloc(nr * sizeof(*copy));
 	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
 	void *mapped;
 
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, refs, nr * sizeof(*copy));
 	g->stats->hypercalls++;
-	mapped = xengnttab_map_domain_grant_refs(g->handle, nr, domid, copy, prot);
+	mapped = xengnttab_map_domain_grant_refs(g->handle, nr, domid, refs, prot);
 	if (!mapped)
 		return errno ? -errno : -EINVAL;
 	g->stats->mapped_pages += nr;

@@ -24,10 +24,11 @@ bool grants_have_room(const struct grants *g, unsigned int pages);
 
 /*
  * Maps @nr pages of @domid in a row, all or nothing. It does not ask for room:
- * rings are mapped in any case, and count. 0 or a negative errno.
+ * rings are mapped in any case, and count. 0 or a negative errno. (@refs is
+ * only read, but the library's parameter is not const.)
  */
-int grants_map(struct grants *g, uint16_t domid, const uint32_t *refs, unsigned int nr,
-	       bool writable, void **addr);
+int grants_map(struct grants *g, uint16_t domid, uint32_t *refs, unsigned int nr, bool writable,
+	       void **addr);
 /* Unmaps what one grants_map() mapped. */
 void grants_unmap(struct grants *g, void *addr, unsigned int nr);
 

@@ -47,40 +47,40 @@ static int read_directory(struct device *dev, const struct vmsgif_pool *req,
 	return 0;
 }
 
-int device_pool_add(struct device *dev, const struct vmsgif_pool *req)
+int device_pool_add(struct device *dev, const struct vmsgif_pool *pool)
 {
 	_cleanup_(freep) struct directory *directory = NULL;
-	struct pool *pool = pool_of(dev, req->type);
+	struct pool *own = pool_of(dev, pool->type);
 	uint32_t *refs;
 	int status, r;
 
-	if (!device_live(dev) || !pool)
+	if (!device_live(dev) || !own)
 		return VMSGIF_EINVAL;
-	if (pool->addr)
-		return refused(dev, VMSGIF_EADDRINUSE, "there is a pool already", req->nr_pages);
-	if (req->nr_pages > dev->b->limits.max_pool_pages)
-		return refused(dev, VMSGIF_ENOBUFS, "pool above max-pool-pages", req->nr_pages);
-	if (!grants_have_room(dev->b->grants, req->nr_pages))
-		return refused(dev, VMSGIF_ENOBUFS, "no room to map a pool", req->nr_pages);
+	if (own->addr)
+		return refused(dev, VMSGIF_EADDRINUSE, "there is a pool already", pool->nr_pages);
+	if (pool->nr_pages > dev->b->limits.max_pool_pages)
+		return refused(dev, VMSGIF_ENOBUFS, "pool above max-pool-pages", pool->nr_pages);
+	if (!grants_have_room(dev->b->grants, pool->nr_pages))
+		return refused(dev, VMSGIF_ENOBUFS, "no room to map a pool", pool->nr_pages);
 	directory = malloc(sizeof(*directory));
 	if (!directory)
 		return VMSGIF_ENOBUFS;
-	status = read_directory(dev, req, directory);
+	status = read_directory(dev, pool, directory);
 	if (status != 0)
 		return status;
-	refs = malloc(req->nr_pages * sizeof(*refs));
+	refs = malloc(pool->nr_pages * sizeof(*refs));
 	if (!refs)
 		return VMSGIF_ENOBUFS;
-	memcpy(refs, directory->refs, req->nr_pages * sizeof(*refs));
-	r = grants_map(dev->b->grants, dev->domid, refs, req->nr_pages, req->type == VMSGIF_POOL_RX,
-		       &pool->addr);
+	memcpy(refs, directory->refs, pool->nr_pages * sizeof(*refs));
+	r = grants_map(dev->b->grants, dev->domid, refs, pool->nr_pages,
+		       pool->type == VMSGIF_POOL_RX, &own->addr);
 	if (r < 0) {
 		free(refs);
 		return refused(dev, VMSGIF_EFAULT, "page of a pool cannot be mapped",
-			       req->nr_pages);
+			       pool->nr_pages);
 	}
-	pool->refs = refs;
-	pool->nr_pages = req->nr_pages;
+	own->refs = refs;
+	own->nr_pages = pool->nr_pages;
 	return 0;
 }
 

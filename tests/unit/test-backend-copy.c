@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Pools, and the transfer: every way to copy gives the same bytes, and a
- * message fails as a whole and alone.
+ * The transfer: every way to copy gives the same bytes, and a message fails as
+ * a whole and alone.
  */
 #include "tests/unit/backend-guest.h"
 
@@ -461,66 +461,10 @@ START_TEST(many_messages_one_call)
 }
 END_TEST
 
-static struct vmsgif_pool pool_of(uint16_t type, uint32_t nr, uint32_t ref)
-{
-	return (struct vmsgif_pool){ .type = type, .nr_pages = nr, .ref = ref };
-}
-
-START_TEST(pool_life)
-{
-	struct vmsgif_pool pool;
-	void *pages;
-	uint32_t ref = guest_pool(&bob.g, 2, false, &pages, NULL);
-
-	ck_assert_uint_eq(device_pool_pages(dev(&alice), VMSGIF_POOL_TX), POOL);
-	ck_assert_uint_eq(device_pool_pages(dev(&alice), VMSGIF_POOL_RX), 0);
-	ck_assert_uint_eq(device_pool_pages(dev(&alice), VMSGIF_POOL_MAP), 0);
-	pool = pool_of(VMSGIF_POOL_RX, 2, ref);
-	ck_assert_int_eq(device_pool_add(dev(&bob), &pool), VMSGIF_EADDRINUSE);
-	ck_assert_int_eq(device_pool_del(dev(&bob), VMSGIF_POOL_RX), 0);
-	ck_assert_uint_eq(device_pool_pages(dev(&bob), VMSGIF_POOL_RX), 0);
-	ck_assert_int_eq(device_pool_del(dev(&bob), VMSGIF_POOL_RX), VMSGIF_EINVAL);
-	ck_assert_int_eq(device_pool_del(dev(&bob), VMSGIF_POOL_MAP), VMSGIF_EINVAL);
-	ck_assert_int_eq(device_pool_add(dev(&bob), &pool), 0);
-	ck_assert_uint_eq(device_pool_pages(dev(&bob), VMSGIF_POOL_RX), 2);
-	pool.type = VMSGIF_POOL_MAP;
-	ck_assert_int_eq(device_pool_add(dev(&bob), &pool), VMSGIF_EINVAL);
-}
-END_TEST
-
-START_TEST(bad_pools)
-{
-	struct vmsgif_pool pool;
-	uint32_t ref, *directory;
-	void *pages;
-
-	ck_assert_int_eq(device_pool_del(dev(&bob), VMSGIF_POOL_RX), 0);
-	pool = pool_of(VMSGIF_POOL_RX, 4, 32000);
-	ck_assert_int_eq(device_pool_add(dev(&bob), &pool), VMSGIF_EFAULT);
-	ref = guest_pool(&bob.g, 4, false, &pages, NULL);
-	directory = sim_gref_page(bob.g.domid, ref);
-	pool.ref = ref;
-	directory[4] = directory[0];
-	ck_assert_int_eq(device_pool_add(dev(&bob), &pool), VMSGIF_EINVAL);
-	directory[4] = 0;
-	directory[3] = directory[0];
-	ck_assert_int_eq(device_pool_add(dev(&bob), &pool), VMSGIF_EINVAL);
-	ck_assert(bed_logged(&bed, "domain=2 rule=\"directory names a page twice\""));
-	directory[3] = 31999;
-	ck_assert_int_eq(device_pool_add(dev(&bob), &pool), VMSGIF_EFAULT);
-	/* Pages that cannot be written are no RX pool. */
-	pool.ref = guest_pool(&bob.g, 4, true, &pages, NULL);
-	ck_assert_int_eq(device_pool_add(dev(&bob), &pool), VMSGIF_EFAULT);
-	ck_assert_uint_eq(device_pool_pages(dev(&bob), VMSGIF_POOL_RX), 0);
-	pool.type = VMSGIF_POOL_TX;
-	ck_assert_int_eq(device_pool_add(dev(&bob), &pool), 0);
-}
-END_TEST
-
 /* A directory means nothing once it was read. */
 START_TEST(directory_changes_later)
 {
-	struct vmsgif_pool pool = pool_of(VMSGIF_POOL_RX, 2, 0);
+	struct vmsgif_pool pool = { .type = VMSGIF_POOL_RX, .nr_pages = 2 };
 	uint8_t *pages;
 	void *at;
 
@@ -539,22 +483,6 @@ START_TEST(directory_changes_later)
 		ck_assert_int_eq(copy_batch_status(batch, 0), 0);
 		ck_assert_mem_eq(pages, message.bytes, 8192);
 	}
-}
-END_TEST
-
-START_TEST(pool_limits)
-{
-	struct vmsgif_pool pool;
-	struct backend_stats stats;
-	void *pages;
-
-	ck_assert_int_eq(device_pool_del(dev(&bob), VMSGIF_POOL_RX), 0);
-	pool = pool_of(VMSGIF_POOL_RX, POOL + 1, 0);
-	pool.ref = guest_pool(&bob.g, POOL + 1, false, &pages, NULL);
-	ck_assert_int_eq(device_pool_add(dev(&bob), &pool), VMSGIF_ENOBUFS);
-	ck_assert(bed_logged(&bed, "rule=\"pool above max-pool-pages\""));
-	backend_stats_get(bed.b, &stats);
-	ck_assert_uint_eq(stats.mapped_pages, 2 * 2 * 8 + POOL);
 }
 END_TEST
 
@@ -582,10 +510,7 @@ static Suite *copy_suite(void)
 	tcase_add_test(t, call_fails_again);
 	tcase_add_test(t, batches_fill_up);
 	tcase_add_test(t, many_messages_one_call);
-	tcase_add_test(t, pool_life);
-	tcase_add_test(t, bad_pools);
 	tcase_add_test(t, directory_changes_later);
-	tcase_add_test(t, pool_limits);
 	suite_add_tcase(s, t);
 	return s;
 }

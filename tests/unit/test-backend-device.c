@@ -79,7 +79,7 @@ static void expect_closed(const char *reason)
 
 static void expect_refused(uint16_t id, int status)
 {
-	struct vmsgif_tx_response rsp;
+	struct vmsgif_tx_response rsp = { 0 };
 
 	ck_assert_int_eq(next(), 0);
 	ck_assert(device_is_up(dev));
@@ -93,7 +93,7 @@ static void expect_refused(uint16_t id, int status)
 START_TEST(request_and_answer)
 {
 	struct vmsgif_tx_request slot = send_to(5);
-	struct vmsgif_tx_response rsp, expected = {
+	struct vmsgif_tx_response rsp = { 0 }, expected = {
 		.op = VMSGIF_OP_SEND, .id = 5, .status = VMSGIF_EACCES, .addr = 1, .port = 2
 	};
 
@@ -346,7 +346,7 @@ START_TEST(refused_ones_are_skipped)
 	ck_assert_uint_eq(req.id, 11);
 	device_publish_tx(dev, false);
 	for (uint16_t i = 0; i <= 10; i++) {
-		struct vmsgif_tx_response rsp;
+		struct vmsgif_tx_response rsp = { 0 };
 
 		ck_assert(guest_tx_rsp(&alice, &rsp));
 		ck_assert_uint_eq(rsp.id, i);
@@ -458,208 +458,6 @@ START_TEST(broker_fails_it)
 }
 END_TEST
 
-START_TEST(pages_are_taken_in_order)
-{
-	struct vmsgif_rx_response rsp = { .type = VMSGIF_RX_MESSAGE, .used = 5 };
-	struct vmsgif_rx_response got;
-
-	for (uint16_t round = 0; round < 3; round++) {
-		for (uint16_t i = 0; i < 256; i++)
-			guest_rx(&alice, (uint16_t)(255 - i), 1000u + i, i % 2);
-		ck_assert_uint_eq(device_rx_posted(dev, 3), 3);
-		ck_assert_uint_eq(device_rx_posted(dev, 1000), 256);
-		for (uint16_t i = 0; i < 256; i++) {
-			struct rx_page page = device_rx_take(dev);
-
-			ck_assert_uint_eq(page.id, 255 - i);
-			ck_assert_uint_eq(page.ref, 1000u + i);
-			ck_assert_uint_eq(page.pooled, i % 2);
-			rsp.id = page.id;
-			device_rx_respond(dev, &rsp);
-		}
-		ck_assert_uint_eq(device_rx_posted(dev, 1), 0);
-		ck_assert_uint_eq(device_rx_take(dev).ref, 0);
-		ck_assert(!guest_rx_rsp(&alice, &got));
-		device_publish_rx(dev, false);
-		for (uint16_t i = 0; i < 256; i++) {
-			ck_assert(guest_rx_rsp(&alice, &got));
-			rsp.id = (uint16_t)(255 - i);
-			ck_assert_mem_eq(&got, &rsp, sizeof(rsp));
-		}
-	}
-}
-END_TEST
-
-/* Answers that answer nothing are the broker's fault, and do no harm. */
-START_TEST(answers_to_nothing)
-{
-	struct vmsgif_rx_response rsp = { .id = UINT16_MAX };
-
-	device_complete(dev, 1, VMSGIF_OP_SEND, 0, 0, 0);
-	device_complete(dev, UINT16_MAX, VMSGIF_OP_SEND, 0, 0, 0);
-	device_rx_respond(dev, &rsp);
-	ck_assert(bed_logged(&bed, "bug: answer to no request, id 1"));
-	ck_assert(bed_logged(&bed, "bug: answer to no page, id 65535"));
-	device_publish_tx(dev, false);
-	ck_assert_uint_eq(alice.tx->rsp_prod, 0);
-}
-END_TEST
-
-START_TEST(kicks_and_arming)
-{
-	unsigned int kicks = bed.kicks;
-
-	/* The port is masked until the broker has nothing more to do. */
-	guest_tx(&alice, &ready);
-	guest_kick(&alice);
-	guest_kick(&alice);
-	guest_kick(&alice);
-	ck_assert_uint_eq(bed.kicks, ++kicks);
-	ck_assert(device_arm(dev));
-	ck_assert_int_eq(next(), 1);
-	ck_assert(!device_arm(dev));
-	/* The event that was held back. */
-	bed_run(&bed);
-	ck_assert_uint_eq(bed.kicks, kicks + 1);
-	ck_assert(!device_arm(dev));
-	ck_assert_uint_eq(alice.tx->req_event, 2);
-	guest_kick(&alice);
-	ck_assert_uint_eq(bed.kicks, kicks + 2);
-}
-END_TEST
-
-START_TEST(short_of_pages_asks_for_an_event)
-{
-	ck_assert_uint_eq(device_rx_posted(dev, 2), 0);
-	ck_assert_uint_eq(alice.rx->req_event, 1);
-	guest_rx(&alice, 0, 1, false);
-	ck_assert_uint_eq(device_rx_posted(dev, 2), 1);
-	ck_assert_uint_eq(alice.rx->req_event, 2);
-	guest_rx(&alice, 1, 1, false);
-	guest_rx(&alice, 2, 1, false);
-	ck_assert_uint_eq(device_rx_posted(dev, 2), 2);
-	ck_assert_uint_eq(alice.rx->req_event, 2);
-}
-END_TEST
-
-static void only_arm(struct bed *b, struct device *d)
-{
-	(void)device_arm(d);
-}
-
-START_TEST(event_storm)
-{
-	struct backend_stats before, after;
-	unsigned int kicks;
-
-	bed.on_kick = only_arm;
-	(void)device_arm(dev);
-	bed_run(&bed);
-	/* Events with work behind them are never late. */
-	kicks = bed.kicks;
-	for (unsigned int i = 0; i < 1000; i++) {
-		struct vmsgif_tx_request slot = ready;
-
-		slot.id = (uint16_t)(i % 256);
-		guest_tx(&alice, &slot);
-		guest_kick(&alice);
-		ck_assert_uint_eq(bed.kicks, kicks + i + 1);
-		while (next() == 1)
-			device_complete(dev, req.id, req.op, 0, 0, 0);
-		device_publish_tx(dev, false);
-		(void)device_arm(dev);
-	}
-	/* Without, they are, once the budget is used up. */
-	backend_stats_get(bed.b, &before);
-	for (unsigned int i = 0; i < 5000; i++)
-		guest_kick(&alice);
-	backend_stats_get(bed.b, &after);
-	ck_assert_uint_le(after.events - before.events, 300);
-	bed_wait(&bed, 20 * SIM_NSEC_PER_MSEC);
-	/* The other one does not notice. */
-	kicks = bed.kicks;
-	(void)device_arm(guest_dev(&bob));
-	guest_kick(&bob);
-	ck_assert_uint_gt(bed.kicks, kicks);
-	/* And when the storm is over, all is as before. */
-	bed_wait(&bed, SIM_NSEC_PER_SEC);
-	kicks = bed.kicks;
-	guest_kick(&alice);
-	ck_assert_uint_eq(bed.kicks, kicks + 1);
-}
-END_TEST
-
-static void answer_one(uint16_t id, bool lazy)
-{
-	struct vmsgif_tx_request slot = ready;
-
-	slot.id = id;
-	guest_tx(&alice, &slot);
-	ck_assert_int_eq(next(), 1);
-	device_complete(dev, id, req.op, 0, 0, 0);
-	device_publish_tx(dev, lazy);
-}
-
-START_TEST(notifications)
-{
-	struct vmsgif_rx_response rsp = { .type = VMSGIF_RX_BAD_PAGE };
-	struct vmsgif_tx_response got;
-
-	ck_assert(!device_notify(dev, true));
-	ck_assert_uint_eq(guest_events(&alice), 0);
-	/* Urgent. */
-	answer_one(0, false);
-	ck_assert(!device_notify(dev, false));
-	ck_assert_uint_eq(guest_events(&alice), 1);
-	ck_assert(!device_notify(dev, true));
-	ck_assert_uint_eq(guest_events(&alice), 0);
-	/* Not asked for. */
-	answer_one(1, false);
-	ck_assert(!device_notify(dev, true));
-	ck_assert_uint_eq(guest_events(&alice), 0);
-	while (guest_tx_rsp(&alice, &got))
-		;
-	/* Lazy: stays due until forced. */
-	answer_one(2, true);
-	ck_assert(device_notify(dev, false));
-	ck_assert(device_notify(dev, false));
-	ck_assert_uint_eq(guest_events(&alice), 0);
-	ck_assert(!device_notify(dev, true));
-	ck_assert_uint_eq(guest_events(&alice), 1);
-	while (guest_tx_rsp(&alice, &got))
-		;
-	/* Lazy, and an urgent one on the other ring takes it along: one event. */
-	answer_one(3, true);
-	guest_rx(&alice, 0, 1, false);
-	ck_assert_uint_eq(device_rx_posted(dev, 1), 1);
-	rsp.id = device_rx_take(dev).id;
-	device_rx_respond(dev, &rsp);
-	device_publish_rx(dev, false);
-	ck_assert(!device_notify(dev, false));
-	ck_assert_uint_eq(guest_events(&alice), 1);
-	ck_assert(!device_notify(dev, true));
-	ck_assert_uint_eq(guest_events(&alice), 0);
-}
-END_TEST
-
-START_TEST(statistics)
-{
-	struct backend_stats stats;
-
-	answer_one(0, false);
-	(void)device_notify(dev, false);
-	backend_stats_get(bed.b, &stats);
-	ck_assert_uint_eq(stats.devices, 2);
-	ck_assert_uint_eq(stats.mapped_pages, 2 * 2 * 8);
-	ck_assert_uint_eq(stats.notifications, 1);
-	ck_assert_uint_ge(stats.events, 2);
-	ck_assert_uint_ge(stats.hypercalls, 4);
-	device_set_priv(dev, &stats);
-	ck_assert_ptr_eq(device_priv(dev), &stats);
-	ck_assert_ptr_null(device_priv(guest_dev(&bob)));
-}
-END_TEST
-
 static Suite *device_suite(void)
 {
 	Suite *s = suite_create("backend-device");
@@ -683,13 +481,6 @@ static Suite *device_suite(void)
 	tcase_add_test(t, rx_bad_slot);
 	tcase_add_test(t, rx_id_in_use);
 	tcase_add_test(t, broker_fails_it);
-	tcase_add_test(t, pages_are_taken_in_order);
-	tcase_add_test(t, answers_to_nothing);
-	tcase_add_test(t, kicks_and_arming);
-	tcase_add_test(t, short_of_pages_asks_for_an_event);
-	tcase_add_test(t, event_storm);
-	tcase_add_test(t, notifications);
-	tcase_add_test(t, statistics);
 	suite_add_tcase(s, t);
 	return s;
 }

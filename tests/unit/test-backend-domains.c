@@ -386,93 +386,6 @@ START_TEST(start_fails)
 }
 END_TEST
 
-/* ----------------------------------------------------------------- budget */
-
-static struct vmsgif_pool pool_of(struct guest *g, uint16_t type, uint32_t nr)
-{
-	void *pages;
-
-	return (struct vmsgif_pool){
-		.type = type,
-		.nr_pages = nr,
-		.ref = guest_pool(g, nr, false, &pages, NULL),
-	};
-}
-
-static void restart_with(unsigned int budget, unsigned int max_pool)
-{
-	bed_stop(&bed, false);
-	bed.limits.map_budget = budget;
-	bed.limits.max_pool_pages = max_pool;
-	bed_start(&bed);
-}
-
-START_TEST(map_budget)
-{
-	struct vmsgif_pool tx, rx;
-	struct backend_stats stats;
-	struct guest bob;
-
-	restart_with(100, 256);
-	guest_up(&alice, &bed, "alice");
-	guest_up(&bob, &bed, "bob");
-	/* Rings: 32 pages. */
-	tx = pool_of(&alice, VMSGIF_POOL_TX, 60);
-	rx = pool_of(&bob, VMSGIF_POOL_RX, 9);
-	ck_assert_int_eq(device_pool_add(guest_dev(&alice), &tx), 0);
-	ck_assert_int_eq(device_pool_add(guest_dev(&bob), &rx), VMSGIF_ENOBUFS);
-	ck_assert(bed_logged(&bed, "domain=2 rule=\"no room to map a pool\""));
-	rx.nr_pages = 8;
-	((uint32_t *)sim_gref_page(bob.domid, rx.ref))[8] = 0;
-	ck_assert_int_eq(device_pool_add(guest_dev(&bob), &rx), 0);
-	backend_stats_get(bed.b, &stats);
-	ck_assert_uint_eq(stats.mapped_pages, 100);
-	/* Rings are mapped in any case; pools are not, beyond the budget. */
-	guest_state(&bob, 1);
-	ck_assert_int_eq(device_pool_del(guest_dev(&alice), VMSGIF_POOL_TX), 0);
-	tx = pool_of(&alice, VMSGIF_POOL_TX, 84);
-	ck_assert_int_eq(device_pool_add(guest_dev(&alice), &tx), 0);
-	guest_reset_rings(&bob);
-	guest_connect(&bob);
-	backend_stats_get(bed.b, &stats);
-	ck_assert_uint_eq(stats.mapped_pages, 116);
-	rx = pool_of(&bob, VMSGIF_POOL_RX, 1);
-	ck_assert_int_eq(device_pool_add(guest_dev(&bob), &rx), VMSGIF_ENOBUFS);
-	guest_fini(&alice);
-	guest_fini(&bob);
-	backend_stats_get(bed.b, &stats);
-	ck_assert_uint_eq(stats.mapped_pages, 0);
-}
-END_TEST
-
-START_TEST(no_pools)
-{
-	struct vmsgif_pool tx;
-
-	restart_with(4096, 0);
-	guest_up(&alice, &bed, "alice");
-	ck_assert_str_eq(guest_backend(&alice, "max-pool-pages"), "0");
-	tx = pool_of(&alice, VMSGIF_POOL_TX, 1);
-	ck_assert_int_eq(device_pool_add(guest_dev(&alice), &tx), VMSGIF_ENOBUFS);
-	guest_fini(&alice);
-}
-END_TEST
-
-START_TEST(maptrack_is_full)
-{
-	struct vmsgif_pool tx;
-
-	guest_up(&alice, &bed, "alice");
-	sim_config()->maptrack_handles = sim_mapped_pages(alice.domid);
-	tx = pool_of(&alice, VMSGIF_POOL_TX, 1);
-	ck_assert_int_eq(device_pool_add(guest_dev(&alice), &tx), VMSGIF_EFAULT);
-	ck_assert(device_is_up(guest_dev(&alice)));
-	sim_fail_nth(bed.process, SIM_CALL_MAP, 1, ENOMEM);
-	ck_assert_int_eq(device_pool_add(guest_dev(&alice), &tx), VMSGIF_EFAULT);
-	guest_fini(&alice);
-}
-END_TEST
-
 static Suite *domains_suite(void)
 {
 	Suite *s = suite_create("backend-domains");
@@ -498,9 +411,6 @@ static Suite *domains_suite(void)
 	tcase_add_loop_test(t, xenstored_is_lost, 0, 5);
 	tcase_add_test(t, watches_are_lost);
 	tcase_add_loop_test(t, start_fails, 0, 5);
-	tcase_add_test(t, map_budget);
-	tcase_add_test(t, no_pools);
-	tcase_add_test(t, maptrack_is_full);
 	suite_add_tcase(s, t);
 	return s;
 }

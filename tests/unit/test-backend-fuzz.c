@@ -7,7 +7,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "tests/fuzz/fuzz-request.c"
+#include "tests/fuzz/fuzz-request.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define INPUTS 50000
 #define LARGE  4200

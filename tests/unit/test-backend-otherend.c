@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The state machine with one frontend: connecting, closing, violations, and
- * limits on who changes its state all the time.
+ * The state machine with one frontend: connecting, closing, violations.
  */
 #include "tests/unit/backend-guest.h"
 
@@ -395,90 +394,6 @@ START_TEST(fails_in_callbacks)
 }
 END_TEST
 
-/* New addresses: 16 at once, then one a second. */
-START_TEST(reconnects_are_limited)
-{
-	unsigned int connected = 0;
-
-	for (unsigned int i = 0; i < 40; i++) {
-		guest_reset_rings(&alice);
-		guest_put_nodes(&alice);
-		guest_state(&alice, 3);
-		connected += guest_backend_state(&alice) == 4;
-		guest_state(&alice, 1);
-	}
-	ck_assert_uint_eq(connected, 16);
-	ck_assert_int_eq(guest_backend_state(&alice), 2);
-	guest_put_nodes(&alice);
-	guest_state(&alice, 3);
-	ck_assert_int_eq(guest_backend_state(&alice), 2);
-	bed_wait(&bed, 2 * SIM_NSEC_PER_SEC);
-	ck_assert_int_eq(guest_backend_state(&alice), 4);
-	guest_state(&alice, 1);
-	bed_wait(&bed, 3 * SIM_NSEC_PER_SEC);
-	guest_connect(&alice);
-}
-END_TEST
-
-START_TEST(looks_are_limited)
-{
-	uint64_t before = sim_counts(bed.process)->calls[SIM_CALL_XS_READ];
-	uint64_t after;
-
-	for (unsigned int i = 0; i < 1000; i++)
-		guest_state(&alice, 1 + (int)(i % 6));
-	after = sim_counts(bed.process)->calls[SIM_CALL_XS_READ];
-	ck_assert_uint_le(after - before, 600);
-	/* It is looked at in the end. */
-	guest_state(&alice, 6);
-	bed_wait(&bed, 2 * SIM_NSEC_PER_SEC);
-	guest_state(&alice, 1);
-	bed_wait(&bed, 2 * SIM_NSEC_PER_SEC);
-	ck_assert_int_eq(guest_backend_state(&alice), 2);
-}
-END_TEST
-
-START_TEST(watch_flood)
-{
-	struct guest bob;
-	uint64_t before, after;
-
-	guest_up(&bob, &bed, "bob");
-	before = sim_counts(bed.process)->calls[SIM_CALL_XS_READ];
-	/* A burst is read once, however long it is. */
-	for (unsigned int i = 0; i < 50000; i++)
-		guest_put(&alice, "state", "1");
-	bed_run(&bed);
-	after = sim_counts(bed.process)->calls[SIM_CALL_XS_READ];
-	ck_assert_uint_le(after - before, 100);
-	ck_assert(bed_logged(&bed, "domain=1 rule=\"watch-events\""));
-	/* It is not heard for a while; the other one is. */
-	guest_put(&alice, "state", "5");
-	guest_state(&bob, 5);
-	ck_assert_int_eq(guest_backend_state(&bob), 5);
-	ck_assert_int_eq(guest_backend_state(&alice), 2);
-	bed_wait(&bed, 1100 * SIM_NSEC_PER_MSEC);
-	ck_assert_int_eq(guest_backend_state(&alice), 5);
-	guest_state(&alice, 6);
-	ck_assert_int_eq(guest_backend_state(&alice), 6);
-	guest_fini(&bob);
-}
-END_TEST
-
-START_TEST(spurious_watches)
-{
-	guest_connect(&alice);
-	(void)bed_calls(&bed);
-	for (unsigned int i = 0; i < 20; i++) {
-		sim_xs_spurious();
-		bed_run(&bed);
-	}
-	ck_assert_str_eq(bed_calls(&bed), "");
-	ck_assert(device_is_up(guest_dev(&alice)));
-	ck_assert_int_eq(guest_backend_state(&alice), 4);
-}
-END_TEST
-
 static Suite *otherend_suite(void)
 {
 	Suite *s = suite_create("backend-otherend");
@@ -506,10 +421,6 @@ static Suite *otherend_suite(void)
 	tcase_add_test(t, bad_event_channel);
 	tcase_add_loop_test(t, broker_fails_it_in_any_phase, 0, 2);
 	tcase_add_loop_test(t, fails_in_callbacks, 0, 2);
-	tcase_add_test(t, reconnects_are_limited);
-	tcase_add_test(t, looks_are_limited);
-	tcase_add_test(t, watch_flood);
-	tcase_add_test(t, spurious_watches);
 	suite_add_tcase(s, t);
 	return s;
 }

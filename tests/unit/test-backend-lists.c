@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What requests refer to, checked: lists of segments, names, directories of
+ * pools; and posted pages.
+ */
+#include "backend/guest/request.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define SLOTS 64
+
+static struct reject why;
+
+START_TEST(lists)
+{
+	static struct vmsgif_segment segs[VMSGIF_INDIRECT_MAX];
+	unsigned int nr = VMSGIF_INDIRECT_MAX;
+
+	for (unsigned int i = 0; i < nr; i++)
+		segs[i] = (struct vmsgif_segment){ i, 0, 4096 };
+	segs[0] = (struct vmsgif_segment){ 0, 1, 4095 };
+	segs[nr - 1].len = 1;
+	ck_assert_int_eq(request_check_segments(segs, nr, VMSGIF_MESSAGE_MAX, true, &why),
+			 VERDICT_OK);
+	ck_assert_int_eq(request_check_segments(segs, nr + 1, VMSGIF_MESSAGE_MAX, true, &why),
+			 VERDICT_REFUSE);
+	ck_assert_int_eq(request_check_segments(segs, 0, 0, true, &why), VERDICT_REFUSE);
+	segs[200].ref = VMSGIF_POOL_PAGES_MAX;
+	ck_assert_int_eq(request_check_segments(segs, nr, VMSGIF_MESSAGE_MAX, false, &why),
+			 VERDICT_OK);
+	ck_assert_int_eq(request_check_segments(segs, nr, VMSGIF_MESSAGE_MAX, true, &why),
+			 VERDICT_REFUSE);
+	ck_assert_int_eq(why.status, VMSGIF_EFAULT);
+	segs[nr - 1].len = 0;
+	ck_assert_int_eq(request_check_segments(segs, nr, VMSGIF_MESSAGE_MAX, false, &why),
+			 VERDICT_REFUSE);
+}
+END_TEST
+
+static enum verdict name(const char *text, bool service)
+{
+	return request_check_name(text, (uint32_t)strlen(text), service, &why);
+}
+
+START_TEST(names)
+{
+	char text[VMSGIF_NAME_MAX + 2];
+
+	ck_assert_int_eq(name("AZaz09._-", false), VERDICT_OK);
+	ck_assert_int_eq(name("echo@bob", true), VERDICT_OK);
+	ck_assert_int_eq(name("echo@bob", false), VERDICT_REFUSE);
+	ck_assert_int_eq(name("bob", true), VERDICT_OK);
+	ck_assert_int_eq(name("a@b@c", true), VERDICT_REFUSE);
+	ck_assert_int_eq(name("@b", true), VERDICT_REFUSE);
+	ck_assert_int_eq(name("a@", true), VERDICT_REFUSE);
+	ck_assert_int_eq(name("@", true), VERDICT_REFUSE);
+	ck_assert_int_eq(name("", true), VERDICT_REFUSE);
+	for (int c = 0; c < 256; c++) {
+		bool good_one = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+				(c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+
+		text[0] = (char)c;
+		ck_assert_int_eq(request_check_name(text, 1, false, &why),
+				 good_one ? VERDICT_OK : VERDICT_REFUSE);
+	}
+	memset(text, 'x', sizeof(text));
+	ck_assert_int_eq(request_check_name(text, VMSGIF_NAME_MAX, false, &why), VERDICT_OK);
+	ck_assert_int_eq(request_check_name(text, VMSGIF_NAME_MAX + 1, false, &why),
+			 VERDICT_REFUSE);
+	ck_assert_int_eq(why.status, VMSGIF_EINVAL);
+}
+END_TEST
+
+START_TEST(posted_pages)
+{
+	struct vmsgif_rx_request rx = { .id = SLOTS - 1, .flags = VMSGIF_RXF_POOL, .ref = 77 };
+	struct rx_page page;
+
+	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_OK);
+	ck_assert_uint_eq(page.id, SLOTS - 1);
+	ck_assert(page.pooled);
+	ck_assert_uint_eq(page.ref, 77);
+	rx.flags = 0;
+	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_OK);
+	ck_assert(!page.pooled);
+	rx.id = SLOTS;
+	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_HOSTILE);
+	rx.id = 0;
+	rx.flags = VMSGIF_RXF_MORE;
+	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_HOSTILE);
+	rx.flags = 0;
+	rx.reserved0 = 1;
+	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_HOSTILE);
+	rx.reserved0 = 0;
+	for (unsigned int i = 0; i < sizeof(rx.reserved); i++) {
+		rx.reserved[i] = 0x80;
+		ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_HOSTILE);
+		rx.reserved[i] = 0;
+	}
+}
+END_TEST
+
+static uint32_t refs[VMSGIF_POOL_PAGES_MAX], scratch[VMSGIF_POOL_PAGES_MAX];
+
+static enum verdict directory(unsigned int nr)
+{
+	return directory_check(refs, nr, scratch, &why);
+}
+
+START_TEST(directories)
+{
+	unsigned int nr = (unsigned int)_i;
+
+	memset(refs, 0, sizeof(refs));
+	/* Neither ascending nor descending. */
+	for (unsigned int i = 0; i < nr; i++)
+		refs[i] = (i * 2654435761u) | 1;
+	ck_assert_int_eq(directory(nr), VERDICT_OK);
+	for (unsigned int i = 1; i < nr; i++)
+		ck_assert_uint_lt(scratch[i - 1], scratch[i]);
+	if (nr < VMSGIF_POOL_PAGES_MAX) {
+		refs[nr] = 1;
+		ck_assert_int_eq(directory(nr), VERDICT_REFUSE);
+		refs[nr] = 0;
+	}
+	if (nr > 1) {
+		refs[nr - 1] = refs[nr / 2 - 1];
+		ck_assert_int_eq(directory(nr), VERDICT_REFUSE);
+		ck_assert_int_eq(why.status, VMSGIF_EINVAL);
+	}
+}
+END_TEST
+
+START_TEST(directory_bounds)
+{
+	memset(refs, 0, sizeof(refs));
+	ck_assert_int_eq(directory(0), VERDICT_REFUSE);
+	ck_assert_int_eq(directory(VMSGIF_POOL_PAGES_MAX + 1), VERDICT_REFUSE);
+	/* The last one of the page counts too. */
+	refs[VMSGIF_POOL_PAGES_MAX - 1] = 1;
+	ck_assert_int_eq(directory(1), VERDICT_REFUSE);
+}
+END_TEST
+
+static Suite *lists_suite(void)
+{
+	Suite *s = suite_create("backend-lists");
+	TCase *t = tcase_create("lists");
+
+	tcase_add_test(t, lists);
+	tcase_add_test(t, names);
+	tcase_add_test(t, posted_pages);
+	tcase_add_loop_test(t, directories, 1, 20);
+	tcase_add_loop_test(t, directories, 1020, 1025);
+	tcase_add_test(t, directory_bounds);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(lists_suite());
+	int failed;
+
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
