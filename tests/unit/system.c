@@ -261,7 +261,10 @@ void vm_reap(struct vm *vm)
 
 void vm_destroy(struct vm *vm)
 {
-	sim_domain_destroy(vm->domid);
+	enum sim_domain_state state = sim_domain_state(vm->domid);
+
+	if (state == SIM_DOMAIN_RUNNING || state == SIM_DOMAIN_SHUTDOWN)
+		sim_domain_destroy(vm->domid);
 	vm->destroyed = true;
 	if (vm->process)
 		frontend_end(vm);

@@ -105,7 +105,7 @@ void vm_kill(struct vm *vm);
 void vm_reap(struct vm *vm);
 /* The frontend was ended by sim_kill_at() or with its domain. */
 bool vm_ended(const struct vm *vm);
-/* `xl destroy` of the domain. */
+/* `xl destroy` of the domain, if nobody did it yet. */
 void vm_destroy(struct vm *vm);
 /* Make the frontend's process the current one, for calls that open or wait. */
 void vm_enter(struct vm *vm);
