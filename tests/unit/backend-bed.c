@@ -101,8 +101,13 @@ static void enter(struct bed *bed)
 
 void bed_init(struct bed *bed)
 {
+	bed_init_seed(bed, 1);
+}
+
+void bed_init_seed(struct bed *bed, uint64_t seed)
+{
 	memset(bed, 0, sizeof(*bed));
-	sim_init(1);
+	sim_init(seed);
 	sim_base_path("/local/domain/0/backend");
 	sim_base_path("/local/domain/0/xenmsg");
 	log_init(&bed->log, sink, bed, LOG_DEBUG);

@@ -31,6 +31,7 @@ struct bed {
 
 /* The world, a process, limits; no backend yet. */
 void bed_init(struct bed *bed);
+void bed_init_seed(struct bed *bed, uint64_t seed);
 /* The backend starts, and everything there is to do is done. */
 void bed_start(struct bed *bed);
 /* The backend alone: backend_new()'s result. */
