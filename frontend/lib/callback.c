@@ -50,6 +50,7 @@ static void readable(struct vmsg *v, struct vmsg_port *port)
 {
 	struct xenmsg *x = user_priv(v);
 
+	x->progress++;
 	if (vmsg_port_priv(port) != x->receiving)
 		lib_note(x);
 }
@@ -99,6 +100,7 @@ static void resolved(struct vmsg *v, uint32_t addr, const char *name, unsigned i
 	struct xenmsg *x = user_priv(v);
 	struct call *call;
 
+	x->progress++;
 	list_for_each_entry(call, &x->calls, link) {
 		if (!call->name || call->addr != addr)
 			continue;

@@ -13,6 +13,7 @@ struct xenmsg_event *event_new(struct xenmsg *x, enum xenmsg_event_type type)
 {
 	struct xenmsg_event *event;
 
+	x->progress++;
 	lib_note(x);
 	if (x->nr_events == LIB_EVENTS || x->events_lost) {
 		x->events_lost++;

@@ -22,6 +22,7 @@
 #define XENMSG_LIB_H
 
 #include "common/list.h"
+#include "common/macros.h"
 #include "frontend/user/user.h"
 #include "xenmsg.h"
 
@@ -73,8 +74,7 @@ struct xenmsg {
 	unsigned int event_head, nr_events;
 	uint64_t events_lost;
 
-	uint64_t progress;	       /* counts callbacks that may let a sender go on */
-	bool took_in;		       /* the function at work has taken something in */
+	uint64_t progress;	       /* counts callbacks: somebody who waits may go on */
 	struct xenmsg_port *receiving; /* whose messages are asked for right now */
 	bool polled;		       /* the application has our file descriptor */
 	bool unreported;	       /* something came that the application was not told of */
@@ -136,7 +136,10 @@ struct xenmsg_pool {
 /* xenmsg.c */
 /* Sleep until something happens. 0; -ETIMEDOUT at @deadline; -EHOSTDOWN: gone. */
 int lib_wait(struct xenmsg *x, uint64_t deadline);
-/* Before returning to the application, after taking things in. */
+/*
+ * Before returning to the application, after publishing (which may take things
+ * in) or taking things in: its descriptor has to wake it for what is left.
+ */
 void lib_leave(struct xenmsg *x);
 /* Something came up that only xenmsg_dispatch() and xenmsg_wait() report. */
 static inline void lib_note(struct xenmsg *x)

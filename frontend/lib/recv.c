@@ -174,4 +174,5 @@ void xenmsg_release(struct xenmsg_msg *msg)
 	port->free_msgs = msg;
 	/* A sender may be waiting for the room. */
 	user_publish(port->x->user, false);
+	lib_leave(port->x);
 }

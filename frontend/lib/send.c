@@ -61,7 +61,6 @@ int make_room(struct xenmsg *x, unsigned int flags)
 {
 	uint64_t before = x->progress;
 
-	x->took_in = true;
 	user_poll(x->user);
 	if (x->progress != before)
 		return 0;
@@ -97,9 +96,7 @@ void send_leave(struct xenmsg *x, bool stuck)
 {
 	/* Without room, what is lazy has to go, or there never will be. */
 	user_publish(x->user, stuck);
-	if (x->took_in)
-		lib_leave(x);
-	x->took_in = false;
+	lib_leave(x);
 }
 
 static size_t total_of(const struct iovec *iov, int nr)
@@ -130,7 +127,8 @@ static void gather(struct source *source, char *to, size_t len)
 	while (len) {
 		n = source->iov->iov_len - source->offset;
 		n = n < len ? n : len;
-		memcpy(to, (const char *)source->iov->iov_base + source->offset, n);
+		if (n) /* what is empty may be nowhere */
+			memcpy(to, (const char *)source->iov->iov_base + source->offset, n);
 		to += n;
 		len -= n;
 		source->offset += n;

@@ -177,6 +177,7 @@ void xenmsg_pool_close(struct xenmsg_pool *pool)
 	x->nr_closing++;
 	pool_close_step(pool);
 	user_publish(x->user, true);
+	lib_leave(x);
 }
 
 /* The first of @n free pages in a row between pages @from and @to, or @to. */
@@ -231,8 +232,7 @@ int xenmsg_pool_get(struct xenmsg_pool *pool, size_t len, void **data, unsigned 
 		if (r)
 			break;
 	}
-	if (r || x->took_in)
-		send_leave(x, r != 0);
+	send_leave(x, r != 0);
 	return r;
 }
 

@@ -28,11 +28,14 @@ static void background(struct xenmsg *x)
 
 int lib_wait(struct xenmsg *x, uint64_t deadline)
 {
+	uint64_t before = x->progress;
 	bool any;
 
 	if (user_gone(x->user))
 		return -EHOSTDOWN;
-	any = user_wait(x->user, deadline);
+	/* To publish may be to take in, too, and what is waited for may be among that. */
+	user_publish(x->user, true);
+	any = x->progress != before || user_wait(x->user, deadline);
 	background(x);
 	return any || !user_expired(x->user, deadline) ? 0 : -ETIMEDOUT;
 }
@@ -53,10 +56,14 @@ static void signal_fd(struct xenmsg *x, bool on)
 
 void lib_leave(struct xenmsg *x)
 {
-	if (!x->polled)
+	if (LIKELY(!x->polled))
 		return;
-	if (user_arm(x->user))
-		lib_note(x);
+	if (user_arm(x->user)) {
+		/* Mostly answers that nobody waits for: cheaper to take in than to report. */
+		user_poll(x->user);
+		if (user_arm(x->user))
+			lib_note(x);
+	}
 	if (x->unreported)
 		signal_fd(x, true);
 }

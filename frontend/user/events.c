@@ -212,11 +212,8 @@ bool user_dispatch(struct user *user)
 
 bool user_wait(struct user *user, uint64_t deadline)
 {
-	/* Publishing may take in what somebody waits for; so it is looked for before. */
-	bool any = user_arm(user);
+	bool any = user_arm(user) || events_sleep(user, deadline);
 
-	user_publish(user, true);
-	any = any || user_arm(user) || events_sleep(user, deadline);
 	user_poll(user);
 	user_publish(user, false);
 	return any;

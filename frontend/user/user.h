@@ -93,8 +93,9 @@ void user_lazy(struct user *user);
  */
 bool user_dispatch(struct user *user);
 /*
- * Publish everything, sleep until there is something to do or @deadline (ns,
- * UINT64_MAX: none) passes, and do it. Returns whether there was anything.
+ * Sleep until there is something to do or @deadline (UINT64_MAX: none) passes,
+ * and do it. Returns whether there was anything. To be called after
+ * user_publish(force), unless that made callbacks: those may be what is waited for.
  */
 bool user_wait(struct user *user, uint64_t deadline);
 
