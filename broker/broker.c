@@ -157,9 +157,12 @@ static void on_awaited(void *priv, struct device *dev)
 	struct broker *broker = priv;
 	struct peer *peer = peer_add(broker, dev);
 
-	if (peer)
-		log_write(broker->log, LOG_INFO, "domain=%u addr=%#x: %s is awaited",
-			  device_domid(dev), peer->addr, peer->label);
+	if (!peer)
+		return;
+	log_write(broker->log, LOG_INFO, "domain=%u addr=%#x: %s is awaited", device_domid(dev),
+		  peer->addr, peer->label);
+	peer->survivor = true;
+	down_tell_survivor(peer);
 }
 
 static void on_kick(void *priv, struct device *dev)
@@ -229,6 +232,7 @@ static void init_lists(struct broker *broker)
 	list_init(&broker->lazy);
 	list_init(&broker->late);
 	list_init(&broker->stalled);
+	list_init(&broker->obituaries);
 }
 
 int broker_new(struct broker **out, sd_event *event, struct log *log, struct config *config)
@@ -273,6 +277,7 @@ void broker_free(struct broker *broker, bool remove)
 	broker->closing = true;
 	while (!list_empty(&broker->route.peers))
 		peer_down(list_first_entry(&broker->route.peers, struct peer, in_route));
+	down_forget(broker);
 	if (broker->mover.batch)
 		copy_batch_free(broker->mover.batch);
 	if (broker->backend)

@@ -52,10 +52,11 @@ struct broker {
 	struct list rx_dirty;
 	struct list touched;
 	struct list lazy;
-	struct list late;      /* slots whose answers end the turn */
-	struct list stalled;   /* peers, by kicked: wait for tokens */
-	unsigned int pool_ops; /* in this turn */
-	bool closing;	       /* nothing is answered any more: the next broker will */
+	struct list late;	/* slots whose answers end the turn */
+	struct list stalled;	/* peers, by kicked: wait for tokens */
+	struct list obituaries; /* see down.c */
+	unsigned int pool_ops;	/* in this turn */
+	bool closing;		/* nothing is answered any more: the next broker will */
 	sd_event_source *turn;
 	sd_event_source *lazy_timer;
 	sd_event_source *stall_timer;

@@ -12,6 +12,10 @@
  *   PEER_DOWN           to everybody who had a message of it or got one through
  *                       to it, and to its subscribers
  *
+ * Who dealt with whom under an earlier broker is not known. So of one that lived
+ * then, all are told that lived then and may know of it, whether they come back
+ * before its death or after.
+ *
  * Since nothing is half-way between turns, PEER_DOWN comes after the last
  * message of it in every receiver's ring.
  */
@@ -111,6 +115,66 @@ static void tell_partners(struct peer *peer)
 			tell_partner(pair, pair->dst, pair->known, peer->addr);
 }
 
+/* A dead one of an earlier broker's time, for those who appear later. */
+struct obituary {
+	struct list link;
+	uint32_t addr;
+	char name[];
+};
+
+static void tell_survivor(struct peer *other, uint32_t addr, const char *name)
+{
+	struct pair *pair;
+
+	if (!other->survivor || other->addr == addr || other->told_down == addr ||
+	    (*name && !lookup_may_know(other, name)))
+		return;
+	pair = calloc(1, sizeof(*pair));
+	if (!pair)
+		return;
+	event_init(&pair->down);
+	other->told_down = addr;
+	event_post(other, &pair->down, EVENT_PAIR_DOWN, addr);
+}
+
+static void tell_survivors(struct peer *peer)
+{
+	struct broker *broker = peer->broker;
+	size_t size = strlen(peer_name(peer)) + 1;
+	struct obituary *obituary;
+	struct peer *other;
+
+	if (!peer->survivor || broker->closing)
+		return;
+	list_for_each_entry(other, &broker->route.peers, in_route)
+		tell_survivor(other, peer->addr, peer_name(peer));
+	obituary = malloc(sizeof(*obituary) + size);
+	if (!obituary)
+		return;
+	list_init(&obituary->link);
+	obituary->addr = peer->addr;
+	memcpy(obituary->name, peer_name(peer), size);
+	list_add_tail(&broker->obituaries, &obituary->link);
+}
+
+void down_tell_survivor(struct peer *peer)
+{
+	struct obituary *obituary;
+
+	list_for_each_entry(obituary, &peer->broker->obituaries, link)
+		tell_survivor(peer, obituary->addr, obituary->name);
+}
+
+void down_forget(struct broker *broker)
+{
+	struct obituary *obituary, *tmp;
+
+	list_for_each_entry_safe(obituary, tmp, &broker->obituaries, link) {
+		list_del(&obituary->link);
+		free(obituary);
+	}
+}
+
 void peer_down(struct peer *peer)
 {
 	struct broker *broker = peer->broker;
@@ -125,6 +189,7 @@ void peer_down(struct peer *peer)
 	flows_free(peer);
 	tell_partners(peer);
 	lookup_down(peer);
+	tell_survivors(peer);
 	events_drop(peer);
 	route_remove(&broker->route, peer);
 	device_set_priv(peer->dev, NULL);

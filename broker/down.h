@@ -3,6 +3,7 @@
 #ifndef XENMSG_BROKER_DOWN_H
 #define XENMSG_BROKER_DOWN_H
 
+struct broker;
 struct peer;
 
 /*
@@ -10,5 +11,9 @@ struct peer;
  * way ends, and @peer with it. Between turns only.
  */
 void peer_down(struct peer *peer);
+/* @peer lived under an earlier broker: tell it of those who did so too, and died. */
+void down_tell_survivor(struct peer *peer);
+/* Free what is remembered of those. */
+void down_forget(struct broker *broker);
 
 #endif

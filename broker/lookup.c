@@ -11,8 +11,7 @@
 
 #include <stdlib.h>
 
-/* Who sends to whom, or receives from: either may know of the other. */
-static bool may_know(struct peer *peer, const char *name)
+bool lookup_may_know(struct peer *peer, const char *name)
 {
 	const struct policy *policy = &peer->broker->config->policy;
 
@@ -140,7 +139,7 @@ static void resolve_addr(struct message *m, uint32_t addr)
 	struct peer *target = route_peer(route, addr);
 	struct lookup *lookup;
 
-	if (!may_know(peer, target ? peer_name(target) : route_old_name(route, addr))) {
+	if (!lookup_may_know(peer, target ? peer_name(target) : route_old_name(route, addr))) {
 		answer(m, denied(peer, target ? peer_name(target) : ""), 0, 0);
 	} else if (!target || (target->ready && !target->name)) {
 		answer(m, VMSGIF_EHOSTUNREACH, 0, 0);
@@ -251,7 +250,7 @@ void lookup_subscribe(struct peer *peer, const struct request *req, const char *
 	if (req->cancel) {
 		if (sub)
 			sub_free(sub);
-	} else if (!may_know(peer, name)) {
+	} else if (!lookup_may_know(peer, name)) {
 		status = denied(peer, name);
 	} else if (!sub) {
 		status = subscribe(peer, name);

@@ -23,6 +23,8 @@ struct lookup {
 	char text[];	   /* the name */
 };
 
+/* Who sends to whom, or receives from: either may know of the other. */
+bool lookup_may_know(struct peer *peer, const char *name);
 /* @name: NULL if it is by address. */
 void lookup_resolve(struct peer *peer, const struct request *req, const char *name);
 void lookup_subscribe(struct peer *peer, const struct request *req, const char *name);

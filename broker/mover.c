@@ -128,7 +128,6 @@ enum gathered mover_gather(struct broker *broker, struct peer *dst, unsigned int
 	unsigned int max_maps = broker->config->limits.max_maps;
 	struct mover *mover = &broker->mover;
 	enum gathered r = gather_events(broker, dst);
-	unsigned int posted = 0;
 	struct message *m;
 
 	if (r != GATHER_MORE)
@@ -140,15 +139,11 @@ enum gathered mover_gather(struct broker *broker, struct peer *dst, unsigned int
 
 		if (!max--)
 			return GATHER_MORE;
-		if (posted < need) {
-			posted = device_rx_posted(dst->dev, dst->nr_slots);
-			if (posted < need)
-				return GATHER_ALL;
-		}
+		if (device_rx_posted(dst->dev, need) < need)
+			return GATHER_ALL;
 		if (!has_room(mover, n))
 			return GATHER_FULL;
 		gather_message(broker, m, n);
-		posted -= n;
 	}
 	return GATHER_ALL;
 }

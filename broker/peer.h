@@ -40,8 +40,9 @@ struct peer {
 	struct broker *broker;
 	struct device *dev;
 	uint32_t addr;
-	bool up;    /* connected: has rings */
-	bool ready; /* said READY */
+	bool up;       /* connected: has rings */
+	bool ready;    /* said READY */
+	bool survivor; /* lived under an earlier broker */
 	struct list in_route;
 	struct name *name; /* or NULL */
 	struct list in_name;

@@ -113,13 +113,14 @@ bool pattern_match(const struct pattern *list, const char *name)
 
 static int ports_put(struct port_range **list, uint32_t first, uint32_t last, const char *service)
 {
-	struct port_range *range = malloc(sizeof(*range) + strlen(service) + 1);
+	size_t len = strlen(service);
+	struct port_range *range = malloc(sizeof(*range) + len + 1);
 
 	if (!range)
 		return -ENOMEM;
 	range->first = first;
 	range->last = last;
-	strcpy(range->service, service);
+	memcpy(range->service, service, len + 1);
 	range->next = *list;
 	*list = range;
 	return 0;

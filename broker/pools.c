@@ -33,8 +33,7 @@ static bool pool_op_allowed(struct peer *peer, bool mapping)
 
 static void free_pool(struct map_pool *pool)
 {
-	if (pool->owner)
-		event_cancel(pool->owner, &pool->to_owner);
+	event_cancel(pool->owner, &pool->to_owner);
 	if (pool->receiver)
 		event_cancel(pool->receiver, &pool->to_receiver);
 	list_del(&pool->in_receiver);

@@ -97,6 +97,12 @@ static void starve(struct flow *flow, uint64_t cost)
 	pair_settle(flow->pair);
 }
 
+/* Does the port take its next message, whose turn it is? */
+static bool port_takes(const struct port *port, uint64_t cost)
+{
+	return !port->need && port->credit - port->used >= cost;
+}
+
 /* Its next message is in map mode and may not be handed over yet. */
 static bool map_waits(const struct message *m, const struct pair *pair, unsigned int max_maps)
 {
@@ -111,22 +117,19 @@ struct message *queue_next(struct peer *dst, unsigned int max_maps)
 		struct pair *pair = list_first_entry(active, struct pair, active);
 		struct flow *flow = list_first_entry(&pair->runnable, struct flow, run);
 		struct message *m = flow_head(flow);
-		const struct port *port = flow->port;
 		uint64_t cost = VMSGIF_MSG_COST(m->len);
 
 		if (UNLIKELY(map_waits(m, pair, max_maps))) {
 			list_move_tail(&pair->waiting, &flow->run);
 			pair_settle(pair);
-		} else if (UNLIKELY(port->need)) {
-			starve(flow, cost);
-		} else if (pair->deficit < cost) {
+		} else if (pair->deficit < cost && !flow->port->need) {
 			/* Alone, there are no turns to take. */
 			if (active->next == active->prev)
 				pair->deficit = cost;
 			else
 				pair->deficit += pair->quantum;
 			list_move_tail(active, &pair->active);
-		} else if (UNLIKELY(port->credit - port->used < cost)) {
+		} else if (UNLIKELY(!port_takes(flow->port, cost))) {
 			starve(flow, cost);
 		} else {
 			return m;

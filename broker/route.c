@@ -22,7 +22,7 @@ int route_init(struct route *route)
 	list_init(&route->peers);
 	for (unsigned int i = 0; i < ROUTE_NAMES; i++)
 		list_init(&route->names[i]);
-	route->by_domid = calloc(DOMIDS, sizeof(*route->by_domid));
+	route->by_domid = calloc(DOMIDS, sizeof(struct peer *));
 	route->dead = calloc(ROUTE_DEAD, sizeof(*route->dead));
 	if (!route->by_domid || !route->dead) {
 		route_deinit(route);

@@ -351,6 +351,56 @@ START_TEST(down_after_the_last_message)
 }
 END_TEST
 
+/*
+ * After a restart nobody knows who dealt with whom: who lived before is told of
+ * all who lived before, if he may know of them.
+ */
+START_TEST(survivors)
+{
+	struct device *dev[5], *mallory;
+	uint32_t early, late;
+	char name[8];
+
+	fake_fini();
+	begin("[devices]\ndomains = *\n[allow d]\nfrom = d*\nto = d*\n");
+	mallory = fake_device(20, "mallory");
+	for (unsigned int d = 0; d < 5; d++) {
+		snprintf(name, sizeof(name), "d%u", d);
+		dev[d] = fake_device((uint16_t)(10 + d), name);
+	}
+	fake_awaited(mallory);
+	fake_awaited(dev[0]);
+	fake_awaited(dev[1]);
+	early = dev[1]->addr;
+	fake_down(dev[1]);
+	fake_awaited(dev[2]);
+	fake_awaited(dev[3]);
+	for (unsigned int d = 0; d < 5; d++) {
+		if (d == 3)
+			continue; /* does not come back */
+		fake_connect(dev[d]);
+		fake_post(dev[d], 8);
+		fake_ready(dev[d]);
+	}
+	fake_connect(mallory);
+	fake_post(mallory, 8);
+	fake_ready(mallory);
+	fake_turns();
+	late = dev[3]->addr;
+	fake_down(dev[3]);
+	fake_turns();
+	for (unsigned int d = 0; d < 3; d += 2) {
+		ck_assert_uint_eq(fake_rx_count(dev[d], VMSGIF_RX_PEER_DOWN), 2);
+		ck_assert_uint_eq(fake_rx(dev[d], VMSGIF_RX_PEER_DOWN, 0)->addr, early);
+		ck_assert_uint_eq(fake_rx(dev[d], VMSGIF_RX_PEER_DOWN, 1)->addr, late);
+	}
+	/* New ones, and those who may not know. */
+	ck_assert_uint_eq(fake_rx_count(dev[1], VMSGIF_RX_PEER_DOWN), 0);
+	ck_assert_uint_eq(fake_rx_count(dev[4], VMSGIF_RX_PEER_DOWN), 0);
+	ck_assert_uint_eq(fake_rx_count(mallory, VMSGIF_RX_PEER_DOWN), 0);
+}
+END_TEST
+
 START_TEST(receiver_of_events_dies)
 {
 	fake_send(alice, bob, 7, "1");
@@ -419,6 +469,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, partners_hear_of_death);
 	tcase_add_test(t, down_after_the_last_message);
+	tcase_add_test(t, survivors);
 	tcase_add_test(t, receiver_of_events_dies);
 	tcase_add_test(t, events_are_bounded);
 	tcase_add_test(t, long_name);
