@@ -12,7 +12,11 @@ start_broker()
 	mkdir -p /run/xenmsg
 	xenmsgd -c "/p/scenarios/$1" >>$BROKER_LOG 2>&1 &
 	echo $! >$BROKER_PID
-	wait_for 10 broker_answers || fail 'the broker does not get ready'
+	wait_for 10 broker_answers || {
+		fail 'the broker does not get ready'
+		cat $BROKER_LOG
+		exit 1
+	}
 }
 
 broker_answers() { xenmsgctl status --json >/dev/null 2>&1; }
@@ -56,3 +60,20 @@ unserve()
 
 # refused GUEST RULE: the log says that this rule refused something of the guest.
 refused() { grep "refused" "$BROKER_LOG" | grep "$1" | grep -q "rule=\"$2\""; }
+
+# traffic_between A B OPTION...: the traffic program in both, until it ended.
+traffic_between()
+{
+	xm_a=$1
+	xm_b=$2
+	shift 2
+	guest_bg "$xm_b" traffic traffic "$@" "$xm_a"
+	check "$xm_a <-> $xm_b $*: $xm_a got everything right" \
+		guest "$xm_a" traffic "$@" "$xm_b"
+	guest_wait "$xm_b" traffic 60
+	check "$xm_a <-> $xm_b $*: $xm_b got everything right" test $? = 0
+	guest_output "$xm_b" traffic | tail -n 1
+}
+
+# counter NAME: one of the broker's counters.
+counter() { xenmsgctl status --json | sed -n "s/.*\"$1\": \\([0-9]*\\).*/\\1/p" | head -n 1; }
