@@ -75,6 +75,7 @@ int world_broker_start(struct world *w)
 	ck_assert_ptr_null(w->process);
 	w->brokers++;
 	w->process = sim_process_new(0, "broker");
+	sim_kill_at(w->process, w->kill_at, w->kill_when);
 	previous = sim_enter(w->process);
 	ck_assert_int_ge(sd_event_new(&w->event), 0);
 	r = broker_new(&w->broker, w->event, &w->log, config);
@@ -223,10 +224,35 @@ int vm_open(struct vm *vm, const struct xenmsg_options *options)
 	return 0;
 }
 
+static bool program_step(void *arg)
+{
+	struct vm *vm = arg;
+	bool did;
+
+	vm->busy = true;
+	did = vm->turn(vm->arg);
+	vm->busy = false;
+	return did;
+}
+
+void vm_start(struct vm *vm, sim_step_fn turn, void *arg)
+{
+	ck_assert_ptr_null(vm->process);
+	vm->turn = turn;
+	vm->arg = arg;
+	vm->process = sim_process_new(vm->domid, vm->name);
+	vm->actor = sim_actor_new(vm->process, program_step, vm);
+}
+
 static void frontend_end(struct vm *vm)
 {
-	struct sim_process *previous = sim_enter(vm->process);
+	struct sim_process *previous;
 
+	/* A killed program comes to the end of what it is in the middle of. */
+	ck_assert(!vm->busy || sim_process_dead(vm->process));
+	while (vm->busy)
+		(void)sim_step(vm->actor);
+	previous = sim_enter(vm->process);
 	if (!sim_process_dead(vm->process))
 		sim_actor_free(vm->actor);
 	vm->actor = NULL;

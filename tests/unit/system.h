@@ -41,6 +41,10 @@ struct vm {
 	struct xenmsg *x;
 	struct sim_process *process;
 	struct sim_actor *actor;
+	/* A program of the test's own. */
+	sim_step_fn turn;
+	void *arg;
+	bool busy; /* in the middle of a turn */
 	char lock[64];
 };
 
@@ -56,6 +60,9 @@ struct world {
 	struct sim_actor *actor;
 	sd_event *event;
 	unsigned int brokers; /* started so far */
+	/* If not 0: sim_kill_at() for those that are started from now on. */
+	unsigned int kill_at;
+	enum sim_when kill_when;
 	/* Starts it anew when it ended, as the service manager of domain 0. */
 	struct sim_actor *keeper;
 	uint64_t keeper_delay;
@@ -97,6 +104,12 @@ struct backend_stats world_stats(const struct world *w);
 struct vm *vm_new(struct world *w, const char *name, enum sim_domain_type type);
 /* Start a frontend: xenmsg_open(). @options may be NULL. What it returns. */
 int vm_open(struct vm *vm, const struct xenmsg_options *options);
+/*
+ * Start a process in the guest whose turns are @turn; it is to open the device
+ * itself, as vm->x, with vm->lock. If it is not in the middle of a turn, the
+ * calls below end it as any other frontend.
+ */
+void vm_start(struct vm *vm, sim_step_fn turn, void *arg);
 /* The frontend says goodbye and ends. */
 void vm_close(struct vm *vm);
 /* SIGKILL for the frontend. */
