@@ -13,25 +13,35 @@
 #include "frontend/core/reset.h"
 #include "frontend/core/tx.h"
 
-void vmsg_send_end(struct vmsg *v, struct vmsg_shadow *s, int status)
+/* The part that all SENDs have. */
+static inline void send_end(struct vmsg *v, struct vmsg_shadow *s, int status)
 {
 	struct vmsg_port *port = s->port;
-	uint64_t cookie = s->cookie;
 
-	if (s->nr_segs)
-		vmsg_pages_put_message(v, s);
 	s->window->count--;
-	if (vmsg_unlikely(status))
-		v->stats.tx_failed++;
+	s->tag.word = 0;
+	s->next_free = v->free;
+	v->free = s;
 	v->nr_wait--;
-	vmsg_tx_free(v, s);
-	if (vmsg_likely(port)) {
-		port->unanswered--;
-		if (cookie)
-			v->params.ops->send_done(v, port, cookie, status);
-	}
+	v->todo |= v->on_free;
+	if (vmsg_unlikely(!port))
+		return;
+	port->unanswered--;
+	if (s->cookie)
+		v->params.ops->send_done(v, port, s->cookie, status);
+}
+
+void vmsg_send_end(struct vmsg *v, struct vmsg_shadow *s, int status)
+{
+	union vmsg_tag tag = s->tag;
+
+	if (tag.nr_segs)
+		vmsg_pages_put_message(v, s);
+	if (status)
+		v->stats.tx_failed++;
+	send_end(v, s, status);
 	/* Last, as it may say that the pool is not in use any more. */
-	if (vmsg_unlikely(s->req.flags & VMSGIF_TXF_MAP))
+	if (tag.mapped)
 		vmsg_own_put(v, s->req.u.map.id);
 }
 
@@ -43,11 +53,10 @@ static void fail_queued(struct vmsg *v, int mapped, int status)
 
 	for (i = 0; i < v->nr_queue; i++) {
 		struct vmsg_shadow *s = &v->t.shadows[v->t.queue[i]];
-		bool hit = mapped < 0 ? s->again :
-					(s->req.flags & VMSGIF_TXF_MAP) &&
-						s->req.u.map.id == (unsigned int)mapped;
+		bool hit = mapped < 0 ? s->tag.again :
+					s->tag.mapped && s->req.u.map.id == (unsigned int)mapped;
 
-		if (!hit || s->op != VMSGIF_OP_SEND) {
+		if (!hit || s->tag.op != VMSGIF_OP_SEND) {
 			v->t.queue[kept++] = v->t.queue[i];
 			continue;
 		}
@@ -75,7 +84,7 @@ void vmsg_tx_end_all(struct vmsg *v, int status)
 	for (i = 0; i < v->nr_queue; i++) {
 		struct vmsg_shadow *s = &v->t.shadows[v->t.queue[i]];
 
-		if (s->op == VMSGIF_OP_SEND) {
+		if (s->tag.op == VMSGIF_OP_SEND) {
 			s->window->queued--;
 			vmsg_send_end(v, s, status);
 		} else {
@@ -85,6 +94,7 @@ void vmsg_tx_end_all(struct vmsg *v, int status)
 		}
 	}
 	v->nr_queue = 0;
+	v->on_free &= ~VMSG_TODO_QUEUE;
 	vmsg_tx_drop(v, true);
 }
 
@@ -99,37 +109,29 @@ static void port_answered(struct vmsg *v, struct vmsg_port *port, unsigned int o
 		vmsg_port_credited(v, port);
 }
 
-/* Answers to all requests but SEND. The shadow is free again when the owner hears of it. */
-static bool answered(struct vmsg *v, struct vmsg_shadow *s, const struct vmsgif_tx_response *r)
+/* Answers to all requests but SEND and RESOLVE. The shadow is free when the owner hears of it. */
+static void answered(struct vmsg *v, struct vmsg_shadow *s, int status)
 {
-	struct vmsg_answer answer = { .status = r->status, .addr = r->addr, .port = r->port };
 	struct vmsg_port *port = s->port;
-	unsigned int op = s->op;
+	unsigned int op = s->tag.op;
 	unsigned int index = s->index;
 
-	vmsg_tx_answered(v, s);
-	if (op == VMSGIF_OP_RESOLVE) {
-		vmsg_resolve_end(v, s, &answer);
-		return true;
-	}
-	if (r->addr || r->port)
-		return vmsg_break(v, "TX response with an address");
 	vmsg_name_put(v, s);
 	vmsg_tx_put(v, s);
 	if (port)
-		port_answered(v, port, op, answer.status);
+		port_answered(v, port, op, status);
 	switch (op) {
 	case VMSGIF_OP_SUBSCRIBE:
-		vmsg_subscribed(v, index, answer.status);
+		vmsg_subscribed(v, index, status);
 		break;
 	case VMSGIF_OP_POOL_ADD:
 		if (index == VMSG_PAGE_END)
-			vmsg_device_pool_added(v, s->req.u.pool.type, answer.status);
+			vmsg_device_pool_added(v, s->req.u.pool.type, status);
 		else
-			vmsg_own_added(v, index, answer.status);
+			vmsg_own_added(v, index, status);
 		break;
 	case VMSGIF_OP_POOL_DEL:
-		vmsg_own_deleted(v, index, answer.status);
+		vmsg_own_deleted(v, index, status);
 		break;
 	case VMSGIF_OP_READY:
 		v->ready = true;
@@ -137,47 +139,65 @@ static bool answered(struct vmsg *v, struct vmsg_shadow *s, const struct vmsgif_
 	default: /* of ports; RELEASE, POOL_ACK */
 		break;
 	}
-	return !v->broken;
 }
 
 /*
  * "Not delivered" is what this broker knows. Of a SEND that another one had
  * before, it does not know everything.
  */
-static inline int status_of(const struct vmsg_shadow *s, int status)
+static int status_of(union vmsg_tag tag, int status)
 {
-	if (vmsg_likely(!status || !s->again) || status == VMSGIF_ECONNREFUSED)
+	if (!status || !tag.again || status == VMSGIF_ECONNREFUSED)
 		return status;
 	return VMSGIF_EHOSTDOWN;
 }
 
-static inline bool all_zero(const struct vmsgif_tx_response *r)
+/* Any response, with all checks. */
+static bool take_any(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_tx_words *words)
 {
-	const uint64_t *word = (const uint64_t *)(const void *)r->reserved;
+	struct vmsg_answer answer = {
+		.status = (int32_t)(words->head >> 32),
+		.addr = (uint32_t)words->place,
+		.port = (uint32_t)(words->place >> 32),
+	};
+	union vmsg_tag tag = s->tag;
 
-	return !(word[0] | word[1] | word[2] | word[3] | word[4] | word[5]);
+	if (tag.state != VMSG_SHADOW_POSTED)
+		return vmsg_break(v, "TX response to no request");
+	if (tag.op != (uint8_t)words->head)
+		return vmsg_break(v, "TX response of another kind than the request");
+	if (answer.status > 0 || (uint8_t)(words->head >> 8) || words->reserved)
+		return vmsg_break(v, "bad TX response");
+	if (words->place && tag.op != VMSGIF_OP_RESOLVE)
+		return vmsg_break(v, "TX response with an address");
+	vmsg_tx_answered(v, s);
+	if (tag.op == VMSGIF_OP_SEND)
+		vmsg_send_end(v, s, status_of(tag, answer.status));
+	else if (tag.op == VMSGIF_OP_RESOLVE)
+		vmsg_resolve_end(v, s, &answer);
+	else
+		answered(v, s, answer.status);
+	return !v->broken;
 }
 
 bool vmsg_tx_take(struct vmsg *v)
 {
-	struct vmsgif_tx_response r __attribute__((aligned(8)));
+	static const union vmsg_tag quiet = { .quiet = true };
+	static const union vmsg_tag plain = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED };
+	const struct vmsg_tx_words words = vmsg_ring_take_tx(v);
+	uint16_t id = (uint16_t)(words.head >> 16);
 	struct vmsg_shadow *s;
 
-	vmsg_ring_take_tx(v, &r);
-	if (vmsg_unlikely(r.id > v->mask))
+	if (vmsg_unlikely(id > v->mask))
 		return vmsg_break(v, "TX response with an id that is none");
-	s = &v->t.shadows[r.id];
-	if (vmsg_unlikely(s->state != VMSG_SHADOW_POSTED))
-		return vmsg_break(v, "TX response to no request");
-	if (vmsg_unlikely(s->op != r.op))
-		return vmsg_break(v, "TX response of another kind than the request");
-	if (vmsg_unlikely(r.status > 0 || r.reserved0 || !all_zero(&r)))
-		return vmsg_break(v, "bad TX response");
-	if (vmsg_unlikely(r.op != VMSGIF_OP_SEND))
-		return answered(v, s, &r);
-	if (vmsg_unlikely(r.addr | r.port))
-		return vmsg_break(v, "TX response with an address");
-	v->nr_quiet -= s->quiet;
-	vmsg_send_end(v, s, status_of(s, r.status));
-	return true;
+	s = &v->t.shadows[id];
+	/* The short way: status 0, nothing reserved, and no pages. */
+	if (vmsg_likely((words.head & ~((uint64_t)0xffff << 16)) == VMSGIF_OP_SEND &&
+			!(words.place | words.reserved) &&
+			(s->tag.word & ~quiet.word) == plain.word)) {
+		v->nr_quiet -= s->tag.quiet;
+		send_end(v, s, 0);
+		return true;
+	}
+	return take_any(v, s, &words);
 }

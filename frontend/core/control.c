@@ -4,6 +4,7 @@
 
 #include "frontend/core/name.h"
 #include "frontend/core/tx.h"
+#include "frontend/core/wait.h"
 
 /* ----------------------------------------------------------------- resolve */
 
@@ -14,8 +15,7 @@ static int room(struct vmsg *v, unsigned int len)
 		return -EHOSTDOWN;
 	if (vmsg_tx_room_caller(v) && vmsg_name_room(v, len, VMSG_KEEP))
 		return 0;
-	v->control_waits = true;
-	return -EAGAIN;
+	return vmsg_wait_control(v);
 }
 
 static void submit(struct vmsg *v, struct vmsg_shadow *s, uint64_t cookie)
@@ -103,10 +103,8 @@ int vmsg_subscribe(struct vmsg *v, const char *name, unsigned int len, bool canc
 	sub = find(v, name, len);
 	if (cancel && !sub)
 		return -EINVAL;
-	if (sub && sub->state != VMSG_SUB_ON) {
-		v->control_waits = true;
-		return -EAGAIN;
-	}
+	if (sub && sub->state != VMSG_SUB_ON)
+		return vmsg_wait_control(v);
 	if (!sub)
 		sub = find_free(v);
 	if (!sub)

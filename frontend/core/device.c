@@ -48,7 +48,6 @@ static void lay_out(struct carver *c, const struct vmsg_params *p, struct vmsg_t
 
 	carve(c, 1, sizeof(struct vmsg));
 	t->shadows = carve(c, slots, sizeof(*t->shadows));
-	t->free = carve(c, slots, sizeof(*t->free));
 	t->queue = carve(c, slots, sizeof(*t->queue));
 	t->rx_at = carve(c, slots, sizeof(*t->rx_at));
 	t->tx_free = carve(c, p->nr_tx_pages, sizeof(*t->tx_free));
@@ -92,10 +91,11 @@ static void init_tables(struct vmsg *v)
 {
 	unsigned int i;
 
-	for (i = 0; i < vmsg_slots(v); i++) {
+	/* Low ids are taken first, and stay in the cache when few are in use. */
+	for (i = vmsg_slots(v); i--;) {
 		v->t.shadows[i].req.id = (uint16_t)i;
-		/* Low ids first: they stay in the cache when few are in use. */
-		v->t.free[i] = (uint16_t)(vmsg_slots(v) - 1 - i);
+		v->t.shadows[i].next_free = v->free;
+		v->free = &v->t.shadows[i];
 	}
 	/* The last TX page is for names. */
 	for (i = 0; i < v->params.nr_tx_pages - 1; i++) {
@@ -121,7 +121,6 @@ struct vmsg *vmsg_init(void *memory, const struct vmsg_params *params)
 	lay_out(&c, params, &v->t);
 	v->params = *params;
 	v->mask = VMSGIF_RING_SLOTS(params->ring_order) - 1;
-	v->nr_free = (uint16_t)vmsg_slots(v);
 	v->max_wait = (uint16_t)(vmsg_slots(v) - VMSGIF_TX_RESERVE);
 	v->max_call = v->max_wait;
 	v->share = v->max_wait / 2;
@@ -129,6 +128,7 @@ struct vmsg *vmsg_init(void *memory, const struct vmsg_params *params)
 	v->nr_tx_free = (uint16_t)(params->nr_tx_pages - 1);
 	v->nr_rx_free = (uint16_t)params->nr_rx_pages;
 	v->features.max_message = VMSGIF_MESSAGE_MAX;
+	v->inline_max = VMSGIF_INLINE_MAX;
 	v->port_bits = bits_for(params->max_ports);
 	v->cells = UINT32_MAX;
 	v->nr_cells = VMSG_CELLS;
@@ -166,6 +166,8 @@ uint32_t vmsg_address(const struct vmsg *v)
 void vmsg_stats_get(const struct vmsg *v, struct vmsg_stats *stats)
 {
 	*stats = v->stats;
+	stats->tx_messages = stats->tx_inline + stats->tx_pooled + stats->tx_granted +
+			     stats->tx_mapped;
 }
 
 /* ------------------------------------------------------------------- ports */

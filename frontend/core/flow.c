@@ -48,7 +48,7 @@ void vmsg_flow_forget(struct vmsg *v, uint32_t addr)
 	for (i = 0; i < hash->nr; i++) {
 		struct vmsg_entry *entry = vmsg_hash_at(hash, i);
 
-		if (entry->key && entry->key >> 32 == addr)
+		if (entry->key && (uint32_t)entry->key == addr)
 			vmsg_hash_remove(hash, entry);
 	}
 }

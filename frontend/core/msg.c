@@ -40,19 +40,18 @@ void vmsg_msg_check_credit(struct vmsg *v, struct vmsg_port *port)
 
 void vmsg_msg_settle(struct vmsg *v, struct vmsg_port *port)
 {
-	while (port->head != port->tail) {
-		struct vmsg_msg *msg = vmsg_msg_at(port, port->head_off);
-		uint32_t cost;
+	const struct vmsg_msg *msg = vmsg_msg_at(port, port->head_off);
 
-		if (msg->state != VMSG_MSG_DONE)
-			break;
-		cost = vmsg_msg_cost(msg->len);
+	while (port->head != port->tail && msg->state == VMSG_MSG_DONE) {
+		uint32_t cost = vmsg_msg_cost(msg->len);
+
 		port->head_off = vmsg_msg_after(port, port->head_off, cost);
-		if (port->next == port->head) {
+		if (vmsg_unlikely(port->next == port->head)) {
 			port->next += cost;
 			port->next_off = port->head_off;
 		}
 		port->head += cost;
+		msg = vmsg_msg_at(port, port->head_off);
 	}
 	vmsg_msg_check_credit(v, port);
 }
@@ -71,7 +70,7 @@ struct vmsg_msg *vmsg_recv(struct vmsg *v, struct vmsg_port *port, struct vmsg_i
 		cost = vmsg_msg_cost(msg->len);
 		port->next += cost;
 		port->next_off = vmsg_msg_after(port, port->next_off, cost);
-	} while (msg->state != VMSG_MSG_QUEUED); /* repeats */
+	} while (vmsg_unlikely(msg->state != VMSG_MSG_QUEUED)); /* repeats */
 	msg->state = VMSG_MSG_RECEIVED;
 	port->waiting--;
 	info->addr = msg->addr;
@@ -188,8 +187,15 @@ void vmsg_msg_done(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 
 void vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 {
-	if (vmsg_likely(msg->state == VMSG_MSG_RECEIVED))
+	if (vmsg_unlikely(msg->state != VMSG_MSG_RECEIVED))
+		return;
+	if (vmsg_unlikely(msg->form > VMSG_MSG_COPIED)) {
 		vmsg_msg_done(v, port, msg);
+		return;
+	}
+	msg->state = VMSG_MSG_DONE;
+	if (vmsg_likely(vmsg_msg_offset(port, msg) == port->head_off))
+		vmsg_msg_settle(v, port);
 }
 
 bool vmsg_msg_holds(const struct vmsg_port *port, uint32_t addr, uint64_t seq)

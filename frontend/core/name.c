@@ -49,7 +49,7 @@ void vmsg_name_set(struct vmsg *v, struct vmsg_shadow *s, const void *name, unsi
 	cell = (unsigned int)__builtin_ctz(v->cells);
 	v->cells &= ~(1u << cell);
 	v->nr_cells--;
-	s->cell = (uint8_t)(cell + 1);
+	s->tag.cell = (uint8_t)(cell + 1);
 	memcpy((uint8_t *)v->params.tx_pages[page] + cell * VMSGIF_NAME_MAX, name, len);
 	req->nr_segs = 1;
 	req->u.seg[0].ref = page;
@@ -59,9 +59,9 @@ void vmsg_name_set(struct vmsg *v, struct vmsg_shadow *s, const void *name, unsi
 
 void vmsg_name_put(struct vmsg *v, struct vmsg_shadow *s)
 {
-	if (!s->cell)
+	if (!s->tag.cell)
 		return;
-	v->cells |= 1u << (s->cell - 1);
+	v->cells |= 1u << (s->tag.cell - 1);
 	v->nr_cells++;
-	s->cell = 0;
+	s->tag.cell = 0;
 }

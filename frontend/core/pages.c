@@ -36,8 +36,7 @@ void vmsg_tx_pages_put(struct vmsg *v, struct vmsg_port *port, unsigned int nr,
 	for (i = 0; i < nr; i++)
 		if (pages[i] < v->params.nr_tx_pages && v->t.tx_mark[pages[i]] == VMSG_PAGE_CALLER)
 			put(v, pages[i]);
-	if (v->wait_first)
-		v->todo |= VMSG_TODO_WAKE;
+	v->todo |= v->on_free;
 }
 
 /* Whether @page is the caller's to give away. */
@@ -115,7 +114,7 @@ int vmsg_pages_take_message(struct vmsg *v, struct vmsg_shadow *s, const struct 
 		error = take(v, send);
 		memcpy(s->req.u.seg, send->segs, send->nr_segs * sizeof(s->req.u.seg[0]));
 	}
-	s->nr_segs = s->req.nr_segs = (uint16_t)send->nr_segs;
+	s->tag.nr_segs = s->req.nr_segs = (uint16_t)send->nr_segs;
 	return error;
 }
 
@@ -124,7 +123,7 @@ void vmsg_pages_put_message(struct vmsg *v, struct vmsg_shadow *s)
 	unsigned int page, i;
 
 	if (!(s->req.flags & VMSGIF_TXF_INDIRECT)) {
-		for (i = 0; i < s->nr_segs; i++)
+		for (i = 0; i < s->tag.nr_segs; i++)
 			put(v, s->req.u.seg[i].ref);
 		return;
 	}

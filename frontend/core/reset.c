@@ -27,7 +27,10 @@ void vmsg_ring_init(struct vmsg *v, void *tx_ring, void *rx_ring)
 	if (v->phase != VMSG_DOWN)
 		vmsg_disconnected(v);
 	v->broken = NULL;
-	v->down = false;
+	if (v->down) {
+		v->down = false;
+		v->max_call = v->max_wait;
+	}
 	vmsg_ring_start(v, tx_ring, rx_ring);
 }
 
@@ -79,6 +82,9 @@ static void limit_features(struct vmsg *v)
 
 	if (f->max_message > VMSGIF_MESSAGE_MAX)
 		f->max_message = VMSGIF_MESSAGE_MAX;
+	v->inline_max = VMSGIF_INLINE_MAX;
+	if (f->max_message < VMSGIF_INLINE_MAX)
+		v->inline_max = (uint16_t)f->max_message;
 	v->window = v->share;
 	if (f->flow_window < v->share)
 		v->window = f->flow_window ? (uint16_t)f->flow_window : 1;
@@ -210,6 +216,7 @@ void vmsg_shutdown(struct vmsg *v, int status)
 	vmsg_sub_shutdown_all(v, status);
 	vmsg_port_shutdown_all(v, status);
 	vmsg_hash_clear(&v->t.flows);
+	v->max_call = 0;
 	v->addr = 0;
 	vmsg_wait_wake(v);
 }

@@ -3,8 +3,8 @@
  * The shared rings. ring.[ch] are the only code that dereferences them.
  *
  * Requests are written to slots that the other end does not look at before they
- * are published. Responses are copied out as a whole, once, and only the copy
- * is looked at. Indexes are kept in private memory; of the shared ones, only
+ * are published. Of responses each byte is read once, and only the copy is
+ * looked at. Indexes are kept in private memory; of the shared ones, only
  * rsp_prod and req_event are read, each once per look.
  */
 #ifndef XENMSG_CORE_RING_H
@@ -46,21 +46,57 @@ static inline void vmsg_ring_put_rx(struct vmsg *v, unsigned int flags, uint32_t
 	request->ref = ref;
 }
 
-/* The next response; the caller has compared cons and seen. */
-static inline void vmsg_ring_take_tx(struct vmsg *v, struct vmsgif_tx_response *response)
+/* The words of a TX response; those that are reserved are or-ed together. */
+struct vmsg_tx_words {
+	uint64_t head;	/* op, reserved0, id, status */
+	uint64_t place; /* addr, port */
+	uint64_t reserved;
+};
+
+/* The next response, each word read once; the caller has compared cons and seen. */
+static inline struct vmsg_tx_words vmsg_ring_take_tx(struct vmsg *v)
 {
 	struct vmsgif_tx_sring *sring = vmsg_tx_sring(v);
+	const volatile uint64_t *slot =
+		(const volatile uint64_t *)(volatile void *)&sring->ring[v->tx.cons++ & v->mask];
+	struct vmsg_tx_words words;
 
-	__builtin_memcpy(response, &sring->ring[v->tx.cons++ & v->mask].rsp, sizeof(*response));
-	vmsg_copied(response);
+	words.head = slot[0];
+	words.place = slot[1];
+	words.reserved = slot[2] | slot[3] | slot[4] | slot[5] | slot[6] | slot[7];
+	return words;
 }
 
-static inline void vmsg_ring_take_rx(struct vmsg *v, struct vmsgif_rx_response *response)
+/* The words of an RX response before its data. */
+struct vmsg_rx_words {
+	uint64_t head;	/* type, flags, id, addr */
+	uint64_t ports; /* port, src_port */
+	uint64_t seq;
+	uint64_t size; /* len, used, reserved */
+};
+
+/* The begin of the next response; it is to be taken then. */
+static inline struct vmsg_rx_words vmsg_ring_peek_rx(const struct vmsg *v)
+{
+	struct vmsgif_rx_sring *sring = vmsg_rx_sring(v);
+	const volatile uint64_t *slot =
+		(const volatile uint64_t *)(volatile void *)&sring->ring[v->rx.cons & v->mask];
+	struct vmsg_rx_words words;
+
+	words.head = slot[0];
+	words.ports = slot[1];
+	words.seq = slot[2];
+	words.size = slot[3];
+	return words;
+}
+
+/* Its rest, which is copied to @data. */
+static inline void vmsg_ring_take_rx(struct vmsg *v, uint8_t data[VMSGIF_INLINE_MAX])
 {
 	struct vmsgif_rx_sring *sring = vmsg_rx_sring(v);
 
-	__builtin_memcpy(response, &sring->ring[v->rx.cons++ & v->mask].rsp, sizeof(*response));
-	vmsg_copied(response);
+	__builtin_memcpy(data, sring->ring[v->rx.cons++ & v->mask].rsp.u.data, VMSGIF_INLINE_MAX);
+	vmsg_copied(data);
 }
 
 /* Requests that are posted and not answered. */

@@ -116,16 +116,26 @@ static bool take_mapped(struct vmsg *v, struct arrival *a)
 	return true;
 }
 
-/* Takes the next response, of which there is one, and the page that it answers. */
-static inline bool take_next(struct vmsg *v, struct vmsgif_rx_response *r, unsigned int *page)
+/* The response whose begin is @words, and the page that it answers. */
+static bool take_response(struct vmsg *v, const struct vmsg_rx_words *words,
+			  struct vmsgif_rx_response *r, unsigned int *page)
 {
 	uint32_t id = v->rx.cons & v->mask;
 
-	vmsg_ring_take_rx(v, r);
-	if (vmsg_unlikely(r->id != id))
+	memcpy(r, words, sizeof(*words));
+	vmsg_ring_take_rx(v, r->u.data);
+	if (r->id != id)
 		return vmsg_break(v, "RX response out of order");
 	*page = v->t.rx_at[id];
 	return true;
+}
+
+/* The next one of a message of several pages. */
+static bool take_next(struct vmsg *v, struct vmsgif_rx_response *r, unsigned int *page)
+{
+	const struct vmsg_rx_words words = vmsg_ring_peek_rx(v);
+
+	return take_response(v, &words, r, page);
 }
 
 /* Whether @r goes on with the message that @first began. */
@@ -267,14 +277,62 @@ static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response
 	return nr;
 }
 
-unsigned int vmsg_rx_take(struct vmsg *v)
+static unsigned int take_any(struct vmsg *v, const struct vmsg_rx_words *words)
 {
 	struct vmsgif_rx_response r;
 	unsigned int page;
 
-	if (!take_next(v, &r, &page))
+	if (!take_response(v, words, &r, &page))
 		return 0;
-	if (vmsg_likely(r.type == VMSGIF_RX_MESSAGE))
-		return take_message(v, &r, page);
-	return vmsg_event(v, &r, page);
+	return r.type == VMSGIF_RX_MESSAGE ? take_message(v, &r, page) : vmsg_event(v, &r, page);
+}
+
+/*
+ * The short way of an inline message to the port and of the flow that were the
+ * last ones, too. Everything that take_any() would object to is left to it.
+ */
+static inline bool take_inline(struct vmsg *v, struct vmsg_port *port,
+			       const struct vmsg_rx_words *words)
+{
+	struct vmsg_flow *flow = port->flow;
+	uint32_t len = (uint32_t)words->size;
+	uint32_t cost = vmsg_msg_cost(len);
+	struct vmsg_msg *msg;
+	unsigned int page;
+
+	if (len > port->max_len || port->tail + cost > port->limit ||
+	    port->state == VMSG_PORT_UNBINDING || !flow || words->seq <= flow->seq ||
+	    flow->entry.key != vmsg_key((uint32_t)(words->head >> 32), (uint32_t)words->ports))
+		return false;
+	flow->seq = words->seq;
+	flow->used = true;
+	msg = vmsg_msg_at(port, port->tail_off);
+	__builtin_memcpy(msg, words, sizeof(*words));
+	msg->state = VMSG_MSG_QUEUED;
+	msg->form = VMSG_MSG_INLINE;
+	page = v->t.rx_at[v->rx.cons & v->mask];
+	vmsg_ring_take_rx(v, msg->data);
+	post_again(v, page);
+	port->tail += cost;
+	port->tail_off = vmsg_msg_after(port, port->tail_off, cost);
+	v->stats.rx_messages++;
+	v->stats.rx_bytes += len;
+	if (!port->waiting++)
+		v->params.ops->readable(v, port);
+	return true;
+}
+
+unsigned int vmsg_rx_take(struct vmsg *v)
+{
+	const struct vmsg_rx_words words = vmsg_ring_peek_rx(v);
+	struct vmsg_port *port = v->rx_port;
+
+	/* Type, flags, and the id of this very slot; used and reserved are 0. */
+	if (vmsg_likely((uint32_t)words.head == (VMSGIF_RX_MESSAGE | VMSGIF_RXF_INLINE << 8 |
+						 (v->rx.cons & v->mask) << 16) &&
+			words.size <= VMSGIF_INLINE_MAX && port &&
+			port->number == (uint32_t)words.ports) &&
+	    take_inline(v, port, &words))
+		return 1;
+	return take_any(v, &words);
 }

@@ -39,12 +39,15 @@ static int take_mapped(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_
 		return -EINVAL;
 	pool = &v->t.own[send->map_id];
 	if ((pool->state != VMSG_OWN_ON && pool->state != VMSG_OWN_AGAIN) || pool->owner != port ||
-	    pool->src_port != port->number || pool->addr != send->addr || pool->port != send->port)
+	    pool->src_port != port->number || pool->addr != send->addr ||
+	    pool->port != send->port)
 		return -EINVAL;
 	if (!send->len ||
 	    (uint64_t)send->map_offset + send->len > (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE)
 		return -EINVAL;
 	pool->sends++;
+	v->stats.tx_mapped++;
+	s->tag.mapped = true;
 	s->req.flags |= VMSGIF_TXF_MAP;
 	s->req.u.map.id = (uint16_t)send->map_id;
 	s->req.u.map.offset = send->map_offset;
@@ -55,91 +58,94 @@ static int take_mapped(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_
 static int take_payload(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_port *port,
 			const struct vmsg_send *send)
 {
+	int error;
+
+	if (send->len > v->features.max_message)
+		return -EMSGSIZE;
+	if (send->form == VMSG_INLINE)
+		return -EINVAL;
 	__builtin_memset(&s->req.u, 0, sizeof(s->req.u));
-	if (send->form == VMSG_PAGES)
-		return vmsg_pages_take_message(v, s, send);
 	if (send->form == VMSG_MAP)
 		return take_mapped(v, s, port, send);
-	return -EINVAL;
+	error = vmsg_pages_take_message(v, s, send);
+	if (!error)
+		*(v->tx_pool ? &v->stats.tx_pooled : &v->stats.tx_granted) += 1;
+	return error;
 }
 
-static int refuse(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send)
+static int refuse(struct vmsg *v, struct vmsg_port *port)
 {
 	if (v->down)
 		return -EHOSTDOWN;
-	if (!send->addr || !send->port)
-		return -EINVAL;
-	if (send->len > v->features.max_message)
-		return -EMSGSIZE;
 	if (port->unanswered >= v->share)
 		return vmsg_wait(v, port, VMSG_WAIT_SHARE);
 	return vmsg_wait(v, port, VMSG_WAIT_SLOTS);
 }
 
-static inline void count(struct vmsg *v, const struct vmsg_send *send)
+/* Counts the new SEND @s in. */
+static inline void take_shadow(struct vmsg *v, struct vmsg_shadow *s, struct vmsg_port *port,
+			       struct vmsg_window *window)
 {
-	v->stats.tx_messages++;
-	v->stats.tx_bytes += send->len;
-	if (vmsg_likely(send->form == VMSG_INLINE))
-		v->stats.tx_inline++;
-	else if (send->form == VMSG_MAP)
-		v->stats.tx_mapped++;
-	else if (v->tx_pool)
-		v->stats.tx_pooled++;
-	else
-		v->stats.tx_granted++;
+	v->free = s->next_free;
+	v->nr_wait++;
+	window->count++;
+	port->unanswered++;
+	s->port = port;
+	s->window = window;
 }
 
 int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq)
 {
+	union vmsg_tag tag = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED };
 	struct vmsg_window *window = port->window;
-	struct vmsg_shadow *s;
+	struct vmsg_shadow *s = v->free;
+	int error;
 
-	if (vmsg_unlikely(v->down || !send->addr || !send->port ||
-			  send->len > v->features.max_message || !vmsg_tx_room_caller(v) ||
-			  port->unanswered >= v->share))
-		return refuse(v, port, send);
-	if (vmsg_unlikely(!window || window->entry.key != vmsg_key(send->addr, send->port)))
+	if (vmsg_unlikely(v->nr_wait >= v->max_call || !s || port->unanswered >= v->share))
+		return refuse(v, port);
+	if (vmsg_unlikely(!window || window->entry.key != vmsg_key(send->addr, send->port))) {
+		if (!send->addr || !send->port)
+			return -EINVAL;
 		port->window = window = vmsg_window_get(v, send->addr, send->port);
+	}
 	if (vmsg_unlikely(window->count >= v->window))
 		return vmsg_wait_window(v, port, window);
 
-	s = &v->t.shadows[v->t.free[v->nr_free - 1]];
-	s->op = s->req.op = VMSGIF_OP_SEND;
+	tag.quiet = send->quiet || !send->cookie;
+	s->tag = tag;
+	s->req.op = VMSGIF_OP_SEND;
 	s->req.flags = send->lazy ? VMSGIF_TXF_LAZY : 0;
-	s->nr_segs = s->req.nr_segs = 0;
-	if (vmsg_likely(send->form == VMSG_INLINE)) {
-		if (vmsg_unlikely(send->len > VMSGIF_INLINE_MAX))
-			return -EINVAL;
+	s->req.nr_segs = 0;
+	if (vmsg_likely(send->form == VMSG_INLINE && send->len <= v->inline_max)) {
 		s->req.flags |= VMSGIF_TXF_INLINE;
 		copy_inline(s->req.u.data, send->data, send->len);
+		v->stats.tx_inline++;
 	} else {
-		int error = take_payload(v, s, port, send);
-
-		if (vmsg_unlikely(error))
+		error = take_payload(v, s, port, send);
+		if (vmsg_unlikely(error)) {
+			s->tag.word = 0;
 			return error;
+		}
 	}
-	v->nr_free--;
-	v->nr_wait++;
-	window->count++;
-	port->unanswered++;
-	s->again = false;
-	s->quiet = send->quiet || !send->cookie;
+	take_shadow(v, s, port, window);
 	s->cookie = send->cookie;
-	s->port = port;
-	s->window = window;
-	s->order = s->req.seq = ++v->seq;
 	s->req.addr = send->addr;
 	s->req.port = send->port;
 	s->req.src_port = port->number;
+	s->req.seq = ++v->seq;
 	s->req.len = send->len;
 	if (seq)
-		*seq = s->order;
-	count(v, send);
-	if (vmsg_likely(v->phase == VMSG_RUN && !v->nr_queue && vmsg_own_announced(v, s)))
-		vmsg_tx_post_send(v, s);
-	else
+		*seq = v->seq;
+	v->stats.tx_bytes += send->len;
+	if (vmsg_unlikely(v->phase != VMSG_RUN || v->nr_queue || !vmsg_own_announced(v, s))) {
 		vmsg_tx_queue(v, s);
+	} else if (vmsg_unlikely(s->tag.nr_segs && !v->tx_pool)) {
+		vmsg_tx_post(v, s);
+	} else { /* as vmsg_tx_post() */
+		vmsg_ring_put_tx(v, &s->req);
+		v->nr_quiet += tag.quiet;
+		v->urgent |= !send->lazy;
+	}
 	return 0;
 }
 

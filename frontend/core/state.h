@@ -53,24 +53,37 @@ struct vmsg_window {
 };
 
 /*
+ * What there is to know of a request when it is answered, in one word: a SEND
+ * that has nothing of it but quiet takes the short way.
+ */
+union vmsg_tag {
+	struct {
+		uint8_t op;
+		uint8_t state;	  /* enum vmsg_shadow_state */
+		bool quiet;	  /* SEND: nobody waits for the answer */
+		bool again;	  /* was posted before a reset */
+		uint16_t nr_segs; /* pages to give back, without the list */
+		uint8_t cell;	  /* of the name page, plus 1; 0: none */
+		bool mapped;	  /* SEND: in an own pool */
+	};
+	uint64_t word;
+};
+
+/*
  * Shadow of a request; its id is its index. @req is the request as on the wire
  * with the TX pool in use, i.e. pages are named by index: it is turned into
  * grant references when it is posted to a broker that did not take the pool.
  */
 struct vmsg_shadow {
 	struct vmsgif_tx_request req;
+	union vmsg_tag tag;
 	uint64_t cookie;
 	struct vmsg_port *port;
-	struct vmsg_window *window; /* SEND */
-	uint64_t order;		    /* SEND: seq; RESOLVE: that of the SEND before */
-	uint16_t nr_segs;	    /* pages to give back, without the list */
-	uint16_t first;		    /* of the chain of pages, if there is a list */
-	uint16_t index;		    /* SUBSCRIBE: of the subscription; pools: id */
-	uint8_t op;
-	uint8_t state; /* enum vmsg_shadow_state */
-	uint8_t cell;  /* of the name page, plus 1; 0: none */
-	bool again;    /* was posted before a reset */
-	bool quiet;    /* SEND: nobody waits for the answer */
+	struct vmsg_window *window;    /* SEND */
+	struct vmsg_shadow *next_free; /* FREE */
+	uint64_t order;		       /* RESOLVE: number of the SEND before */
+	uint16_t first;		       /* of the chain of pages, if there is a list */
+	uint16_t index;		       /* SUBSCRIBE: of the subscription; pools: id */
 } __attribute__((aligned(VMSG_LINE)));
 
 _Static_assert(sizeof(struct vmsg_shadow) == 2 * VMSG_LINE, "two lines, the request is one");
@@ -100,17 +113,20 @@ enum vmsg_msg_form {
 	VMSG_MSG_MAPPED, /* in a foreign pool */
 };
 
-/* Descriptor at the begin of a message's room in its port's memory. */
+/*
+ * Descriptor at the begin of a message's room in its port's memory. What it has
+ * in common with the response stands at the same place.
+ */
 struct vmsg_msg {
+	uint8_t state; /* enum vmsg_msg_state */
+	uint8_t form;  /* enum vmsg_msg_form */
+	uint16_t ref;  /* PAGES: the first page; MAPPED: slot of the pool */
 	uint32_t addr;
+	uint32_t link; /* TO_RELEASE: offset of the next such message */
 	uint32_t src_port;
 	uint64_t seq;
 	uint32_t len;
-	uint8_t state;	 /* enum vmsg_msg_state */
-	uint8_t form;	 /* enum vmsg_msg_form */
-	uint16_t ref;	 /* PAGES: the first page; MAPPED: slot of the pool */
 	uint32_t offset; /* MAPPED: in the pool */
-	uint32_t link;	 /* TO_RELEASE: offset of the next such message */
 	uint8_t data[VMSGIF_INLINE_MAX];
 };
 
@@ -282,7 +298,6 @@ enum vmsg_phase {
 /* The arrays behind struct vmsg; device.c lays them out. */
 struct vmsg_tables {
 	struct vmsg_shadow *shadows;	   /* [slots] */
-	uint16_t *free;			   /* [slots] stack of free shadows */
 	uint16_t *queue;		   /* [slots] QUEUED SENDs and RESOLVEs by rising order */
 	uint16_t *tx_free;		   /* [nr_tx_pages] stack of free pages */
 	uint16_t *tx_mark;		   /* [nr_tx_pages] VMSG_PAGE_*, or next page */
@@ -303,10 +318,12 @@ struct vmsg {
 	struct vmsg_ring tx, rx;
 	uint32_t mask;	   /* slots - 1 */
 	uint32_t todo;	   /* VMSG_TODO_* */
-	uint16_t nr_free;  /* free shadows */
+	uint32_t on_free;  /* VMSG_TODO_* to be set when a request is answered */
 	uint16_t nr_wait;  /* shadows of requests that may wait */
+	uint16_t nr_other; /* shadows of other requests */
 	uint16_t max_wait; /* slots - VMSGIF_TX_RESERVE */
-	uint16_t max_call; /* of these, what callers may have: one per own pool is kept free */
+	uint16_t max_call; /* of these, what callers may have: one per own pool is kept; 0: down */
+	uint16_t inline_max; /* min(VMSGIF_INLINE_MAX, max_message) */
 	uint16_t share;	   /* SENDs that one port may have unanswered */
 	uint16_t window;   /* and one flow */
 	uint16_t nr_queue;
@@ -327,6 +344,7 @@ struct vmsg {
 	uint64_t seq;	    /* of the last SEND */
 	uint64_t deadline;
 	struct vmsg_port *rx_port; /* last used */
+	struct vmsg_shadow *free; /* list of free shadows */
 	struct vmsg_tables t;
 	struct vmsg_stats stats;
 
@@ -366,6 +384,11 @@ static inline unsigned int vmsg_slots(const struct vmsg *v)
 	return v->mask + 1;
 }
 
+static inline unsigned int vmsg_nr_free(const struct vmsg *v)
+{
+	return vmsg_slots(v) - v->nr_wait - v->nr_other;
+}
+
 /* Breaks the device, for the first reason given. Always false, for "return vmsg_break()". */
 static inline bool vmsg_break(struct vmsg *v, const char *reason)
 {
@@ -376,7 +399,7 @@ static inline bool vmsg_break(struct vmsg *v, const char *reason)
 
 static inline uint64_t vmsg_key(uint32_t addr, uint32_t port)
 {
-	return (uint64_t)addr << 32 | port;
+	return (uint64_t)port << 32 | addr; /* as the two stand in memory, in all structures */
 }
 
 #endif /* XENMSG_CORE_STATE_H */

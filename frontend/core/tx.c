@@ -21,24 +21,32 @@ static const uint8_t op_class[VMSGIF_OP_MAX + 1] = {
 
 struct vmsg_shadow *vmsg_tx_get(struct vmsg *v, unsigned int op)
 {
-	uint16_t id = v->t.free[--v->nr_free];
-	struct vmsg_shadow *s = &v->t.shadows[id];
+	struct vmsg_shadow *s = v->free;
+	uint16_t id = s->req.id;
 
+	v->free = s->next_free;
 	memset(s, 0, sizeof(*s));
 	s->req.op = (uint8_t)op;
 	s->req.id = id;
-	s->op = (uint8_t)op;
-	s->state = VMSG_SHADOW_TAKEN;
+	s->tag.op = (uint8_t)op;
+	s->tag.state = VMSG_SHADOW_TAKEN;
 	if (op_class[op] == CLASS_WAIT)
 		v->nr_wait++;
+	else
+		v->nr_other++;
 	return s;
 }
 
 void vmsg_tx_put(struct vmsg *v, struct vmsg_shadow *s)
 {
-	if (op_class[s->op] == CLASS_WAIT)
+	if (op_class[s->tag.op] == CLASS_WAIT)
 		v->nr_wait--;
-	vmsg_tx_free(v, s);
+	else
+		v->nr_other--;
+	s->tag.word = 0;
+	s->next_free = v->free;
+	v->free = s;
+	v->todo |= v->on_free;
 }
 
 /* What the header of the protocol bounds: unanswered requests that may wait. */
@@ -49,7 +57,7 @@ static bool wire_room(const struct vmsg *v)
 
 bool vmsg_tx_room_wait(const struct vmsg *v)
 {
-	return v->nr_free > VMSG_KEEP && wire_room(v);
+	return vmsg_nr_free(v) > VMSG_KEEP && wire_room(v);
 }
 
 /* Copies the segments of an indirect message into its list page anew, in the form of this broker. */
@@ -59,7 +67,7 @@ static void rewrite_list(struct vmsg *v, const struct vmsg_shadow *s)
 	uint16_t page = s->first;
 	unsigned int i;
 
-	for (i = 0; i < s->nr_segs; i++) {
+	for (i = 0; i < s->tag.nr_segs; i++) {
 		list[i].ref = v->tx_pool ? page : v->params.tx_grefs[page];
 		page = v->t.tx_mark[page];
 	}
@@ -95,35 +103,34 @@ void vmsg_tx_post(struct vmsg *v, struct vmsg_shadow *s)
 		post_granted(v, req);
 	else
 		vmsg_ring_put_tx(v, req);
-	s->state = VMSG_SHADOW_POSTED;
-	if (op_class[s->op] != CLASS_WAIT)
+	s->tag.state = VMSG_SHADOW_POSTED;
+	if (op_class[s->tag.op] != CLASS_WAIT)
 		v->nr_control++;
-	if (op_class[s->op] == CLASS_PROMPT)
+	if (op_class[s->tag.op] == CLASS_PROMPT)
 		v->nr_prompt++;
-	if (s->quiet)
-		v->nr_quiet++;
+	v->nr_quiet += s->tag.quiet;
 	if (!(req->flags & VMSGIF_TXF_LAZY))
 		v->urgent = true;
 }
 
 void vmsg_tx_answered(struct vmsg *v, struct vmsg_shadow *s)
 {
-	if (op_class[s->op] != CLASS_WAIT)
+	if (op_class[s->tag.op] != CLASS_WAIT)
 		v->nr_control--;
-	if (op_class[s->op] == CLASS_PROMPT)
+	if (op_class[s->tag.op] == CLASS_PROMPT)
 		v->nr_prompt--;
-	if (s->quiet)
-		v->nr_quiet--;
-	s->state = VMSG_SHADOW_TAKEN;
+	v->nr_quiet -= s->tag.quiet;
+	s->tag.state = VMSG_SHADOW_TAKEN;
 }
 
 void vmsg_tx_queue(struct vmsg *v, struct vmsg_shadow *s)
 {
-	s->state = VMSG_SHADOW_QUEUED;
+	s->tag.state = VMSG_SHADOW_QUEUED;
 	if (s->window)
 		s->window->queued++;
-	v->t.queue[v->nr_queue++] = vmsg_tx_id(v, s);
+	v->t.queue[v->nr_queue++] = vmsg_tx_id(s);
 	v->todo |= VMSG_TODO_QUEUE;
+	v->on_free |= VMSG_TODO_QUEUE;
 }
 
 void vmsg_tx_submit(struct vmsg *v, struct vmsg_shadow *s)
@@ -158,7 +165,7 @@ void vmsg_tx_pump(struct vmsg *v)
 			break;
 		if (s->window)
 			s->window->queued--;
-		if (s->again && s->op == VMSGIF_OP_SEND)
+		if (s->tag.again && s->tag.op == VMSGIF_OP_SEND)
 			v->stats.tx_resubmitted++;
 		vmsg_tx_post(v, s);
 	}
@@ -167,21 +174,29 @@ void vmsg_tx_pump(struct vmsg *v)
 	v->nr_queue = (uint16_t)kept;
 	/* What is left waits for an answer, which sets this again. */
 	v->todo &= ~VMSG_TODO_QUEUE;
+	if (!kept)
+		v->on_free &= ~VMSG_TODO_QUEUE;
+}
+
+static uint64_t order_of(const struct vmsg *v, uint16_t id)
+{
+	const struct vmsg_shadow *s = &v->t.shadows[id];
+
+	return s->tag.op == VMSGIF_OP_SEND ? s->req.seq : s->order;
 }
 
 /* Shell's sort: after a reset at most 512 ids, mostly not in order. */
 static void sort_queue(struct vmsg *v)
 {
-	const struct vmsg_shadow *shadows = v->t.shadows;
 	uint16_t *queue = v->t.queue;
 	unsigned int gap, i, j;
 
 	for (gap = v->nr_queue / 2; gap; gap /= 2) {
 		for (i = gap; i < v->nr_queue; i++) {
 			uint16_t id = queue[i];
+			uint64_t order = order_of(v, id);
 
-			for (j = i; j >= gap && shadows[queue[j - gap]].order > shadows[id].order;
-			     j -= gap)
+			for (j = i; j >= gap && order_of(v, queue[j - gap]) > order; j -= gap)
 				queue[j] = queue[j - gap];
 			queue[j] = id;
 		}
@@ -195,11 +210,11 @@ void vmsg_tx_requeue(struct vmsg *v)
 	for (i = 0; i < vmsg_slots(v); i++) {
 		struct vmsg_shadow *s = &v->t.shadows[i];
 
-		if (s->state != VMSG_SHADOW_POSTED ||
-		    (s->op != VMSGIF_OP_SEND && s->op != VMSGIF_OP_RESOLVE))
+		if (s->tag.state != VMSG_SHADOW_POSTED ||
+		    (s->tag.op != VMSGIF_OP_SEND && s->tag.op != VMSGIF_OP_RESOLVE))
 			continue;
 		vmsg_tx_answered(v, s);
-		s->again = true;
+		s->tag.again = true;
 		vmsg_tx_queue(v, s);
 	}
 	sort_queue(v);
@@ -212,13 +227,13 @@ void vmsg_tx_drop(struct vmsg *v, bool releases)
 	for (i = 0; i < vmsg_slots(v); i++) {
 		struct vmsg_shadow *s = &v->t.shadows[i];
 
-		if (s->state == VMSG_SHADOW_FREE || s->op == VMSGIF_OP_SEND ||
-		    s->op == VMSGIF_OP_RESOLVE)
+		if (s->tag.state == VMSG_SHADOW_FREE || s->tag.op == VMSGIF_OP_SEND ||
+		    s->tag.op == VMSGIF_OP_RESOLVE)
 			continue;
-		if (s->state == VMSG_SHADOW_POSTED)
+		if (s->tag.state == VMSG_SHADOW_POSTED)
 			vmsg_tx_answered(v, s);
-		if (s->op == VMSGIF_OP_RELEASE && !releases) {
-			s->state = VMSG_SHADOW_QUEUED;
+		if (s->tag.op == VMSGIF_OP_RELEASE && !releases) {
+			s->tag.state = VMSG_SHADOW_QUEUED;
 			v->todo |= VMSG_TODO_RELEASES;
 			continue;
 		}
@@ -234,7 +249,7 @@ void vmsg_tx_repost_releases(struct vmsg *v)
 	for (i = 0; i < vmsg_slots(v); i++) {
 		struct vmsg_shadow *s = &v->t.shadows[i];
 
-		if (s->state == VMSG_SHADOW_QUEUED && s->op == VMSGIF_OP_RELEASE)
+		if (s->tag.state == VMSG_SHADOW_QUEUED && s->tag.op == VMSGIF_OP_RELEASE)
 			vmsg_tx_post(v, s);
 	}
 	v->todo &= ~VMSG_TODO_RELEASES;

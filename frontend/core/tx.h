@@ -12,71 +12,39 @@
 
 #include "frontend/core/ring.h"
 
-/* For vmsg_tx_put() and vmsg_send_end(), which count by class. */
-static inline void vmsg_tx_free(struct vmsg *v, struct vmsg_shadow *s)
-{
-	s->state = VMSG_SHADOW_FREE;
-	v->t.free[v->nr_free++] = s->req.id;
-	if (vmsg_unlikely(v->wait_first || v->control_waits))
-		v->todo |= VMSG_TODO_WAKE;
-	if (vmsg_unlikely(v->nr_queue))
-		v->todo |= VMSG_TODO_QUEUE;
-}
-
 /* An empty request of kind @op; there is a free shadow. */
 struct vmsg_shadow *vmsg_tx_get(struct vmsg *v, unsigned int op);
 void vmsg_tx_put(struct vmsg *v, struct vmsg_shadow *s);
 /* Whether a request of the engine's own may be posted now. */
 static inline bool vmsg_tx_room_control(const struct vmsg *v)
 {
-	return v->nr_free != 0;
+	return v->free != NULL;
 }
 /* The same for a RELEASE, of which there can be many. */
 static inline bool vmsg_tx_room_release(const struct vmsg *v)
 {
-	return v->nr_free > VMSG_KEEP;
+	return vmsg_nr_free(v) > VMSG_KEEP;
 }
 /* The same for one that may wait. */
 bool vmsg_tx_room_wait(const struct vmsg *v);
 /* Whether a caller may have a shadow for a request that may wait. */
 static inline bool vmsg_tx_room_caller(const struct vmsg *v)
 {
-	return v->nr_free && v->nr_wait < v->max_call;
+	return v->nr_wait < v->max_call && v->free;
 }
 
 /* Posts @s, with its pages named as the present broker knows them. */
 void vmsg_tx_post(struct vmsg *v, struct vmsg_shadow *s);
-/* The same for a new SEND. */
-static inline void vmsg_tx_post_send(struct vmsg *v, struct vmsg_shadow *s)
-{
-	if (vmsg_unlikely(s->nr_segs && !v->tx_pool)) {
-		vmsg_tx_post(v, s);
-		return;
-	}
-	vmsg_ring_put_tx(v, &s->req);
-	s->state = VMSG_SHADOW_POSTED;
-	v->nr_quiet += s->quiet;
-	if (!(s->req.flags & VMSGIF_TXF_LAZY))
-		v->urgent = true;
-}
-
 /* A POSTED request was answered, or will never be. */
 void vmsg_tx_answered(struct vmsg *v, struct vmsg_shadow *s);
-/*
- * Whether the own pool that SEND @s may name was announced to this broker. That
- * the receiver has mapped it is the broker's to wait for.
- */
-static inline bool vmsg_own_announced(const struct vmsg *v, const struct vmsg_shadow *s)
-{
-	return vmsg_likely(!(s->req.flags & VMSGIF_TXF_MAP)) ||
-	       !(v->own_due >> s->req.u.map.id & 1);
-}
 /* Puts a SEND or RESOLVE at the end of the queue. */
 void vmsg_tx_queue(struct vmsg *v, struct vmsg_shadow *s);
 /* Posts it, or queues it as long as it has to wait. */
 void vmsg_tx_submit(struct vmsg *v, struct vmsg_shadow *s);
 /* Posts what can be from the queue. */
 void vmsg_tx_pump(struct vmsg *v);
+/* Puts all POSTED SENDs and RESOLVEs back in the queue, which is then in order. */
+void vmsg_tx_requeue(struct vmsg *v);
 /*
  * The broker is away: gives back the shadows of all but SENDs and RESOLVEs, whose
  * owners know what to ask again. RELEASEs are kept for the next broker, or not.
@@ -84,12 +52,19 @@ void vmsg_tx_pump(struct vmsg *v);
 void vmsg_tx_drop(struct vmsg *v, bool releases);
 /* Posts the RELEASEs that were kept. */
 void vmsg_tx_repost_releases(struct vmsg *v);
-/* Puts all POSTED SENDs and RESOLVEs back in the queue, which is then in order. */
-void vmsg_tx_requeue(struct vmsg *v);
 
-static inline uint16_t vmsg_tx_id(const struct vmsg *v, const struct vmsg_shadow *s)
+/*
+ * Whether the own pool that SEND @s may name was announced to this broker. That
+ * the receiver has mapped it is the broker's to wait for.
+ */
+static inline bool vmsg_own_announced(const struct vmsg *v, const struct vmsg_shadow *s)
 {
-	return (uint16_t)(s - v->t.shadows);
+	return !s->tag.mapped || !(v->own_due >> s->req.u.map.id & 1);
+}
+
+static inline uint16_t vmsg_tx_id(const struct vmsg_shadow *s)
+{
+	return s->req.id;
 }
 
 #endif /* XENMSG_CORE_TX_H */

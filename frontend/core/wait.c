@@ -16,6 +16,14 @@ int vmsg_wait(struct vmsg *v, struct vmsg_port *port, unsigned int why)
 		v->wait_last = port;
 	}
 	port->wait |= (uint16_t)why;
+	v->on_free |= VMSG_TODO_WAKE;
+	return -EAGAIN;
+}
+
+int vmsg_wait_control(struct vmsg *v)
+{
+	v->control_waits = true;
+	v->on_free |= VMSG_TODO_WAKE;
 	return -EAGAIN;
 }
 
@@ -88,4 +96,6 @@ void vmsg_wait_wake(struct vmsg *v)
 		}
 		port = next;
 	}
+	if (!v->wait_first && !v->control_waits)
+		v->on_free &= ~VMSG_TODO_WAKE;
 }

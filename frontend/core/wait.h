@@ -13,6 +13,8 @@
 int vmsg_wait(struct vmsg *v, struct vmsg_port *port, unsigned int why);
 int vmsg_wait_window(struct vmsg *v, struct vmsg_port *port, struct vmsg_window *window);
 int vmsg_wait_pages(struct vmsg *v, struct vmsg_port *port, unsigned int nr);
+/* A request that belongs to no port. */
+int vmsg_wait_control(struct vmsg *v);
 void vmsg_wait_cancel(struct vmsg *v, struct vmsg_port *port);
 /* Calls ops->writable() for whom that is due. */
 void vmsg_wait_wake(struct vmsg *v);

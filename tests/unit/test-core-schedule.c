@@ -666,7 +666,7 @@ static bool quiet(void)
 	for (unsigned int i = 0; i < DEVS; i++) {
 		const struct vmsg *v = w.dev[i].v;
 
-		if (v->nr_free != vmsg_slots(v) || v->todo & ~VMSG_TODO_WAKE)
+		if (vmsg_nr_free(v) != vmsg_slots(v) || v->todo & ~VMSG_TODO_WAKE)
 			return false;
 		for (unsigned int p = 0; p < PORTS; p++)
 			if (w.dev[i].ports[p].state == BINDING ||
@@ -719,7 +719,7 @@ static void check_nothing_left(const struct vmsg *v)
 {
 	unsigned int posted = 0;
 
-	ck_assert_uint_eq(v->nr_free, vmsg_slots(v));
+	ck_assert_uint_eq(vmsg_nr_free(v), vmsg_slots(v));
 	ck_assert_uint_eq(v->nr_wait, 0);
 	ck_assert_uint_eq(v->nr_control, 0);
 	ck_assert_uint_eq(v->nr_prompt, 0);
