@@ -30,6 +30,15 @@ static int denied(struct peer *peer, const char *name)
 	return VMSGIF_EACCES;
 }
 
+static int unknown(struct peer *peer, const char *name)
+{
+	struct broker *broker = peer->broker;
+
+	log_limited(broker->log, broker_now(broker), device_domid(peer->dev), "name is unknown",
+		    LOG_NOTICE, "refused from=%s name=%s", peer->label, name);
+	return VMSGIF_EHOSTUNREACH;
+}
+
 /* ---------------------------------------------------------------- resolving */
 
 /* A RESOLVE is done: @addr and @port go with status 0. */
@@ -96,7 +105,7 @@ static int find_service(struct peer *peer, struct peer *target, const char *doma
 	if (!port || port->unbind) {
 		if (!policy_may_name(policy, peer_name(peer), domain, service))
 			return denied(peer, service);
-		return VMSGIF_EHOSTUNREACH;
+		return unknown(peer, service);
 	}
 	policy_decide(policy, peer_name(peer), domain, port->number, service, false, &decision);
 	if (!decision.modes)
@@ -127,7 +136,7 @@ static void resolve_name(struct message *m, const char *text)
 		snprintf(service, sizeof(service), "%.*s", (int)(at - text), text);
 		status = find_service(peer, target, domain, service, &port);
 	} else if (!target) {
-		status = VMSGIF_EHOSTUNREACH;
+		status = unknown(peer, domain);
 	}
 	answer(m, status, status == VMSGIF_OKAY ? target->addr : 0, port);
 }

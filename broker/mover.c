@@ -182,6 +182,18 @@ static void complete(struct message *m, int status)
 	slot_answer(m, status);
 }
 
+static void log_bad_copy(const struct delivery *item)
+{
+	const struct message *m = item->message;
+	struct peer *src = m->src;
+
+	log_limited(
+		src->broker->log, broker_now(src->broker), device_domid(src->dev), "copy",
+		LOG_NOTICE,
+		"failed from=%s to=%s port=%u len=%u: status %d, a page of either cannot be used",
+		src->label, item->dst->label, m->flow->number, m->len, item->status);
+}
+
 /* Copies that failed: their senders hear of it before anything later is seen. */
 static void fail_bad_copies(struct mover *mover)
 {
@@ -192,6 +204,7 @@ static void fail_bad_copies(struct mover *mover)
 			item->status = copy_batch_status(mover->batch, i);
 		if (LIKELY(item->status == VMSGIF_OKAY))
 			continue;
+		log_bad_copy(item);
 		queue_refund(item->message);
 		complete(item->message, item->status);
 		item->message = NULL;

@@ -35,20 +35,24 @@ int send_unknown(struct peer *src, uint32_t addr, uint32_t port, const char *mod
 	struct decision decision;
 
 	policy_decide(&broker->config->policy, peer_name(src), name, port, NULL, true, &decision);
-	if (decision.modes)
+	if (decision.modes) {
+		log_limited(broker->log, broker_now(broker), device_domid(src->dev),
+			    "address is gone", LOG_NOTICE, "refused from=%s addr=%#x port=%u",
+			    src->label, addr, port);
 		return VMSGIF_EHOSTUNREACH;
+	}
 	send_log_refused(src, NULL, port, mode, &decision);
 	return VMSGIF_EACCES;
 }
 
-/* @limit: the name of the rule of the protocol that is broken. */
-static int over_limit(struct peer *src, const struct request *req, const char *limit, int status)
+/* Other reasons than the policy; @rule names it. Returns @status. */
+static int refuse(struct peer *src, const struct request *req, const char *rule, int status)
 {
 	struct broker *broker = src->broker;
 
-	log_limited(broker->log, broker_now(broker), device_domid(src->dev), limit, LOG_NOTICE,
-		    "refused from=%s addr=%#x port=%u: over %s", src->label, req->addr, req->port,
-		    limit);
+	log_limited(broker->log, broker_now(broker), device_domid(src->dev), rule, LOG_NOTICE,
+		    "refused from=%s addr=%#x port=%u len=%u: status %d", src->label, req->addr,
+		    req->port, req->len, status);
 	return status;
 }
 
@@ -91,9 +95,9 @@ static int flow_begin(struct flow **out, struct peer *src, const struct request 
 		return VMSGIF_EACCES;
 	}
 	if (!port && dst->ready)
-		return VMSGIF_ECONNREFUSED;
+		return refuse(src, req, "port is not bound", VMSGIF_ECONNREFUSED);
 	*out = flow_new(src, dst, port, req->port, &decision);
-	return *out ? VMSGIF_OKAY : VMSGIF_ENOBUFS;
+	return *out ? VMSGIF_OKAY : refuse(src, req, "memory", VMSGIF_ENOBUFS);
 }
 
 static struct flow *flow_known(struct peer *src, const struct request *req)
@@ -123,7 +127,7 @@ static int check(struct peer *src, const struct request *req, struct flow **out)
 	int status;
 
 	if (UNLIKELY(req->seq <= src->last_seq))
-		return over_limit(src, req, "rising sequence numbers", VMSGIF_EINVAL);
+		return refuse(src, req, "sequence numbers rise", VMSGIF_EINVAL);
 	src->last_seq = req->seq;
 
 	flow = flow_known(src, req);
@@ -140,14 +144,14 @@ static int check(struct peer *src, const struct request *req, struct flow **out)
 	}
 	if (LIKELY(flow->port)) {
 		if (UNLIKELY(flow->port->unbind))
-			return VMSGIF_ECONNREFUSED;
+			return refuse(src, req, "port is not bound", VMSGIF_ECONNREFUSED);
 		if (UNLIKELY(req->len > flow->port->max_len))
-			return VMSGIF_EMSGSIZE;
+			return refuse(src, req, "longest message of the port", VMSGIF_EMSGSIZE);
 	}
 	if (UNLIKELY(dst->up && pages_of(req) > dst->nr_slots))
-		return VMSGIF_EMSGSIZE;
+		return refuse(src, req, "RX ring of the receiver", VMSGIF_EMSGSIZE);
 	if (UNLIKELY(flow->open >= src->broker->config->limits.flow_window))
-		return over_limit(src, req, "flow-window", VMSGIF_ENOBUFS);
+		return refuse(src, req, "flow-window", VMSGIF_ENOBUFS);
 	*out = flow;
 	return VMSGIF_OKAY;
 }
@@ -205,6 +209,8 @@ void send_serve(struct peer *src, const struct request *req, const struct vmsgif
 	status = check(src, req, &flow);
 	if (status == VMSGIF_OKAY && UNLIKELY(req->form == REQUEST_MAP))
 		status = pool_check(src, req, &pool);
+	if (UNLIKELY(status == VMSGIF_EFAULT))
+		refuse(src, req, "place in a MAP pool", status);
 	if (UNLIKELY(status != VMSGIF_OKAY)) {
 		src->count.refused++;
 		src->broker->refused++;
@@ -213,7 +219,7 @@ void send_serve(struct peer *src, const struct request *req, const struct vmsgif
 	}
 	m = slot_take(src, req);
 	if (UNLIKELY(!m)) {
-		over_limit(src, req, "slots of the ring", VMSGIF_ENOBUFS);
+		refuse(src, req, "slots of the ring", VMSGIF_ENOBUFS);
 		src->count.refused++;
 		src->broker->refused++;
 		return;

@@ -104,12 +104,14 @@ static enum consumed consume_device(struct peer *peer, unsigned int *max)
 	/* The backend answers what it refuses by itself. */
 	peer_dirty_tx(peer);
 	while (*max) {
-		if (device_next_request(peer->dev, &req, &segs, &name) <= 0) {
-			if (device_arm(peer->dev))
-				continue;
+		int r = device_next_request(peer->dev, &req, &segs, &name);
+
+		if (r <= 0 && !device_arm(peer->dev))
 			return CONSUMED_ALL;
-		}
+		/* A look in vain counts too: whoever races with it gets no more than its share. */
 		(*max)--;
+		if (r <= 0)
+			continue;
 		if (UNLIKELY(peer->slots[req.id].state != MESSAGE_NONE)) {
 			device_fail(peer->dev, "request id %u is in use by an unanswered request",
 				    req.id);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The control socket and what Status says. */
-#include "tests/unit/fake-backend.h"
+#include "tests/unit/fake-guests.h"
 
 #include "broker/control.h"
 

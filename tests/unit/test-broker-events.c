@@ -3,7 +3,7 @@
  * Names and events: RESOLVE, SUBSCRIBE, who comes and goes, who waits, and what
  * is told to whom in which order.
  */
-#include "tests/unit/fake-backend.h"
+#include "tests/unit/fake-guests.h"
 
 static struct device *alice, *bob;
 

@@ -3,7 +3,7 @@
  * From queue to ring: what is published when, in which order over all domains,
  * and what becomes of messages that cannot go.
  */
-#include "tests/unit/fake-backend.h"
+#include "tests/unit/fake-guests.h"
 
 static struct device *alice, *bob;
 

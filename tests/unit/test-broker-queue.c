@@ -2,7 +2,7 @@
 /*
  * The queue of a domain: fair shares of senders and flows, bounds, credit.
  */
-#include "tests/unit/fake-backend.h"
+#include "tests/unit/fake-guests.h"
 
 static struct device *bob;
 

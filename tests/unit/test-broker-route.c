@@ -3,7 +3,7 @@
  * Addresses, names, ports and flows; SENDs to somebody who is not there; ports
  * that come, wait and go.
  */
-#include "tests/unit/fake-backend.h"
+#include "tests/unit/fake-guests.h"
 
 static struct device *alice, *bob;
 
@@ -144,8 +144,9 @@ END_TEST
 
 START_TEST(bound_anew)
 {
-	uint16_t id = fake_send(alice, bob, 7, "1");
+	uint16_t id;
 
+	fake_send(alice, bob, 7, "1");
 	fake_turns();
 	fake_port_op(bob, VMSGIF_OP_UNBIND, 7, 0);
 	fake_turns();
@@ -197,6 +198,9 @@ START_TEST(not_there)
 	ids[3] = fake_send(alice, &gone, 7, "x");
 	fake_turns();
 	ck_assert_int_eq(fake_status(alice, ids[0]), VMSGIF_ECONNREFUSED);
+	ck_assert_ptr_nonnull(strstr(fake.lines, "domain=1 rule=\"port is not bound\" refused "
+						 "from=alice(1)"));
+	ck_assert_ptr_nonnull(strstr(fake.lines, "rule=\"address is gone\""));
 	for (unsigned int i = 1; i < 4; i++)
 		ck_assert_int_eq(fake_status(alice, ids[i]), VMSGIF_EHOSTUNREACH);
 }
@@ -324,137 +328,6 @@ START_TEST(to_oneself)
 }
 END_TEST
 
-/* ------------------------------------------------------- who is not READY yet */
-
-static struct device *carol;
-
-static void await_carol(void)
-{
-	carol = fake_device(3, "carol");
-	fake_awaited(carol);
-}
-
-static void carol_returns(void)
-{
-	uint32_t addr = carol->addr;
-
-	fake_connect(carol);
-	ck_assert_uint_eq(carol->addr, addr);
-	fake_post(carol, 32);
-}
-
-START_TEST(messages_wait)
-{
-	uint16_t bound, unbound, late;
-
-	await_carol();
-	bound = fake_send(alice, carol, 7, "1");
-	unbound = fake_send(alice, carol, 8, "2");
-	fake_turns();
-	carol_returns();
-	late = fake_send(alice, carol, 7, "3");
-	fake_bind(carol, 7, 1000, NULL);
-	fake_turns();
-	ck_assert_int_eq(fake_status(alice, bound), FAKE_UNANSWERED);
-	ck_assert_uint_eq(fake_rx_count(carol, VMSGIF_RX_MESSAGE), 0);
-	fake_ready(carol);
-	fake_ready(carol);
-	fake_turns();
-	ck_assert_int_eq(fake_status(alice, bound), 0);
-	ck_assert_int_eq(fake_status(alice, late), 0);
-	ck_assert_int_eq(fake_status(alice, unbound), VMSGIF_ECONNREFUSED);
-	ck_assert_uint_eq(fake_rx(carol, VMSGIF_RX_MESSAGE, 0)->seq, 1);
-	ck_assert_uint_eq(fake_rx(carol, VMSGIF_RX_MESSAGE, 1)->seq, 3);
-}
-END_TEST
-
-/* What a port takes, and whether by which service, is known with its BIND. */
-START_TEST(judged_at_bind)
-{
-	uint16_t fits, longer, other, number, map;
-	struct fake_request *in;
-
-	fake_fini();
-	begin("[devices]\ndomains = *\n"
-	      "[allow service]\nfrom = alice\nto = carol\nports = log\nmodes = copy map\n"
-	      "[allow number]\nfrom = alice\nto = carol\nports = 9\n");
-	await_carol();
-	fits = fake_send_pages(alice, carol, 7, 0, 100);
-	longer = fake_send_pages(alice, carol, 7, 0, 200);
-	other = fake_send(alice, carol, 8, "x");
-	number = fake_send(alice, carol, 9, "x");
-	map = fake_send_map(alice, carol, 9, 0, 0, 1);
-	fake_turns();
-	ck_assert_int_eq(fake_status(alice, other), FAKE_UNANSWERED);
-	ck_assert_int_eq(fake_status(alice, map), VMSGIF_EFAULT); /* no such pool */
-	carol_returns();
-	fake_bind(carol, 7, 100000, "log");
-	in = &carol->in[(carol->in_end - 1) % FAKE_SLOTS];
-	in->req.max_len = 100;
-	fake_bind(carol, 8, 100000, "spool");
-	fake_bind(carol, 9, 100000, NULL);
-	fake_ready(carol);
-	fake_turns();
-	ck_assert_int_eq(fake_status(alice, fits), 0);
-	ck_assert_int_eq(fake_status(alice, longer), VMSGIF_EMSGSIZE);
-	ck_assert_int_eq(fake_status(alice, other), VMSGIF_EACCES);
-	ck_assert_int_eq(fake_status(alice, number), 0);
-}
-END_TEST
-
-/* Nobody bound the service that alone would have been allowed. */
-START_TEST(judged_at_ready)
-{
-	uint16_t id, map;
-
-	fake_fini();
-	begin("[devices]\ndomains = *\n"
-	      "[allow service]\nfrom = alice\nto = carol\nports = log\nmodes = map\n");
-	await_carol();
-	fake_pool(alice, VMSGIF_OP_POOL_ADD, VMSGIF_POOL_MAP, 0, carol, 8);
-	map = fake_send_map(alice, carol, 8, 0, 0, 1);
-	id = fake_send(alice, carol, 8, "x");
-	fake_turns();
-	ck_assert_int_eq(fake_status(alice, id), VMSGIF_EACCES);
-	ck_assert_int_eq(fake_status(alice, map), FAKE_UNANSWERED);
-	carol_returns();
-	fake_ready(carol);
-	fake_turns();
-	ck_assert_int_eq(fake_status(alice, map), VMSGIF_EACCES);
-}
-END_TEST
-
-START_TEST(awaited_in_vain)
-{
-	uint16_t id;
-
-	await_carol();
-	id = fake_send(alice, carol, 7, "1");
-	fake_turns();
-	fake_down(carol);
-	fake_turns();
-	ck_assert_int_eq(fake_status(alice, id), VMSGIF_EHOSTDOWN);
-	/* Nobody had heard of her. */
-	ck_assert_uint_eq(fake_rx_count(alice, VMSGIF_RX_PEER_DOWN), 0);
-}
-END_TEST
-
-START_TEST(waiting_sender_dies)
-{
-	await_carol();
-	fake_send(alice, carol, 7, "1");
-	fake_send(alice, carol, 8, "1");
-	fake_turns();
-	fake_down(alice);
-	carol_returns();
-	fake_bind(carol, 7, 1000, NULL);
-	fake_ready(carol);
-	fake_turns();
-	ck_assert_uint_eq(fake_rx_count(carol, VMSGIF_RX_MESSAGE), 0);
-	ck_assert_uint_eq(fake_peer(carol)->queue.messages, 0);
-}
-END_TEST
-
 static Suite *suite(void)
 {
 	Suite *s = suite_create("broker-route");
@@ -488,15 +361,6 @@ static Suite *suite(void)
 	tcase_add_test(t, flow_is_remembered);
 	tcase_add_test(t, flows_are_bounded);
 	tcase_add_test(t, to_oneself);
-	suite_add_tcase(s, t);
-
-	t = tcase_create("awaited");
-	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, messages_wait);
-	tcase_add_test(t, judged_at_bind);
-	tcase_add_test(t, judged_at_ready);
-	tcase_add_test(t, awaited_in_vain);
-	tcase_add_test(t, waiting_sender_dies);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -3,7 +3,7 @@
  * Turns: who is served when, how much at a time, and devices that come, go and
  * break rules in between.
  */
-#include "tests/unit/fake-backend.h"
+#include "tests/unit/fake-guests.h"
 
 static struct device *alice, *bob;
 
