@@ -202,7 +202,7 @@ static int keep_payload(struct message *m, const struct request *req,
 void send_serve(struct peer *src, const struct request *req, const struct vmsgif_segment *segs)
 {
 	struct map_pool *pool = NULL;
-	struct flow *flow;
+	struct flow *flow = NULL;
 	struct message *m;
 	int status;
 
