@@ -236,17 +236,16 @@ static int send_end(struct outgoing *out, uint8_t digest[SHA256_DIGEST_SIZE])
 	return r ? r : send_copy(out, &end, sizeof(end));
 }
 
-/* Until all is answered, and the receiver has checked what it got. */
+/* Until all has arrived, and the receiver has checked what it got. */
 static int finish(struct outgoing *out)
 {
-	int r;
+	int r = xenmsg_flush(out->cli->x, out->options->timeout);
 
-	while (out->options->wait_result && !out->answered) {
+	if (!r)
+		r = look(out);
+	while (!r && out->options->wait_result && !out->answered)
 		r = out_wait(out);
-		if (r)
-			return r;
-	}
-	return xenmsg_flush(out->cli->x, out->options->timeout);
+	return r;
 }
 
 static int transfer(struct outgoing *out, const char *name, struct outgoing_result *result)

@@ -186,6 +186,13 @@ static int receive(struct ping *p, uint64_t deadline)
 			r = take_events(p);
 		if (!r)
 			r = wait_until(p, deadline);
+		if (r == -ETIMEDOUT) {
+			/* What failed need not have woken us. */
+			r = xenmsg_dispatch(p->cli.x);
+			if (!r)
+				r = take_events(p);
+			return r ? r : -ETIMEDOUT;
+		}
 		if (r)
 			return r;
 	}
