@@ -134,8 +134,13 @@ void bed_run(struct bed *bed)
 
 void bed_wait(struct bed *bed, uint64_t ns)
 {
-	for (uint64_t at = 0; at < ns; at += SIM_NSEC_PER_MSEC) {
-		sim_advance(SIM_NSEC_PER_MSEC);
+	uint64_t end = sim_now() + ns;
+
+	while (sim_now() < end) {
+		uint64_t next = sim_next_timer();
+
+		next = next < end ? next : end;
+		sim_advance(next > sim_now() ? next - sim_now() : 1);
 		bed_run(bed);
 	}
 }

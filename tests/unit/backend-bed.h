@@ -45,7 +45,7 @@ void bed_fini(struct bed *bed);
 
 /* Runs the loop until it has nothing to do. */
 void bed_run(struct bed *bed);
-/* Time passes, in steps of a millisecond. */
+/* Time passes, from timer to timer. */
 void bed_wait(struct bed *bed, uint64_t ns);
 
 /* The callbacks since the last call of this. */
