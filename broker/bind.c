@@ -89,7 +89,6 @@ void release_serve(struct peer *peer, const struct request *req)
 	struct message *m = &peer->slots[req->id];
 
 	held_release(peer, req->addr, req->port, req->seq);
-	peer->waiting++;
 	m->op = req->op;
 	m->nr_segs = 0;
 	slot_answer_late(m, VMSGIF_OKAY);

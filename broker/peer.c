@@ -162,7 +162,9 @@ void slot_free(struct message *m)
 	}
 	m->nr_segs = 0;
 	m->state = MESSAGE_NONE;
-	peer->waiting--;
+	/* It waits for the end of the turn only, in the slots that are kept for such. */
+	if (m->op != VMSGIF_OP_RELEASE)
+		peer->waiting--;
 }
 
 void slot_answer(struct message *m, int status)
