@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See system-app.h. */
+#include "tests/unit/system-app.h"
+
+#include "tests/unit/system-traffic.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ms; everything that is waited for comes within this, or never. */
+#define PATIENCE 60000
+
+static bool is_dead(const struct app *app)
+{
+	return sim_process_dead(app->vm->process);
+}
+
+static bool chance(unsigned int percent)
+{
+	return sim_random_below(100) < percent;
+}
+
+void app_init(struct app *app, struct model *model, struct vm *vm,
+	      const struct xenmsg_options *options)
+{
+	*app = (struct app){ .model = model, .vm = vm, .options = *options };
+	app->options.lock = vm->lock;
+	app->options.timeout = PATIENCE;
+}
+
+void app_ended(struct app *app)
+{
+	if (app->life)
+		app->life->ended = true;
+	app->life = NULL;
+	app->nr_held = 0;
+	app->quit = false;
+	memset(app->pools, 0, sizeof(app->pools));
+	for (unsigned int i = 0; i < APP_PORTS; i++)
+		app->ports[i].port = NULL;
+}
+
+struct life *app_life_of(struct model *model, const struct vm *vm)
+{
+	struct life *life = NULL;
+
+	for (unsigned int i = 0; i < model->nr_lives; i++)
+		if (model->lives[i].vm == vm)
+			life = &model->lives[i];
+	return life;
+}
+
+/* ------------------------------------------------------------ opening, closing */
+
+static void may_do_all(struct app *app)
+{
+	app->may_have_events = true;
+	for (unsigned int i = 0; i < APP_PORTS; i++)
+		app->ports[i].may_have = app->ports[i].may_send = true;
+}
+
+static void open_device(struct app *app)
+{
+	struct xenmsg_bind bind = { .size = sizeof(bind) };
+	struct vm *vm = app->vm;
+	int r = xenmsg_open(&vm->x, &app->options);
+
+	if (r)
+		vm->x = NULL;
+	for (unsigned int i = 0; !r && i < APP_PORTS; i++) {
+		bind.buffer = chance(30) ? XENMSG_MESSAGE_MAX + 64 : 0;
+		r = xenmsg_port_open(vm->x, APP_PORT(i), &bind, &app->ports[i].port);
+	}
+	if (is_dead(app))
+		return;
+	require(r == 0, "%s cannot open its device: %d %s", vm->name, r,
+		vm->x ? xenmsg_reason(vm->x) : "");
+	app->life = model_life(app->model, vm, xenmsg_address(vm->x));
+	may_do_all(app);
+}
+
+static void quit(struct app *app)
+{
+	xenmsg_close(app->vm->x);
+	app->vm->x = NULL;
+}
+
+bool app_has_quit(const struct app *app)
+{
+	return app->quit && !app->vm->busy && !app->vm->x;
+}
+
+/* ------------------------------------------------------------------- receiving */
+
+static void release(struct app *app, unsigned int i)
+{
+	xenmsg_release(app->held[i]);
+	app->held[i] = app->held[--app->nr_held];
+}
+
+static bool receive(struct app *app, unsigned int i)
+{
+	struct app_port *port = &app->ports[i];
+	struct xenmsg_msg *msg;
+	int r;
+
+	if (!port->may_have || sim_now() < port->stalled_until)
+		return false;
+	r = xenmsg_recv(port->port, &msg, 0);
+	if (is_dead(app))
+		return true;
+	if (r == -EAGAIN) {
+		port->may_have = false;
+		return false;
+	}
+	require(r == 0, "%s cannot receive: %d %s", app->vm->name, r, xenmsg_reason(app->vm->x));
+	model_received(app->model, app->life, APP_PORT(i), msg);
+	if (app->nr_held == APP_HELD)
+		release(app, (unsigned int)sim_random_below(APP_HELD));
+	app->held[app->nr_held++] = msg;
+	if (chance(60))
+		release(app, app->nr_held - 1);
+	return true;
+}
+
+static bool take_event(struct app *app)
+{
+	struct xenmsg_event event;
+
+	if (!app->may_have_events)
+		return false;
+	if (xenmsg_event(app->vm->x, &event)) {
+		app->may_have_events = false;
+		return false;
+	}
+	model_event(app->model, app->life, &event);
+	return true;
+}
+
+static void flush(struct app *app)
+{
+	int r = xenmsg_flush(app->vm->x, PATIENCE);
+
+	if (is_dead(app))
+		return;
+	require(r != -ETIMEDOUT, "%s waits for answers for ever", app->vm->name);
+	app->may_have_events = true;
+	while (take_event(app))
+		;
+	model_flushed(app->model, app->life);
+	app->flush = false;
+}
+
+static bool release_one(struct app *app)
+{
+	if (!app->nr_held)
+		return false;
+	release(app, (unsigned int)sim_random_below(app->nr_held));
+	return true;
+}
+
+/* --------------------------------------------------------------------- sending */
+
+static void close_pool(struct app_pool *entry)
+{
+	xenmsg_pool_close(entry->pool);
+	entry->pool = NULL;
+}
+
+static struct app_pool *find_pool(struct app *app, unsigned int from, const struct message_test *m)
+{
+	for (unsigned int i = 0; i < APP_POOLS; i++) {
+		struct app_pool *entry = &app->pools[i];
+
+		if (entry->pool && entry->from == from && entry->dst == m->dst &&
+		    entry->number == m->number)
+			return entry;
+	}
+	return NULL;
+}
+
+/* NULL: the message goes by copy, or the program is dead. */
+static struct app_pool *open_pool(struct app *app, unsigned int from, struct message_test *m)
+{
+	struct app_pool *entry = &app->pools[sim_random_below(APP_POOLS)];
+	struct app_pool made = { .dst = m->dst, .number = m->number, .from = from };
+	int r;
+
+	if (entry->pool)
+		close_pool(entry);
+	r = xenmsg_pool_open(app->ports[from].port, m->dst->addr, m->number, APP_POOL_BYTES,
+			     &made.pool, PATIENCE);
+	if (is_dead(app))
+		return NULL;
+	/* Everything may have changed meanwhile, but not this program. */
+	if (r == 0) {
+		require(!entry->pool, "a pool out of nowhere");
+		*entry = made;
+		return entry;
+	}
+	require(m->dst->ended || app->maps_fail, "%s cannot share a pool with %#x: %d",
+		app->vm->name, m->dst->addr, r);
+	return NULL;
+}
+
+static int send_mapped(struct app *app, unsigned int from, struct message_test *m,
+		       unsigned int flags)
+{
+	struct app_pool *entry = find_pool(app, from, m);
+	void *room;
+	int r;
+
+	if (!entry) {
+		entry = open_pool(app, from, m);
+		if (!entry) {
+			m->map = false;
+			return -EBUSY;
+		}
+	}
+	r = xenmsg_pool_get(entry->pool, m->len, &room, flags);
+	if (r == 0) {
+		traffic_fill(room, m->len, m->key);
+		r = xenmsg_pool_send(entry->pool, room, m->len, flags, &m->seq);
+		if (r)
+			xenmsg_pool_put(entry->pool, room);
+	}
+	if (is_dead(app))
+		return r;
+	if (r == -EHOSTDOWN) {
+		require(m->dst->ended, "the pool for %#x is gone", m->dst->addr);
+		close_pool(entry);
+		m->map = false;
+		return -EBUSY;
+	}
+	if (r == 0 && chance(3))
+		close_pool(entry);
+	return r;
+}
+
+static int send_copied(struct app *app, unsigned int from, struct message_test *m,
+		       unsigned int flags)
+{
+	static char data[XENMSG_MESSAGE_MAX];
+
+	traffic_fill(data, m->len, m->key);
+	return xenmsg_send(app->ports[from].port, m->dst->addr, m->number, data, m->len, flags,
+			   &m->seq);
+}
+
+/* Mostly whom the plan says, as it is now; sometimes one that is no more. */
+static struct life *choose_life(struct app *app, const struct vm *vm)
+{
+	struct life *life = app_life_of(app->model, vm);
+
+	if (!chance(5))
+		return life;
+	for (unsigned int i = 0; i < app->model->nr_lives; i++)
+		if (app->model->lives[i].vm == vm && app->model->lives[i].ended)
+			return &app->model->lives[i];
+	return life;
+}
+
+static bool send_next(struct app *app, unsigned int i)
+{
+	struct app_port *port = &app->ports[i];
+	unsigned int flags = XENMSG_NONBLOCK;
+	struct message_test *m = NULL;
+	int r;
+
+	if (!port->may_send)
+		return false;
+	while (port->next < app->model->nr_messages) {
+		m = &app->model->messages[port->next];
+		if (!m->sent && m->from == app->vm && m->src_port == APP_PORT(i))
+			break;
+		port->next++;
+	}
+	if (!m || port->next == app->model->nr_messages)
+		return false;
+	m->dst = choose_life(app, m->to);
+	if (!m->dst)
+		return false;
+	if (m->confirm)
+		flags |= XENMSG_CONFIRM;
+	if (chance(20))
+		flags |= XENMSG_LAZY;
+	r = m->map && m->len ? send_mapped(app, i, m, flags) : -EBUSY;
+	if (r == -EBUSY && !is_dead(app)) {
+		m->map = false;
+		r = send_copied(app, i, m, flags);
+	}
+	if (r == 0) {
+		m->sent = true;
+		m->src = app->life;
+		return true;
+	}
+	if (is_dead(app))
+		return true;
+	require(r == -EAGAIN, "%s cannot send %u bytes to %#x: %d", app->vm->name, m->len,
+		m->dst->addr, r);
+	port->may_send = false;
+	return false;
+}
+
+/* ------------------------------------------------------------------------ turn */
+
+static bool readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static bool do_one(struct app *app, unsigned int what)
+{
+	switch (what) {
+	case 0:
+	case 1:
+		return receive(app, what);
+	case 2:
+	case 3:
+		return send_next(app, what - 2);
+	case 4:
+		return take_event(app);
+	default:
+		return chance(20) && release_one(app);
+	}
+}
+
+static bool app_turn(void *arg)
+{
+	struct app *app = arg;
+	unsigned int first;
+	int r;
+
+	if (!app->vm->x) {
+		if (app->quit)
+			return false;
+		open_device(app);
+		return true;
+	}
+	if (!app->life)
+		return false;
+	if (app->quit) {
+		quit(app);
+		return true;
+	}
+	if (app->flush) {
+		flush(app);
+		return true;
+	}
+	if (readable(xenmsg_fd(app->vm->x))) {
+		r = xenmsg_dispatch(app->vm->x);
+		require(r == 0 || is_dead(app), "%s lost its device: %s", app->vm->name,
+			xenmsg_reason(app->vm->x));
+		may_do_all(app);
+		return true;
+	}
+	first = (unsigned int)sim_random_below(6);
+	for (unsigned int i = 0; i < 6; i++) {
+		if (do_one(app, (first + i) % 6))
+			return true;
+		if (is_dead(app))
+			return true;
+	}
+	return release_one(app);
+}
+
+void app_start(struct app *app)
+{
+	app->vm->x = NULL;
+	vm_start(app->vm, app_turn, app);
+}

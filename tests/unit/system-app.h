@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An application for random tests, as a program of its own in a guest: it opens
+ * the device, binds two ports, sends what the plan says from either, receives,
+ * holds messages for a while and gives them back in any order, and reports all
+ * to the model. One thing a turn, chosen at random.
+ *
+ * It relies on xenmsg_fd() alone to tell it when to try again.
+ */
+#ifndef SYSTEM_APP_H
+#define SYSTEM_APP_H
+
+#include "tests/unit/system-model.h"
+
+#define APP_PORTS      2
+#define APP_PORT(i)    (10u + (unsigned int)(i))
+#define APP_POOLS      4
+#define APP_HELD       12
+#define APP_POOL_BYTES (32u * 4096)
+
+struct app_pool {
+	struct xenmsg_pool *pool; /* NULL: free */
+	struct life *dst;
+	uint32_t number;
+	unsigned int from; /* index of the own port */
+};
+
+struct app_port {
+	struct xenmsg_port *port;
+	bool may_have; /* messages may be there */
+	bool may_send; /* there may be room */
+	uint64_t stalled_until;
+	unsigned int next; /* message of the plan */
+};
+
+struct app {
+	struct model *model;
+	struct vm *vm;
+	struct xenmsg_options options;
+	struct life *life; /* NULL: not ready */
+	struct app_port ports[APP_PORTS];
+	bool may_have_events;
+	struct xenmsg_msg *held[APP_HELD];
+	unsigned int nr_held;
+	struct app_pool pools[APP_POOLS];
+	bool quit;	/* say goodbye, and end */
+	bool flush;	/* wait for all answers, once */
+	bool maps_fail; /* pools may be refused */
+};
+
+void app_init(struct app *app, struct model *model, struct vm *vm,
+	      const struct xenmsg_options *options);
+/* Start it, in a process of its own. */
+void app_start(struct app *app);
+/* Its process ended in whatever way: forget what it had. What it sent next goes on. */
+void app_ended(struct app *app);
+/* Has it said goodbye? */
+bool app_has_quit(const struct app *app);
+/* The life of @vm that others can reach, NULL: none. */
+struct life *app_life_of(struct model *model, const struct vm *vm);
+
+#endif
