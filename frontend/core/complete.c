@@ -180,24 +180,35 @@ static bool take_any(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_tx
 	return !v->broken;
 }
 
-bool vmsg_tx_take(struct vmsg *v)
+/* The short way of a SEND without pages that has status 0; false: nothing is done. */
+static inline bool take_plain(struct vmsg *v, struct vmsg_shadow *s,
+			      const struct vmsg_tx_words *words)
 {
 	static const union vmsg_tag quiet = { .quiet = true };
 	static const union vmsg_tag plain = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED };
-	const struct vmsg_tx_words words = vmsg_ring_take_tx(v);
-	uint16_t id = (uint16_t)(words.head >> 16);
-	struct vmsg_shadow *s;
 
-	if (vmsg_unlikely(id > v->mask))
-		return vmsg_break(v, "TX response with an id that is none");
-	s = &v->t.shadows[id];
-	/* The short way: status 0, nothing reserved, and no pages. */
-	if (vmsg_likely((words.head & ~((uint64_t)0xffff << 16)) == VMSGIF_OP_SEND &&
-			!(words.place | words.reserved) &&
-			(s->tag.word & ~quiet.word) == plain.word)) {
-		v->nr_quiet -= s->tag.quiet;
-		send_end(v, s, 0);
-		return true;
+	if ((words->head & ~((uint64_t)0xffff << 16)) != VMSGIF_OP_SEND ||
+	    (words->place | words->reserved) || (s->tag.word & ~quiet.word) != plain.word)
+		return false;
+	v->nr_quiet -= s->tag.quiet;
+	send_end(v, s, 0);
+	return true;
+}
+
+unsigned int vmsg_tx_take(struct vmsg *v, unsigned int budget)
+{
+	while (v->tx.cons != v->tx.seen && budget) {
+		const struct vmsg_tx_words words = vmsg_ring_take_tx(v);
+		uint32_t id = (uint16_t)(words.head >> 16);
+
+		if (vmsg_unlikely(id > v->mask)) {
+			vmsg_break(v, "TX response with an id that is none");
+			return 0;
+		}
+		if (vmsg_unlikely(!take_plain(v, &v->t.shadows[id], &words)) &&
+		    !take_any(v, &v->t.shadows[id], &words))
+			return 0;
+		budget--;
 	}
-	return take_any(v, s, &words);
+	return budget;
 }

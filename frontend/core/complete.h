@@ -5,8 +5,8 @@
 
 #include "frontend/core/state.h"
 
-/* Takes the next TX response. Returns false if it broke the device. */
-bool vmsg_tx_take(struct vmsg *v);
+/* Takes the responses that were seen, as vmsg_rx_take(). */
+unsigned int vmsg_tx_take(struct vmsg *v, unsigned int budget);
 /* SEND @s, which is not posted any more, is over: gives back what it holds, and tells. */
 void vmsg_send_end(struct vmsg *v, struct vmsg_shadow *s, int status);
 /* The same for all queued SENDs that name own pool @id. */

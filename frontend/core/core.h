@@ -250,7 +250,7 @@ struct vmsg_send {
 	enum vmsg_form form;
 	bool lazy;
 	bool quiet;	 /* nobody waits for the answer: vmsg_arm() asks for no event for it */
-	uint64_t cookie; /* for send_done; 0: not wanted, which is quiet too */
+	uint64_t cookie; /* for send_done; 0: not wanted */
 	const void *data;
 	/* ref is the page's index. Not changed, not kept. */
 	const struct vmsgif_segment *segs;

@@ -185,6 +185,7 @@ void vmsg_port_init(struct vmsg *v, struct vmsg_port *port, void *memory, size_t
 	port->memory = memory;
 	/* Positions in the memory have 32 bits, and twice the size must not overflow. */
 	port->size = size > 1u << 30 ? 1u << 30 : (uint32_t)size & ~(uint32_t)(VMSG_LINE - 1);
+	port->unsaid = port->size;
 	port->quarter = port->size / 4;
 	port->pool_slot = VMSG_PAGE_END;
 }

@@ -19,13 +19,10 @@ void vmsg_msg_copy_in(struct vmsg_port *port, struct vmsg_msg *msg, uint32_t at,
 	memcpy(port->memory, (const uint8_t *)from + first, len - first);
 }
 
-/* By the quarter; and when all is free but the largest message would not fit. */
 void vmsg_msg_check_credit(struct vmsg *v, struct vmsg_port *port)
 {
-	uint32_t unsaid = (uint32_t)(port->head + port->size - port->limit);
-
-	if (vmsg_likely(unsaid < port->quarter) &&
-	    (port->head != port->tail || unsaid <= port->slack))
+	/* By the quarter; and when all is free but the largest message would not fit. */
+	if (port->unsaid < port->quarter && (port->used || port->unsaid <= port->slack))
 		return;
 	if (!(port->flags & VMSG_PORT_LIVE) || (port->flags & VMSG_PORT_BEHIND) ||
 	    port->state != VMSG_PORT_BOUND)
@@ -38,46 +35,49 @@ void vmsg_msg_check_credit(struct vmsg *v, struct vmsg_port *port)
 	v->nr_behind++;
 }
 
-void vmsg_msg_settle(struct vmsg *v, struct vmsg_port *port)
+/* Frees the room of the oldest messages, as far as they are done, and says so if it is much. */
+static inline void settle(struct vmsg *v, struct vmsg_port *port)
 {
-	const struct vmsg_msg *msg = vmsg_msg_at(port, port->head_off);
-
-	while (port->head != port->tail && msg->state == VMSG_MSG_DONE) {
+	while (port->used) {
+		const struct vmsg_msg *msg = vmsg_msg_at(port, port->head);
 		uint32_t cost = vmsg_msg_cost(msg->len);
 
-		port->head_off = vmsg_msg_after(port, port->head_off, cost);
-		if (vmsg_unlikely(port->next == port->head)) {
-			port->next += cost;
-			port->next_off = port->head_off;
-		}
-		port->head += cost;
-		msg = vmsg_msg_at(port, port->head_off);
+		if (msg->state != VMSG_MSG_DONE)
+			break;
+		port->head = vmsg_msg_after(port, port->head, cost);
+		port->used -= cost;
+		port->unsaid += cost;
 	}
-	vmsg_msg_check_credit(v, port);
+	if (vmsg_unlikely(port->unsaid >= port->quarter) ||
+	    (!port->used && port->unsaid > port->slack))
+		vmsg_msg_check_credit(v, port);
+}
+
+void vmsg_msg_settle(struct vmsg *v, struct vmsg_port *port)
+{
+	settle(v, port);
 }
 
 struct vmsg_msg *vmsg_recv(struct vmsg *v, struct vmsg_port *port, struct vmsg_info *info)
 {
-	struct vmsg_msg *msg;
+	struct vmsg_msg *msg = vmsg_msg_at(port, port->next);
+	const struct vmsg_msg *next = msg;
 
 	(void)v;
 	if (!port->waiting)
 		return NULL;
-	do {
-		uint32_t cost;
-
-		msg = vmsg_msg_at(port, port->next_off);
-		cost = vmsg_msg_cost(msg->len);
-		port->next += cost;
-		port->next_off = vmsg_msg_after(port, port->next_off, cost);
-	} while (vmsg_unlikely(msg->state != VMSG_MSG_QUEUED)); /* repeats */
 	msg->state = VMSG_MSG_RECEIVED;
-	port->waiting--;
 	info->addr = msg->addr;
 	info->src_port = msg->src_port;
 	info->seq = msg->seq;
 	info->len = msg->len;
 	info->mapped = msg->form == VMSG_MSG_MAPPED;
+	if (!--port->waiting)
+		return msg;
+	do { /* past repeats, too */
+		port->next = vmsg_msg_after(port, port->next, vmsg_msg_cost(next->len));
+		next = vmsg_msg_at(port, port->next);
+	} while (vmsg_unlikely(next->state != VMSG_MSG_QUEUED));
 	return msg;
 }
 
@@ -181,8 +181,8 @@ void vmsg_msg_done(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 	if (msg->form == VMSG_MSG_PAGES)
 		vmsg_rx_put_chain(v, msg->ref);
 	msg->state = VMSG_MSG_DONE;
-	if (vmsg_msg_offset(port, msg) == port->head_off)
-		vmsg_msg_settle(v, port);
+	if (vmsg_msg_offset(port, msg) == port->head)
+		settle(v, port);
 }
 
 void vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
@@ -194,23 +194,23 @@ void vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 		return;
 	}
 	msg->state = VMSG_MSG_DONE;
-	if (vmsg_likely(vmsg_msg_offset(port, msg) == port->head_off))
-		vmsg_msg_settle(v, port);
+	if (vmsg_likely(vmsg_msg_offset(port, msg) == port->head))
+		settle(v, port);
 }
 
 bool vmsg_msg_holds(const struct vmsg_port *port, uint32_t addr, uint64_t seq)
 {
-	uint64_t at = port->head;
-	uint32_t offset = port->head_off;
+	uint32_t offset = port->head;
+	uint32_t left = port->used;
 
-	while (at != port->tail) {
+	while (left) {
 		const struct vmsg_msg *msg = vmsg_msg_at(port, offset);
 		uint32_t cost = vmsg_msg_cost(msg->len);
 
 		if (msg->seq == seq && msg->addr == addr && msg->form == VMSG_MSG_MAPPED &&
 		    msg->state != VMSG_MSG_DONE)
 			return true;
-		at += cost;
+		left -= cost;
 		offset = vmsg_msg_after(port, offset, cost);
 	}
 	return false;
@@ -218,17 +218,17 @@ bool vmsg_msg_holds(const struct vmsg_port *port, uint32_t addr, uint64_t seq)
 
 void vmsg_msg_drop_all(struct vmsg *v, struct vmsg_port *port)
 {
-	uint64_t at = port->head;
-	uint32_t offset = port->head_off;
+	uint32_t offset = port->head;
+	uint32_t left = port->used;
 
 	port->waiting = 0;
-	while (at != port->tail) {
+	while (left) {
 		struct vmsg_msg *msg = vmsg_msg_at(port, offset);
 		uint32_t cost = vmsg_msg_cost(msg->len);
 
 		if (msg->state == VMSG_MSG_QUEUED || msg->state == VMSG_MSG_RECEIVED)
 			vmsg_msg_done(v, port, msg);
-		at += cost;
+		left -= cost;
 		offset = vmsg_msg_after(port, offset, cost);
 	}
 }

@@ -2,8 +2,9 @@
 /*
  * The ring of messages in the memory of a port.
  *
- *      head           next            tail          limit (head + size at most)
- *       |  received    |  to receive   |  given credit |
+ *      head           next            tail
+ *       |   received   |  to receive   |  credit of the broker, and unsaid  |
+ *       |            used              |               left and unsaid      |
  *
  * Each message has VMSGIF_MSG_COST(len) bytes there, wherever its payload is,
  * so that it can be copied in at any time; the payload's room may wrap around
@@ -41,6 +42,14 @@ void vmsg_msg_copy_in(struct vmsg_port *port, struct vmsg_msg *msg, uint32_t at,
 		      uint32_t len);
 /* Frees the room of the oldest messages, as far as they are done, and says so if it is much. */
 void vmsg_msg_settle(struct vmsg *v, struct vmsg_port *port);
+/* The message at tail is in. */
+static inline void vmsg_msg_enter(struct vmsg_port *port, uint32_t cost)
+{
+	port->tail = vmsg_msg_after(port, port->tail, cost);
+	port->left -= cost;
+	port->used += cost;
+}
+
 /* Has CREDIT posted if enough is free that the broker does not know of. */
 void vmsg_msg_check_credit(struct vmsg *v, struct vmsg_port *port);
 /* Lets go of a message that came in: its pages, its hold of a pool, its room. */

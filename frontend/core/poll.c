@@ -21,26 +21,14 @@
 /* Consumes at most @budget responses, or one message more. Returns whether more may be there. */
 static bool consume(struct vmsg *v, unsigned int budget)
 {
-	for (;;) {
-		while (v->rx.cons != v->rx.seen) {
-			unsigned int nr;
-
-			if (!budget)
-				return true;
-			nr = vmsg_rx_take(v);
-			if (!nr)
-				return false;
-			budget -= nr < budget ? nr : budget;
-		}
-		while (v->tx.cons != v->tx.seen) {
-			if (!budget--)
-				return true;
-			if (!vmsg_tx_take(v))
-				return false;
-		}
-		if (!vmsg_ring_look(v))
-			return false;
-	}
+	do {
+		budget = vmsg_rx_take(v, budget);
+		if (budget)
+			budget = vmsg_tx_take(v, budget);
+		if (!budget)
+			return !v->broken;
+	} while (vmsg_ring_look(v));
+	return false;
 }
 
 static void after(struct vmsg *v)

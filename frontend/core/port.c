@@ -112,12 +112,12 @@ static void post_bind(struct vmsg *v, struct vmsg_port *port)
 	if (port->max_len > v->max_len)
 		port->max_len = v->max_len;
 	port->slack = port->size - vmsg_msg_cost(port->max_len);
-	port->base = port->tail;
-	port->limit = port->head + port->size;
+	port->said = port->left = port->size - port->used;
+	port->unsaid = 0;
 	s->port = port;
 	s->req.port = port->number;
 	s->req.max_len = port->max_len;
-	s->req.credit = port->limit - port->base;
+	s->req.credit = port->said;
 	vmsg_name_set(v, s, port->name, port->name_len);
 	vmsg_tx_post(v, s);
 }
@@ -125,14 +125,16 @@ static void post_bind(struct vmsg *v, struct vmsg_port *port)
 static void post_credit(struct vmsg *v, struct vmsg_port *port)
 {
 	struct vmsg_shadow *s = vmsg_tx_get(v, VMSGIF_OP_CREDIT);
-	bool urgent = v->urgent || port->limit - port->tail < port->size / 2;
+	bool urgent = v->urgent || port->left < port->size / 2;
 
 	port->flags &= (uint8_t)~VMSG_PORT_CREDIT;
 	port->flags |= VMSG_PORT_CREDIT_BUSY;
-	port->limit = port->head + port->size;
+	port->said += port->unsaid;
+	port->left += port->unsaid;
+	port->unsaid = 0;
 	s->port = port;
 	s->req.port = port->number;
-	s->req.credit = port->limit - port->base;
+	s->req.credit = port->said;
 	vmsg_tx_post(v, s);
 	/* As long as the broker has half of the credit left, it does not wait for this. */
 	v->urgent = urgent;
@@ -210,6 +212,13 @@ int vmsg_bind(struct vmsg *v, struct vmsg_port *port, uint32_t number, const cha
 	return 0;
 }
 
+/* No message may come before the next BIND. */
+static void no_credit(struct vmsg_port *port)
+{
+	port->unsaid += port->left;
+	port->left = 0;
+}
+
 /* The port is not bound any more, and everything that came in is forgotten. */
 static void end_binding(struct vmsg *v, struct vmsg_port *port)
 {
@@ -226,7 +235,7 @@ static void end_binding(struct vmsg *v, struct vmsg_port *port)
 	vmsg_foreign_unbound(v, port->number);
 	clear_flags(v, port);
 	work_remove(v, port);
-	port->base = port->limit = port->tail;
+	no_credit(port);
 	port->state = VMSG_PORT_UNBOUND;
 	port->number = 0;
 	port->flow = NULL;
@@ -264,13 +273,13 @@ static void refused(struct vmsg *v, struct vmsg_port *port, int status)
 {
 	unsigned int state = port->state;
 
-	if (port->tail != port->base) {
+	if (port->left != port->said) {
 		vmsg_break(v, "messages to a port that was not bound");
 		return;
 	}
 	if (state == VMSG_PORT_BOUND) {
 		port->state = VMSG_PORT_LOST;
-		port->limit = port->tail;
+		no_credit(port);
 		if (v->params.ops->lost)
 			v->params.ops->lost(v, port, status);
 		return;
@@ -315,8 +324,7 @@ void vmsg_port_credited(struct vmsg *v, struct vmsg_port *port)
 static void reset(struct vmsg *v, struct vmsg_port *port)
 {
 	clear_flags(v, port);
-	port->limit = port->tail; /* no message may come before BIND */
-	port->base = port->tail;
+	no_credit(port);
 	if (port->state == VMSG_PORT_UNBINDING)
 		vmsg_port_unbound(v, port);
 	else if (port->state != VMSG_PORT_LOST)

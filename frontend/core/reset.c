@@ -177,6 +177,7 @@ void vmsg_pump(struct vmsg *v)
 static void ring_is_void(struct vmsg *v)
 {
 	v->phase = VMSG_DOWN;
+	v->send_now = false;
 	v->ready = false;
 	v->pool_answers = 0;
 	v->due = false;

@@ -226,21 +226,24 @@ static inline unsigned int take_payload(struct vmsg *v, struct arrival *a)
 }
 
 /* The message is in; what was dropped only takes its room. */
-static inline void arrived(struct vmsg *v, const struct arrival *a, uint32_t cost)
+static inline void arrived(struct vmsg *v, struct vmsg_port *port, uint32_t len)
 {
-	struct vmsg_port *port = a->port;
-
-	port->tail += cost;
-	port->tail_off = vmsg_msg_after(port, port->tail_off, cost);
-	if (vmsg_unlikely(a->drop)) {
-		v->stats.rx_repeated += a->repeat;
-		vmsg_msg_settle(v, port);
-		return;
-	}
 	v->stats.rx_messages++;
-	v->stats.rx_bytes += a->r->len;
-	if (!port->waiting++)
+	v->stats.rx_bytes += len;
+	if (!port->waiting++) {
+		port->next = port->tail;
+		vmsg_msg_enter(port, vmsg_msg_cost(len));
 		v->params.ops->readable(v, port);
+	} else {
+		vmsg_msg_enter(port, vmsg_msg_cost(len));
+	}
+}
+
+static void dropped(struct vmsg *v, const struct arrival *a)
+{
+	vmsg_msg_enter(a->port, vmsg_msg_cost(a->r->len));
+	v->stats.rx_repeated += a->repeat;
+	vmsg_msg_settle(v, a->port);
 }
 
 static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response *r,
@@ -248,7 +251,6 @@ static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response
 {
 	struct vmsg_port *port = v->rx_port;
 	struct arrival a = { .r = r, .page = page };
-	uint32_t cost;
 	unsigned int nr;
 
 	if (vmsg_unlikely(!port || port->number != r->port)) {
@@ -259,11 +261,10 @@ static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response
 	}
 	if (vmsg_unlikely(r->len > port->max_len))
 		return vmsg_break(v, "message longer than its port takes");
-	cost = vmsg_msg_cost(r->len);
-	if (vmsg_unlikely(port->tail + cost > port->limit))
+	if (vmsg_msg_cost(r->len) > port->left)
 		return vmsg_break(v, "message over the credit of its port");
 	a.port = port;
-	a.msg = vmsg_msg_at(port, port->tail_off);
+	a.msg = vmsg_msg_at(port, port->tail);
 	a.repeat = vmsg_flow_seen(v, port, r->addr, r->seq);
 	a.drop = a.repeat || port->state == VMSG_PORT_UNBINDING;
 	a.msg->addr = r->addr;
@@ -272,8 +273,10 @@ static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response
 	a.msg->len = r->len;
 	a.msg->state = a.drop ? VMSG_MSG_DONE : VMSG_MSG_QUEUED;
 	nr = take_payload(v, &a);
-	if (vmsg_likely(nr))
-		arrived(v, &a, cost);
+	if (nr && a.drop)
+		dropped(v, &a);
+	else if (nr)
+		arrived(v, port, r->len);
 	return nr;
 }
 
@@ -296,43 +299,44 @@ static inline bool take_inline(struct vmsg *v, struct vmsg_port *port,
 {
 	struct vmsg_flow *flow = port->flow;
 	uint32_t len = (uint32_t)words->size;
-	uint32_t cost = vmsg_msg_cost(len);
 	struct vmsg_msg *msg;
 	unsigned int page;
 
-	if (len > port->max_len || port->tail + cost > port->limit ||
+	if (len > port->max_len || vmsg_msg_cost(len) > port->left ||
 	    port->state == VMSG_PORT_UNBINDING || !flow || words->seq <= flow->seq ||
 	    flow->entry.key != vmsg_key((uint32_t)(words->head >> 32), (uint32_t)words->ports))
 		return false;
 	flow->seq = words->seq;
 	flow->used = true;
-	msg = vmsg_msg_at(port, port->tail_off);
+	msg = vmsg_msg_at(port, port->tail);
 	__builtin_memcpy(msg, words, sizeof(*words));
 	msg->state = VMSG_MSG_QUEUED;
 	msg->form = VMSG_MSG_INLINE;
 	page = v->t.rx_at[v->rx.cons & v->mask];
 	vmsg_ring_take_rx(v, msg->data);
 	post_again(v, page);
-	port->tail += cost;
-	port->tail_off = vmsg_msg_after(port, port->tail_off, cost);
-	v->stats.rx_messages++;
-	v->stats.rx_bytes += len;
-	if (!port->waiting++)
-		v->params.ops->readable(v, port);
+	arrived(v, port, len);
 	return true;
 }
 
-unsigned int vmsg_rx_take(struct vmsg *v)
+unsigned int vmsg_rx_take(struct vmsg *v, unsigned int budget)
 {
-	const struct vmsg_rx_words words = vmsg_ring_peek_rx(v);
-	struct vmsg_port *port = v->rx_port;
+	while (v->rx.cons != v->rx.seen && budget) {
+		const struct vmsg_rx_words words = vmsg_ring_peek_rx(v);
+		struct vmsg_port *port = v->rx_port;
+		unsigned int nr = 1;
 
-	/* Type, flags, and the id of this very slot; used and reserved are 0. */
-	if (vmsg_likely((uint32_t)words.head == (VMSGIF_RX_MESSAGE | VMSGIF_RXF_INLINE << 8 |
-						 (v->rx.cons & v->mask) << 16) &&
-			words.size <= VMSGIF_INLINE_MAX && port &&
-			port->number == (uint32_t)words.ports) &&
-	    take_inline(v, port, &words))
-		return 1;
-	return take_any(v, &words);
+		/* Type, flags, and the id of this very slot; used and reserved are 0. */
+		if (vmsg_unlikely((uint32_t)words.head !=
+					  (VMSGIF_RX_MESSAGE | VMSGIF_RXF_INLINE << 8 |
+					   (v->rx.cons & v->mask) << 16) ||
+				  words.size > VMSGIF_INLINE_MAX || !port ||
+				  port->number != (uint32_t)words.ports ||
+				  !take_inline(v, port, &words)))
+			nr = take_any(v, &words);
+		if (!nr)
+			return 0;
+		budget -= nr < budget ? nr : budget;
+	}
+	return budget;
 }

@@ -10,8 +10,11 @@
 
 #include "frontend/core/ring.h"
 
-/* Takes the next message or event. Returns how many responses that were; 0: the device broke. */
-unsigned int vmsg_rx_take(struct vmsg *v);
+/*
+ * Takes the responses that were seen, at most @budget or one message more.
+ * Returns what is left of the budget; 0 also if the device broke.
+ */
+unsigned int vmsg_rx_take(struct vmsg *v, unsigned int budget);
 /* Gives page @page back to the broker, or to the stack. */
 void vmsg_rx_give(struct vmsg *v, unsigned int page);
 /* The same for the pages of a message that the application held. */

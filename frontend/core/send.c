@@ -54,7 +54,35 @@ static int take_mapped(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_
 	return 0;
 }
 
-/* The payload of all forms but inline. */
+/* Counts the SEND @s in and fills in its destination. */
+static inline void take_shadow(struct vmsg *v, struct vmsg_shadow *s, struct vmsg_port *port,
+			       struct vmsg_window *window, const struct vmsg_send *send)
+{
+	v->free = s->next_free;
+	v->nr_wait++;
+	window->count++;
+	port->unanswered++;
+	s->port = port;
+	s->window = window;
+	s->cookie = send->cookie;
+	s->req.op = VMSGIF_OP_SEND;
+	s->req.addr = send->addr;
+	s->req.port = send->port;
+	s->req.src_port = port->number;
+	s->req.seq = ++v->seq;
+	s->req.len = send->len;
+	v->stats.tx_bytes += send->len;
+}
+
+static inline void take_inline(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_send *send)
+{
+	s->req.flags = VMSGIF_TXF_INLINE | (send->lazy ? VMSGIF_TXF_LAZY : 0);
+	s->req.nr_segs = 0;
+	copy_inline(s->req.u.data, send->data, send->len);
+	v->stats.tx_inline++;
+}
+
+/* The payload of all other forms. */
 static int take_payload(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_port *port,
 			const struct vmsg_send *send)
 {
@@ -64,6 +92,8 @@ static int take_payload(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg
 		return -EMSGSIZE;
 	if (send->form == VMSG_INLINE)
 		return -EINVAL;
+	s->req.flags = send->lazy ? VMSGIF_TXF_LAZY : 0;
+	s->req.nr_segs = 0;
 	__builtin_memset(&s->req.u, 0, sizeof(s->req.u));
 	if (send->form == VMSG_MAP)
 		return take_mapped(v, s, port, send);
@@ -82,16 +112,39 @@ static int refuse(struct vmsg *v, struct vmsg_port *port)
 	return vmsg_wait(v, port, VMSG_WAIT_SLOTS);
 }
 
-/* Counts the new SEND @s in. */
-static inline void take_shadow(struct vmsg *v, struct vmsg_shadow *s, struct vmsg_port *port,
-			       struct vmsg_window *window)
+/* Any SEND, with all checks. */
+static __attribute__((noinline)) int send_any(struct vmsg *v, struct vmsg_port *port,
+					      const struct vmsg_send *send)
 {
-	v->free = s->next_free;
-	v->nr_wait++;
-	window->count++;
-	port->unanswered++;
-	s->port = port;
-	s->window = window;
+	struct vmsg_shadow *s = v->free;
+	struct vmsg_window *window;
+	int error = 0;
+
+	if (!vmsg_tx_room_caller(v) || port->unanswered >= v->share)
+		return refuse(v, port);
+	if (!send->addr || !send->port)
+		return -EINVAL;
+	window = port->window;
+	if (!window || window->entry.key != vmsg_key(send->addr, send->port))
+		port->window = window = vmsg_window_get(v, send->addr, send->port);
+	if (window->count >= v->window)
+		return vmsg_wait_window(v, port, window);
+	if (send->form == VMSG_INLINE && send->len <= v->inline_max)
+		take_inline(v, s, send);
+	else
+		error = take_payload(v, s, port, send);
+	if (error) {
+		s->tag.word = 0;
+		return error;
+	}
+	s->tag.op = VMSGIF_OP_SEND;
+	s->tag.quiet = send->quiet;
+	take_shadow(v, s, port, window, send);
+	if (v->phase == VMSG_RUN && !v->nr_queue && vmsg_own_announced(v, s))
+		vmsg_tx_post(v, s);
+	else
+		vmsg_tx_queue(v, s);
+	return 0;
 }
 
 int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq)
@@ -99,53 +152,24 @@ int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *se
 	union vmsg_tag tag = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED };
 	struct vmsg_window *window = port->window;
 	struct vmsg_shadow *s = v->free;
-	int error;
 
-	if (vmsg_unlikely(v->nr_wait >= v->max_call || !s || port->unanswered >= v->share))
-		return refuse(v, port);
-	if (vmsg_unlikely(!window || window->entry.key != vmsg_key(send->addr, send->port))) {
-		if (!send->addr || !send->port)
-			return -EINVAL;
-		port->window = window = vmsg_window_get(v, send->addr, send->port);
-	}
-	if (vmsg_unlikely(window->count >= v->window))
-		return vmsg_wait_window(v, port, window);
-
-	tag.quiet = send->quiet || !send->cookie;
-	s->tag = tag;
-	s->req.op = VMSGIF_OP_SEND;
-	s->req.flags = send->lazy ? VMSGIF_TXF_LAZY : 0;
-	s->req.nr_segs = 0;
-	if (vmsg_likely(send->form == VMSG_INLINE && send->len <= v->inline_max)) {
-		s->req.flags |= VMSGIF_TXF_INLINE;
-		copy_inline(s->req.u.data, send->data, send->len);
-		v->stats.tx_inline++;
-	} else {
-		error = take_payload(v, s, port, send);
-		if (vmsg_unlikely(error)) {
-			s->tag.word = 0;
-			return error;
-		}
-	}
-	take_shadow(v, s, port, window);
-	s->cookie = send->cookie;
-	s->req.addr = send->addr;
-	s->req.port = send->port;
-	s->req.src_port = port->number;
-	s->req.seq = ++v->seq;
-	s->req.len = send->len;
+	/* The number that it will have, if it is taken. */
 	if (seq)
-		*seq = v->seq;
-	v->stats.tx_bytes += send->len;
-	if (vmsg_unlikely(v->phase != VMSG_RUN || v->nr_queue || !vmsg_own_announced(v, s))) {
-		vmsg_tx_queue(v, s);
-	} else if (vmsg_unlikely(s->tag.nr_segs && !v->tx_pool)) {
-		vmsg_tx_post(v, s);
-	} else { /* as vmsg_tx_post() */
-		vmsg_ring_put_tx(v, &s->req);
-		v->nr_quiet += tag.quiet;
-		v->urgent |= !send->lazy;
-	}
+		*seq = v->seq + 1;
+	/* The short way of an inline message of the flow that was the last one, too. */
+	if (vmsg_unlikely(!v->send_now || !vmsg_tx_room_caller(v) ||
+			  port->unanswered >= v->share || send->form != VMSG_INLINE ||
+			  send->len > v->inline_max || !window ||
+			  window->entry.key != vmsg_key(send->addr, send->port) ||
+			  window->count >= v->window))
+		return send_any(v, port, send);
+	take_inline(v, s, send);
+	take_shadow(v, s, port, window, send);
+	tag.quiet = send->quiet;
+	s->tag = tag;
+	vmsg_ring_put_tx(v, &s->req);
+	v->nr_quiet += tag.quiet;
+	v->urgent |= !send->lazy;
 	return 0;
 }
 

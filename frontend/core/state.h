@@ -167,24 +167,24 @@ enum vmsg_port_state {
 #define VMSG_WAIT_DRAIN	 0x10 /* all SENDs answered */
 
 /*
- * Positions are bytes since the port was bound and only rise; the offset of a
- * position in the memory is kept beside it, as the size is no power of two.
- * head: oldest message that is not done. next: first that was not received.
+ * Of the memory of a port, some bytes are used by messages, the broker has
+ * credit for some (left), and of the rest it does not know yet (unsaid).
  */
 struct vmsg_port {
 	/* receiving */
 	uint8_t *memory;
-	uint32_t size;
-	uint32_t number; /* 0: unbound */
-	uint64_t head, next, tail;
-	uint32_t head_off, next_off, tail_off;
-	uint32_t waiting;	/* messages not received */
-	uint64_t limit;		/* position up to which the broker was given credit */
-	uint64_t base;		/* position at BIND */
-	struct vmsg_flow *flow; /* last used */
+	uint32_t size;	  /* used + left + unsaid */
+	uint32_t number;  /* 0: unbound */
+	uint32_t head;	  /* offset of the oldest message that is not done */
+	uint32_t tail;	  /* offset at which the next message comes in */
+	uint32_t next;	  /* offset of the first QUEUED message; none if waiting is 0 */
+	uint32_t waiting; /* messages QUEUED */
+	uint32_t used, left, unsaid;
+	uint32_t max_len;	/* as said in BIND */
 	uint32_t quarter;	/* bytes to be freed before CREDIT is said */
 	uint32_t slack;		/* bytes that may stay unsaid though all is free */
-	uint32_t max_len;	/* as said in BIND */
+	uint64_t said;		/* credit as on the wire */
+	struct vmsg_flow *flow; /* last used */
 	uint16_t pool_slot;	/* last used foreign pool */
 	uint8_t state;		/* enum vmsg_port_state */
 	uint8_t flags;		/* VMSG_PORT_* */
@@ -338,6 +338,7 @@ struct vmsg {
 	uint8_t rx_pool;    /* VMSGIF_RXF_POOL if the broker took the RX pool */
 	bool down;	    /* broken or shut down: refuse */
 	bool rx_on;	    /* post RX pages */
+	bool send_now;	    /* phase is RUN and nothing is queued */
 	bool urgent;	    /* something posted since the last publish is */
 	bool due;	    /* an event is due that was put off */
 	bool far;	    /* rsp_event of TX was set behind quiet SENDs */

@@ -131,6 +131,7 @@ void vmsg_tx_queue(struct vmsg *v, struct vmsg_shadow *s)
 	v->t.queue[v->nr_queue++] = vmsg_tx_id(s);
 	v->todo |= VMSG_TODO_QUEUE;
 	v->on_free |= VMSG_TODO_QUEUE;
+	v->send_now = false;
 }
 
 void vmsg_tx_submit(struct vmsg *v, struct vmsg_shadow *s)
@@ -174,6 +175,7 @@ void vmsg_tx_pump(struct vmsg *v)
 	v->nr_queue = (uint16_t)kept;
 	/* What is left waits for an answer, which sets this again. */
 	v->todo &= ~VMSG_TODO_QUEUE;
+	v->send_now = !kept;
 	if (!kept)
 		v->on_free &= ~VMSG_TODO_QUEUE;
 }
