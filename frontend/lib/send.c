@@ -30,12 +30,13 @@ static int post(struct xenmsg_port *port, struct vmsg_send *send, unsigned int f
 {
 	struct xenmsg *x = port->x;
 	uint16_t i = x->free_sent;
-	struct sent *sent = &x->sent[i];
+	struct sent *sent;
 	uint64_t number;
 	int r;
 
 	if (i == NO_ENTRY)
 		return -EAGAIN;
+	sent = &x->sent[i];
 	send->cookie = i + 1u;
 	r = vmsg_send(x->v, port->engine, send, &number);
 	if (r)
@@ -116,15 +117,16 @@ static size_t total_of(const struct iovec *iov, int nr)
 
 /* A place in an array of iovecs. */
 struct source {
-	const struct iovec *iov;
+	const struct iovec *iov, *end;
 	size_t offset;
 };
 
+/* Copies the next @len bytes, which are there. */
 static void gather(struct source *source, char *to, size_t len)
 {
 	size_t n;
 
-	while (len) {
+	while (len && source->iov < source->end) {
 		n = source->iov->iov_len - source->offset;
 		n = n < len ? n : len;
 		if (n) /* what is empty may be nowhere */
@@ -139,29 +141,49 @@ static void gather(struct source *source, char *to, size_t len)
 	}
 }
 
-static int send_inline(struct xenmsg_port *port, struct vmsg_send *send, const struct iovec *iov,
-		       int nr, unsigned int flags, uint64_t *seq)
-{
-	struct source source = { iov, 0 };
-	char data[XENMSG_INLINE_MAX];
+/* A message as the application gave it. */
+struct given {
+	uint32_t addr;
+	uint32_t number;
+	const struct iovec *iov;
+	int nr;
+	size_t len; /* in all */
+	unsigned int flags;
+};
 
-	gather(&source, data, send->len);
-	send->data = data;
-	send->form = VMSG_INLINE;
-	return send_post(port, send, flags, NULL, 0, seq);
+static int send_inline(struct xenmsg_port *port, const struct given *given, uint64_t *seq)
+{
+	struct source source = { given->iov, given->iov + given->nr, 0 };
+	char data[XENMSG_INLINE_MAX];
+	struct vmsg_send send = {
+		.addr = given->addr,
+		.port = given->number,
+		.len = (uint32_t)given->len,
+		.form = VMSG_INLINE,
+		.data = data,
+	};
+
+	gather(&source, data, given->len);
+	return send_post(port, &send, given->flags, NULL, 0, seq);
 }
 
-static int send_pages(struct xenmsg_port *port, struct vmsg_send *send, const struct iovec *iov,
-		      unsigned int flags, uint64_t *seq)
+static int send_pages(struct xenmsg_port *port, const struct given *given, uint64_t *seq)
 {
 	struct vmsgif_segment segs[XENMSG_SEGMENTS_MAX];
 	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
-	struct source source = { iov, 0 };
+	struct source source = { given->iov, given->iov + given->nr, 0 };
+	struct vmsg_send send = {
+		.addr = given->addr,
+		.port = given->number,
+		.len = (uint32_t)given->len,
+		.form = VMSG_PAGES,
+		.segs = segs,
+	};
+	size_t rest = given->len;
 	unsigned int i, nr;
-	size_t rest = send->len;
 	int r;
 
-	r = pages_get(port, rest, flags, pages, &nr);
+	r = pages_get(port, rest, given->flags, pages, &nr);
 	if (r)
 		return r;
 	for (i = 0; i < nr; i++) {
@@ -171,11 +193,9 @@ static int send_pages(struct xenmsg_port *port, struct vmsg_send *send, const st
 		};
 		rest -= segs[i].len;
 	}
-	send->form = VMSG_PAGES;
-	send->segs = segs;
-	send->nr_segs = nr;
-	send->list_page = pages[nr];
-	r = send_post(port, send, flags, NULL, 0, seq);
+	send.nr_segs = nr;
+	send.list_page = pages[nr];
+	r = send_post(port, &send, given->flags, NULL, 0, seq);
 	if (r) {
 		pages_put(port, nr, pages);
 		return r;
@@ -188,19 +208,23 @@ static int send_pages(struct xenmsg_port *port, struct vmsg_send *send, const st
 int xenmsg_sendv(struct xenmsg_port *port, uint32_t addr, uint32_t number, const struct iovec *iov,
 		 int nr, unsigned flags, uint64_t *seq)
 {
-	struct vmsg_send send = { .addr = addr, .port = number };
-	struct xenmsg *x = port->x;
-	size_t total = total_of(iov, nr);
+	const struct given given = {
+		.addr = addr,
+		.number = number,
+		.iov = iov,
+		.nr = nr,
+		.len = total_of(iov, nr),
+		.flags = flags,
+	};
 	int r;
 
-	if (total == SIZE_MAX)
+	if (given.len == SIZE_MAX)
 		return -EMSGSIZE;
-	send.len = (uint32_t)total;
-	if (total <= XENMSG_INLINE_MAX)
-		r = send_inline(port, &send, iov, nr, flags, seq);
+	if (given.len <= XENMSG_INLINE_MAX)
+		r = send_inline(port, &given, seq);
 	else
-		r = send_pages(port, &send, iov, flags, seq);
-	send_leave(x, r != 0);
+		r = send_pages(port, &given, seq);
+	send_leave(port->x, r != 0);
 	return r;
 }
 

@@ -18,16 +18,13 @@ int shared_new(struct user *user, uint32_t domid, unsigned int nr, bool writable
 	       struct shared *out)
 {
 	struct shared shared = { .nr = nr, .refs = calloc(nr, sizeof(*shared.refs)) };
-	int r;
 
 	if (!shared.refs)
 		return -ENOMEM;
-	errno = 0;
 	shared.va = xengntshr_share_pages(user->gntshr, domid, (int)nr, shared.refs, writable);
 	if (!shared.va) {
-		r = errno ? -errno : -ENOMEM;
 		free(shared.refs);
-		return r;
+		return errno == ENOSPC ? -ENOSPC : -ENOMEM;
 	}
 	*out = shared;
 	return 0;

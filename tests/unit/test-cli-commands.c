@@ -18,17 +18,17 @@
 
 static int open_in_guest(struct xenmsg **out);
 #define xenmsg_open(x, options) open_in_guest(x)
-#include "frontend/cli/cli.c"
+#include "frontend/cli/cli.c" // NOLINT(bugprone-suspicious-include)
 #undef xenmsg_open
-#include "frontend/cli/dest.c"
-#include "frontend/cli/incoming.c"
-#include "frontend/cli/progress.c"
-#include "frontend/cli/text.c"
+#include "frontend/cli/dest.c"	   // NOLINT(bugprone-suspicious-include)
+#include "frontend/cli/incoming.c" // NOLINT(bugprone-suspicious-include)
+#include "frontend/cli/progress.c" // NOLINT(bugprone-suspicious-include)
+#include "frontend/cli/text.c"	   // NOLINT(bugprone-suspicious-include)
 
 #define take_events out_take_events
 #define account	    out_account
 #define fill	    out_fill
-#include "frontend/cli/outgoing.c"
+#include "frontend/cli/outgoing.c" // NOLINT(bugprone-suspicious-include)
 #undef take_events
 #undef account
 #undef fill
@@ -39,7 +39,7 @@ static int open_in_guest(struct xenmsg **out);
 #define run	     listen_run
 #define take_events  listen_take_events
 #define OPT_JSON     OPT_LISTEN_JSON
-#include "frontend/cli/listen.c"
+#include "frontend/cli/listen.c" // NOLINT(bugprone-suspicious-include)
 #undef help
 #undef parse
 #undef parse_option
@@ -51,7 +51,7 @@ static int open_in_guest(struct xenmsg **out);
 #define parse	     send_parse
 #define parse_option send_parse_option
 #define OPT_JSON     OPT_SEND_JSON
-#include "frontend/cli/send.c"
+#include "frontend/cli/send.c" // NOLINT(bugprone-suspicious-include)
 #undef help
 #undef parse
 #undef parse_option
@@ -62,7 +62,7 @@ static int open_in_guest(struct xenmsg **out);
 #define parse_option ping_parse_option
 #define run	     ping_run
 #define OPT_JSON     OPT_PING_JSON
-#include "frontend/cli/ping.c"
+#include "frontend/cli/ping.c" // NOLINT(bugprone-suspicious-include)
 #undef help
 #undef parse
 #undef parse_option
@@ -74,7 +74,7 @@ static int open_in_guest(struct xenmsg **out);
 #define run	 peers_run
 #define show	 peers_show
 #define OPT_JSON OPT_PEERS_JSON
-#include "frontend/cli/peers.c"
+#include "frontend/cli/peers.c" // NOLINT(bugprone-suspicious-include)
 #undef help
 #undef parse
 #undef run

@@ -13,7 +13,7 @@ static int open_in_guest(struct xenmsg **out, const struct xenmsg_options *optio
 #define xenmsg_open open_in_guest
 int traffic_main(int argc, char **argv);
 #define main traffic_main
-#include "tests/xen/traffic.c"
+#include "tests/xen/traffic.c" // NOLINT(bugprone-suspicious-include)
 #undef main
 #undef xenmsg_open
 

@@ -369,15 +369,15 @@ static void set_up(struct both *t)
 /* ----------------------------------------------------------------- the work */
 
 /* Whether all was sent and received; says how far it is each tenth. */
-static bool look(struct both *t, unsigned int *tenth)
+static bool look(const struct both *t, unsigned int *tenth)
 {
-	uint64_t done = 0, all = (uint64_t)t->o.mix.count * t->o.ports * 2;
+	uint64_t done = 0, all = 2 * (uint64_t)t->o.mix.count * t->o.ports;
 	uint32_t i;
 
 	for (i = 0; i < t->o.ports; i++)
 		done += t->lines[i].sent + t->lines[i].received;
-	if (all && done * 10 / all > *tenth) {
-		*tenth = (unsigned int)(done * 10 / all);
+	while (*tenth < 10 && done * 10 >= all * (*tenth + 1)) {
+		(*tenth)++;
 		printf("traffic: %u %%\n", *tenth * 10);
 		fflush(stdout);
 	}
