@@ -28,12 +28,18 @@ uint64_t broker_now(const struct broker *broker)
 
 void broker_schedule(struct broker *broker)
 {
+	if (broker->scheduled)
+		return;
+	broker->scheduled = true;
 	sd_event_source_set_enabled(broker->turn, SD_EVENT_ON);
 }
 
 static int on_turn(sd_event_source *source, void *priv)
 {
-	if (!turn_run(priv))
+	struct broker *broker = priv;
+
+	broker->scheduled = turn_run(broker);
+	if (!broker->scheduled)
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;
 }

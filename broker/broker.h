@@ -56,6 +56,7 @@ struct broker {
 	struct list stalled;	/* peers, by kicked: wait for tokens */
 	struct list obituaries; /* see down.c */
 	unsigned int pool_ops;	/* in this turn */
+	bool scheduled;		/* the turn's source is on */
 	bool closing;		/* nothing is answered any more: the next broker will */
 	sd_event_source *turn;
 	sd_event_source *lazy_timer;

@@ -232,5 +232,6 @@ bool turn_run(struct broker *broker)
 	deliver(broker);
 	answer_late(broker);
 	notify(broker);
-	return !list_empty(&broker->kicked) || !list_empty(&broker->busy);
+	return !list_empty(&broker->kicked) || !list_empty(&broker->busy) ||
+	       !list_empty(&broker->tx_dirty);
 }
