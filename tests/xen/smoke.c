@@ -2,8 +2,9 @@
 /*
  * Do the Xen libraries and devices work in this guest?
  *
- *	smoke share		in a guest
- *	smoke map DOMID		in dom0
+ *	smoke share			in a guest
+ *	smoke map DOMID			in dom0
+ *	smoke registers SEED ROUNDS	anywhere, several at once
  *
  * The guest grants a page to dom0, allocates an event channel and names both
  * in xenstore.  dom0 maps the page, finds the guest's words, answers in the
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <xenevtchn.h>
 #include <xengnttab.h>
 #include <xenstore.h>
@@ -93,12 +95,41 @@ static int map(const char *domid_text)
 	return 0;
 }
 
+static int registers(unsigned int seed, unsigned int rounds)
+{
+	unsigned char in[16], low[16], high[16];
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		for (unsigned int k = 0; k < sizeof(in); k++)
+			in[k] = (unsigned char)(seed * 31 + i * 7 + k);
+		/* Busy for a while, so that a timer interrupt may come, then a switch. */
+		__asm__ volatile("movdqu (%2), %%xmm5\n\t"
+				 "movdqu (%2), %%xmm13\n\t"
+				 "mov $20000, %%ecx\n"
+				 "1:\tdec %%ecx\n\t"
+				 "jnz 1b\n\t"
+				 "mov %3, %%eax\n\t"
+				 "syscall\n\t"
+				 "movdqu %%xmm5, (%0)\n\t"
+				 "movdqu %%xmm13, (%1)"
+				 :
+				 : "r"(low), "r"(high), "r"(in), "i"(SYS_sched_yield)
+				 : "rax", "rcx", "r11", "xmm5", "xmm13", "memory", "cc");
+		wrong += memcmp(in, low, sizeof(in)) != 0 || memcmp(in, high, sizeof(in)) != 0;
+	}
+	printf("%u of %u rounds with wrong registers\n", wrong, rounds);
+	return wrong != 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "share") == 0)
 		return share();
 	if (argc == 3 && strcmp(argv[1], "map") == 0)
 		return map(argv[2]);
-	fprintf(stderr, "usage: smoke share | smoke map DOMID\n");
+	if (argc == 4 && strcmp(argv[1], "registers") == 0)
+		return registers((unsigned int)atoi(argv[2]), (unsigned int)atoi(argv[3]));
+	fprintf(stderr, "usage: smoke share | map DOMID | registers SEED ROUNDS\n");
 	return 2;
 }

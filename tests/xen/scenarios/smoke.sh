@@ -66,6 +66,18 @@ for name in $XT_GUESTS; do
 	check "$name reads xenstore" guest_out "$name" xenstore-read name
 done
 
+note 'vector registers, several processes at once'
+for name in $XT_GUESTS; do
+	guest_bg "$name" one smoke registers 1 1000
+	guest_bg "$name" two smoke registers 2 1000
+done
+dom0_bg one smoke registers 3 4000
+dom0_bg two smoke registers 4 4000
+for name in dom0 $XT_GUESTS; do
+	check "those of $name are right" guest_wait "$name" one 100
+	check "and those of its second process" guest_wait "$name" two 100
+done
+
 note 'guests die and come back'
 guest_bg bob nap sleep 1000
 for name in bob alice; do
