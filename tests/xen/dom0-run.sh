@@ -19,6 +19,8 @@ done
 . /p/xt/lib.sh
 cd /tmp || exit
 
+: >"$XT/checks"
+: >"$XT/failures"
 for guest in $XT_GUESTS; do
 	xt_start_hub "$guest"
 done
@@ -34,8 +36,6 @@ if [ "$1" = shell ]; then
 fi
 
 scenario=$2
-: >"$XT/checks"
-: >"$XT/failures"
 dmesg | wc -l >"$XT/dmesg.before"
 
 sh -c '. /p/xt/lib.sh; . "$0"; exit 0' "/p/scenarios/$scenario.sh" </dev/null &

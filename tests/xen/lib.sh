@@ -210,12 +210,13 @@ tar -xf - -C /p && exec sh /p/xt/guest-run.sh"
 
 xt_start_hub()
 {
-	xt_domid=$(xl domid "$1") &&
-		xt_tty=$(xenstore-read "/local/domain/$xt_domid/console/tty") &&
-		hub "$1" "$xt_tty" $XT/"$1".sock "$XT_START" || {
-		fail "there is no way to talk to $1"
-		return 1
-	}
+	if xt_domid=$(xl domid "$1") &&
+		xt_tty=$(xenstore-read "/local/domain/$xt_domid/console/tty")
+	then
+		hub "$1" "$xt_tty" $XT/"$1".sock "$XT_START" && return
+	fi
+	fail "there is no way to talk to $1"
+	return 1
 }
 
 # Those that take commands, the scenario's own ones with them.
