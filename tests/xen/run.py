@@ -31,8 +31,8 @@ from common import HERE, Failure, path, say
 from control import Receiver
 
 # Wall seconds, unless a scenario says otherwise in a comment.
-LIMIT, QUIET_LIMIT = 300, 90
-POST_MORTEM_LIMIT = 20
+LIMIT, QUIET_LIMIT = 600, 180
+POST_MORTEM_LIMIT = 30
 END = b"\x1eend\n"
 # Guests get the same from lib.sh.  The block device's first page was read
 # before the snapshot, in search of partitions.  The size is given because
