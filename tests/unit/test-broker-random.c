@@ -316,7 +316,7 @@ static Suite *suite(void)
 	TCase *t = tcase_create("random");
 
 	tcase_set_timeout(t, 120);
-	tcase_add_loop_test(t, anything, 0, 100);
+	tcase_add_loop_test(t, anything, 0, 40);
 	suite_add_tcase(s, t);
 	return s;
 }
