@@ -199,6 +199,9 @@ void device_complete(struct device *dev, uint16_t id, uint8_t op, int status, ui
 	if (!id_give(dev->c.tx_ids, id) || !ring_respond(&dev->c.tx, &rsp))
 		log_write(dev->b->log, LOG_ERR, "domain=%u bug: answer to no request, id %u",
 			  dev->domid, id);
+	/* A frontend may ask to be woken for the last answers only; a failure is news at once. */
+	if (status < 0)
+		dev->c.notify_due = true;
 }
 
 /* Parses posted pages until @want are there or the ring is empty. False: the device failed. */
