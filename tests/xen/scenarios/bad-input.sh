@@ -39,9 +39,20 @@ check 'a port that nobody has bound' says 'ECONNREFUSED' alice xenmsg send bob:8
 check 'a port that the policy does not allow' says 'EACCES' mallory xenmsg send bob:100 -m hello
 check 'is logged' logged 'mallory.*to=bob.*port=100.*'
 
+note 'a read-only page as the destination: the sender fails, mallory keeps its device'
+guest_bg mallory posts hostile tx-gref-as-rx
+wait_for 10 has_port mallory
+check 'the sender gets EFAULT' says 'EFAULT' alice xenmsg send mallory:13 -m \
+	'more than thirty-two bytes, so that a page is needed'
+guest_wait mallory posts 10
+check 'the page comes back as a bad one' test $? = 0
+guest_output mallory posts
+check 'is logged' logged 'domain=[0-9]'
+
 note 'what must not be: mallory breaks the rules, alice and bob go on'
 guest_bg alice ping xenmsg ping -q -i 0.02 bob
 for case in $(guest_out mallory hostile list); do
+	[ "$case" != tx-gref-as-rx ] || continue
 	check "$case" guest mallory hostile "$case" bob 7
 	check "$case is logged" logged 'domain=[0-9]'
 done
