@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 
 #include "internal.h"
+
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_ASAN 1
@@ -25,9 +28,17 @@
 
 #define STACK_SIZE (size_t)(1024 * 1024)
 
+struct context {
+#if defined(__x86_64__)
+	void *sp; /* where its registers are */
+#else
+	ucontext_t uc;
+#endif
+};
+
 struct sim_coro {
-	ucontext_t self;
-	ucontext_t caller;
+	struct context self;
+	struct context caller;
 	uint8_t *stack;
 	void (*fn)(void *arg);
 	void *arg;
@@ -38,7 +49,7 @@ struct sim_coro {
 	size_t caller_size;
 };
 
-/* makecontext() passes nothing but ints. */
+/* A stack begins with a function without arguments. */
 static struct sim_coro *starting;
 
 static void begin_switch(void **fake, const void *stack, size_t size)
@@ -63,20 +74,72 @@ static void end_switch(void *fake, const void **stack, size_t *size)
 #endif
 }
 
+#if defined(__x86_64__)
+
 /*
- * Leave this stack at @from and go on at @to.  Not swapcontext(), against which
- * AddressSanitizer warns whatever it was told of the switch.
+ * Leave this stack at @from and go on at @to: what a function has to keep, by
+ * the ABI.  The C library's functions keep the signal mask as well, which takes
+ * system calls and means nothing here.
  */
-static void switch_stack(ucontext_t *from, const ucontext_t *to)
+void sim_coro_switch(struct context *from, const struct context *to);
+__asm__(".text\n"
+	".p2align 4\n"
+	".globl sim_coro_switch\n"
+	".hidden sim_coro_switch\n"
+	".type sim_coro_switch, @function\n"
+	"sim_coro_switch:\n"
+	"	pushq %rbp\n"
+	"	pushq %rbx\n"
+	"	pushq %r12\n"
+	"	pushq %r13\n"
+	"	pushq %r14\n"
+	"	pushq %r15\n"
+	"	movq %rsp, (%rdi)\n"
+	"	movq (%rsi), %rsp\n"
+	"	popq %r15\n"
+	"	popq %r14\n"
+	"	popq %r13\n"
+	"	popq %r12\n"
+	"	popq %rbx\n"
+	"	popq %rbp\n"
+	"	ret\n"
+	".size sim_coro_switch, . - sim_coro_switch\n");
+
+/* Six registers, the function to go on with, and an end for who walks the stack. */
+static void prepare(struct context *context, uint8_t *stack, size_t size, void (*fn)(void))
+{
+	uintptr_t *top = (uintptr_t *)(stack + size);
+
+	top[-1] = 0;
+	top[-2] = (uintptr_t)fn;
+	memset(&top[-8], 0, 6 * sizeof(*top));
+	context->sp = &top[-8];
+}
+
+#else
+
+/* Not swapcontext(), against which AddressSanitizer warns whatever it was told of the switch. */
+static void sim_coro_switch(struct context *from, const struct context *to)
 {
 	volatile bool back = false;
 
-	getcontext(from);
+	getcontext(&from->uc);
 	if (!back) {
 		back = true;
-		setcontext(to);
+		setcontext(&to->uc);
 	}
 }
+
+static void prepare(struct context *context, uint8_t *stack, size_t size, void (*fn)(void))
+{
+	getcontext(&context->uc);
+	context->uc.uc_stack.ss_sp = stack;
+	context->uc.uc_stack.ss_size = size;
+	context->uc.uc_link = NULL;
+	makecontext(&context->uc, fn, 0);
+}
+
+#endif
 
 static void entry(void)
 {
@@ -101,11 +164,7 @@ struct sim_coro *sim_coro_new(void (*fn)(void *arg), void *arg)
 	    mprotect(coro->stack + SIM_PAGE_SIZE, STACK_SIZE - SIM_PAGE_SIZE,
 		     PROT_READ | PROT_WRITE))
 		sim_die("no stack for an actor");
-	getcontext(&coro->self);
-	coro->self.uc_stack.ss_sp = coro->stack;
-	coro->self.uc_stack.ss_size = STACK_SIZE;
-	coro->self.uc_link = NULL;
-	makecontext(&coro->self, entry, 0);
+	prepare(&coro->self, coro->stack, STACK_SIZE, entry);
 	return coro;
 }
 
@@ -114,7 +173,7 @@ void sim_coro_resume(struct sim_coro *coro)
 {
 	starting = coro;
 	begin_switch(&coro->caller_fake, coro->stack, STACK_SIZE);
-	switch_stack(&coro->caller, &coro->self);
+	sim_coro_switch(&coro->caller, &coro->self);
 	end_switch(coro->caller_fake, NULL, NULL);
 }
 
@@ -122,7 +181,7 @@ void sim_coro_resume(struct sim_coro *coro)
 void sim_coro_yield(struct sim_coro *coro)
 {
 	begin_switch(&coro->own_fake, coro->caller_stack, coro->caller_size);
-	switch_stack(&coro->self, &coro->caller);
+	sim_coro_switch(&coro->self, &coro->caller);
 	end_switch(coro->own_fake, &coro->caller_stack, &coro->caller_size);
 }
 

@@ -4,8 +4,9 @@
  * killed, or its peer changes what it is about to read.
  *
  * While a process is armed its shared areas are protected.  Each access
- * faults; the fault is counted, the one instruction is let through in
- * single-step mode, and the protection comes back.  The n-th fault disarms the
+ * faults; the fault is counted, the area is opened, the one instruction is let
+ * through in single-step mode, and the protection comes back.  An instruction
+ * that uses two areas faults twice and counts once.  The n-th fault disarms the
  * process and calls the test, before the access is made.
  *
  * System calls that use an armed area fail with EFAULT; accesses of the
@@ -32,45 +33,55 @@ bool sim_kill_at_store(struct sim_process *process, unsigned int n)
 
 #define TRAP_FLAG 0x100 /* of EFLAGS */
 
+/* Areas that one instruction can use: a string instruction uses two. */
+#define OPEN_MAX 2
+
 static bool installed;
 static struct sigaction old_segv, old_trap;
+/* Whose instruction is let through, and the areas that are open for it. */
 static struct sim_process *stepping;
+static struct mapping *opened[OPEN_MAX];
+static unsigned int nr_opened;
+
+static void protect_area(const struct sim_process *process, const struct mapping *map, bool shared,
+			 bool protected)
+{
+	int closed = process->access_kind == SIM_STORES ? PROT_READ : PROT_NONE;
+	/* The owner of shared pages always writes. */
+	int open = shared || map->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+
+	if (!map->private)
+		mprotect(map->addr, (size_t)map->count * SIM_PAGE_SIZE, protected ? closed : open);
+}
 
 /* Protect the areas of an armed process, or open them. */
 static void protect(struct sim_process *process, bool protected)
 {
-	int closed = process->access_kind == SIM_STORES ? PROT_READ : PROT_NONE;
 	struct mapping *map;
-	int open;
 
-	list_for_each(map, &process->maps, link) {
-		open = map->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-		if (!map->private)
-			mprotect(map->addr, (size_t)map->count * SIM_PAGE_SIZE,
-				 protected ? closed : open);
-	}
-	/* The owner of shared pages always writes. */
+	list_for_each(map, &process->maps, link)
+		protect_area(process, map, false, protected);
 	list_for_each(map, &process->shares, link)
-		if (!map->private)
-			mprotect(map->addr, (size_t)map->count * SIM_PAGE_SIZE,
-				 protected ? closed : PROT_READ | PROT_WRITE);
+		protect_area(process, map, true, protected);
 }
 
-/* The armed process whose access to this address counts. */
-static struct sim_process *armed_at(const void *addr)
+/* The armed process whose access to this address counts, and the area. */
+static struct sim_process *armed_at(const void *addr, struct mapping **area, bool *shared)
 {
 	struct sim_process *process;
-	struct mapping *map;
 
 	if (!sim_world)
 		return NULL;
 	list_for_each(process, &sim_world->processes, link) {
 		if (!process->access_n)
 			continue;
-		map = sim_mapping_find(&process->maps, addr, 1);
-		if (map && (map->writable || process->access_kind == SIM_ACCESSES))
+		*shared = false;
+		*area = sim_mapping_find(&process->maps, addr, 1);
+		if (*area && ((*area)->writable || process->access_kind == SIM_ACCESSES))
 			return process;
-		if (sim_mapping_find(&process->shares, addr, 1))
+		*shared = true;
+		*area = sim_mapping_find(&process->shares, addr, 1);
+		if (*area)
 			return process;
 	}
 	return NULL;
@@ -94,21 +105,38 @@ static void uninstall(void)
 static void on_segv(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
-	struct sim_process *process = armed_at(info->si_addr);
+	struct mapping *map;
+	bool shared;
+	struct sim_process *process = armed_at(info->si_addr, &map, &shared);
 
-	if (!process || stepping) {
+	if (!process || (stepping && (process != stepping || nr_opened == OPEN_MAX))) {
 		/* A real fault: it happens again, without this handler. */
 		sigaction(sig, &old_segv, NULL);
 		return;
 	}
-	protect(process, false);
-	if (!--process->access_n) {
+	if (!stepping && process->access_n == 1) {
+		protect(process, false);
+		process->access_n = 0;
 		uninstall();
 		process->access_fn(process->access_arg);
 		return;
 	}
+	if (!stepping)
+		process->access_n--;
 	stepping = process;
+	protect_area(process, map, shared, false);
+	opened[nr_opened++] = map;
 	uc->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
+}
+
+static bool is_share(const struct sim_process *process, const struct mapping *map)
+{
+	const struct mapping *share;
+
+	list_for_each(share, &process->shares, link)
+		if (share == map)
+			return true;
+	return false;
 }
 
 static void on_trap(int sig, siginfo_t *info, void *context)
@@ -121,7 +149,10 @@ static void on_trap(int sig, siginfo_t *info, void *context)
 		return;
 	}
 	uc->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
-	protect(stepping, true);
+	while (nr_opened--)
+		protect_area(stepping, opened[nr_opened], is_share(stepping, opened[nr_opened]),
+			     true);
+	nr_opened = 0;
 	stepping = NULL;
 }
 
