@@ -78,6 +78,7 @@ static void open_device(struct app *app)
 	require(r == 0, "%s cannot open its device: %d %s", vm->name, r,
 		vm->x ? xenmsg_reason(vm->x) : "");
 	app->life = model_life(app->model, vm, xenmsg_address(vm->x));
+	app->life->ended = app->quit;
 	may_do_all(app);
 }
 

@@ -41,6 +41,7 @@ struct run {
 	unsigned int chaos_in;
 	unsigned int chaos_left;
 	bool flushing;
+	struct sim_actor *clock;
 };
 
 static struct run run;
@@ -119,6 +120,7 @@ static void make_plan(uint32_t max)
 	run.model.nr_messages = MESSAGES;
 }
 
+/* Time moves on in small steps, or whoever waits for long would skip over all others. */
 static bool clock_turn(void *arg)
 {
 	(void)poll(NULL, 0, 1);
@@ -152,7 +154,7 @@ static void set_up(uint64_t seed)
 	make_plan(max);
 	ck_assert_int_eq(world_broker_start(&run.w), 0);
 	world_broker_keep(&run.w, below(10));
-	(void)sim_actor_new(NULL, clock_turn, NULL);
+	run.clock = sim_actor_new(NULL, clock_turn, NULL);
 	run.chaos_left = below(20);
 	run.chaos_in = 1 + below(400);
 }
@@ -169,6 +171,12 @@ static enum sim_when when(void)
 	return chance(50) ? SIM_BEFORE : SIM_AFTER;
 }
 
+/* Often a near one; each takes a while. */
+static unsigned int some_store(void)
+{
+	return 1 + below(2u << below(11));
+}
+
 static void disturb_broker(void)
 {
 	unsigned int n;
@@ -182,7 +190,7 @@ static void disturb_broker(void)
 		sim_kill_at(run.w.process, n, when());
 		break;
 	case 1:
-		n = 1 + below(2000);
+		n = some_store();
 		trace("broker is killed at store", n, 0);
 		(void)sim_kill_at_store(run.w.process, n);
 		break;
@@ -228,7 +236,7 @@ static void disturb_frontend(void)
 		sim_kill_at(app->vm->process, n, when());
 		break;
 	case 2:
-		n = 1 + below(2000);
+		n = some_store();
 		trace("frontend is killed at store", i, n);
 		(void)sim_kill_at_store(app->vm->process, n);
 		break;
@@ -385,6 +393,7 @@ START_TEST(schedule)
 	set_up((uint64_t)_i);
 	(void)sim_run(tick, NULL, MAX_STEPS, MAX_TIME);
 	trace("the end", run.model.delivered, run.model.refused);
+	sim_actor_free(run.clock);
 	world_fini(&run.w);
 	sim_on_die(NULL);
 }
