@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-MUTABLE = re.compile(r"^(\.bss|\.data|\.data\.rel|\.data\.rel\.local|\.tbss|\.tdata|\*COM\*)(\.\w+)?$")
+MUTABLE = re.compile(r"^(?!\.data\.rel\.ro)(\.bss|\.data|\.data\.rel|\.data\.rel\.local|\.tbss|\.tdata|\*COM\*)(\.\w+)?$")
 GRANTED = {"memcpy", "memmove", "memset", "memcmp", "__stack_chk_fail", "_GLOBAL_OFFSET_TABLE_",
            "__memcpy_chk", "__memmove_chk", "__memset_chk"}
 # objdump -t: value, seven flag characters, section, size, visibility, name

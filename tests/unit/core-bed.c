@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A device of frontend/core whose broker is the test; see core-bed.h. */
 #include "tests/unit/core-bed.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A device of frontend/core over plain memory, with the other end of its rings
  * in the hands of the test: requests are taken one by one, responses are

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A small broker that trusts nobody's bookkeeping but its own; see core-broker.h. */
 #include "tests/unit/core-broker.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A small broker over plain memory, for several devices of frontend/core, which
  * checks that they keep to the protocol. It does everything of vmsgif.h but

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Messages on their way in: inline, in pages held and copied out, the memory of
  * a port around its end, credit, repeats, and what a faulty broker can send.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Random schedules against a model. Three devices with three ports each send to
  * one another in all forms, while the broker dies in mid-turn, devices come back
