@@ -43,16 +43,6 @@ static void peer_down(struct vmsg *v, uint32_t addr)
 	vmsg_own_peer_down(v, addr);
 }
 
-/* The page is not writable for the broker, and posting it again would not help. */
-static bool bad_page(struct vmsg *v, unsigned int page)
-{
-	v->t.rx_mark[page] = VMSG_PAGE_BAD;
-	v->stats.rx_bad_pages++;
-	if (++v->nr_bad == v->params.nr_rx_pages)
-		return vmsg_break(v, "no RX page is writable");
-	return true;
-}
-
 bool vmsg_event(struct vmsg *v, const struct vmsgif_rx_response *r, unsigned int page)
 {
 	bool keep = false;
@@ -82,7 +72,12 @@ bool vmsg_event(struct vmsg *v, const struct vmsgif_rx_response *r, unsigned int
 			vmsg_own_gone(v, r->addr, r->u.pool.id);
 		break;
 	case VMSGIF_RX_BAD_PAGE:
-		return bad_page(v, page);
+		/*
+		 * Mostly the sender's page was the bad one: to keep ours back
+		 * would let any sender take them all from us.
+		 */
+		v->stats.rx_bad_pages++;
+		break;
 	default:
 		return vmsg_break(v, "RX response of an unknown kind");
 	}

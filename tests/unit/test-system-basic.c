@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xen/grant_table.h>
 
 #define RULES                           \
 	"[devices]\n"                   \
@@ -236,6 +237,27 @@ START_TEST(held_and_released_in_any_order)
 			xenmsg_release(msg[(i * 7 + round) % 24]);
 	}
 	ck_assert_int_eq(vm_flush(alice), 0);
+	end();
+}
+END_TEST
+
+/* Senders whose pages are bad do not wear out the receiver's. */
+START_TEST(failed_copies_cost_no_pages)
+{
+	struct xenmsg_port *out, *in;
+
+	begin("pools = no");
+	out = vm_bind(alice, 5, NULL);
+	in = vm_bind(bob, 7, NULL);
+	for (unsigned int i = 0; i < 20; i++) {
+		/* The first operation is for the list of pages. */
+		sim_fail_copy_op(2 + i, GNTST_bad_page);
+		ck_assert_int_eq(vm_send(alice, out, xenmsg_address(bob->x), 7, 500000, i), 0);
+		ck_assert_int_eq(vm_flush(alice), -EFAULT);
+		(void)vm_event(alice, XENMSG_SEND_FAILED);
+	}
+	ck_assert_int_eq(vm_send(alice, out, xenmsg_address(bob->x), 7, XENMSG_MESSAGE_MAX, 1), 0);
+	vm_expect(bob, in, XENMSG_MESSAGE_MAX, 1);
 	end();
 }
 END_TEST
@@ -747,6 +769,7 @@ static void add_delivery(Suite *suite)
 	tcase_add_loop_test(tcase, gathered_buffers_arrive, 0, 2);
 	tcase_add_loop_test(tcase, both_directions_at_once, 0, 2);
 	tcase_add_test(tcase, held_and_released_in_any_order);
+	tcase_add_test(tcase, failed_copies_cost_no_pages);
 	tcase_add_test(tcase, full_port_stalls_alone);
 	tcase_add_loop_test(tcase, works_under_silo, 0, 2);
 	tcase_add_loop_test(tcase, small_devices_work, 0, 2);
