@@ -104,7 +104,7 @@ int connect_try(struct device *dev)
 	if (r == -EPROTO && why.absent && store_exists(dev->b->store, dev->frontend_path) == 0)
 		return -ENOENT;
 	if (r == -EPROTO)
-		device_fail(dev, "node \"%s\" %s", why.node, why.reason);
+		device_fail(dev, "node %s %s", why.node, why.reason);
 	if (r <= 0)
 		return r;
 	r = settle_address(dev, nodes.instance);

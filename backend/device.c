@@ -71,8 +71,9 @@ void device_fail(struct device *dev, const char *fmt, ...)
 	va_start(args, fmt);
 	(void)vsnprintf(dev->failure, sizeof(dev->failure), fmt, args);
 	va_end(args);
-	log_limited(dev->b->log, clock_now_ns(), dev->domid, "protocol", LOG_WARNING,
-		    "%s: device closed: %s", device_label(dev), dev->failure);
+	/* The words are ours, and say which rule it was. */
+	log_limited(dev->b->log, clock_now_ns(), dev->domid, dev->failure, LOG_WARNING,
+		    "%s: device closed", device_label(dev));
 	device_schedule(dev);
 }
 

@@ -355,7 +355,7 @@ static void look(struct device *dev)
 	if (state == -ENOENT)
 		devices_remove(dev, true);
 	else if (state == -EPROTO)
-		device_fail(dev, "node \"%s\" %s", why.node, why.reason);
+		device_fail(dev, "node %s %s", why.node, why.reason);
 	else if (state < 0)
 		store_failed(dev, state);
 	else

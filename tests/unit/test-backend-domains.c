@@ -246,7 +246,7 @@ START_TEST(names_that_do_not_comply)
 	guest_connect(&alice);
 	ck_assert_str_eq(device_name(guest_dev(&alice)), "");
 	device_fail(guest_dev(&alice), "test");
-	ck_assert(bed_logged(&bed, "(no name): device closed: test"));
+	ck_assert(bed_logged(&bed, "rule=\"test\" (no name): device closed"));
 	guest_fini(&alice);
 }
 END_TEST
