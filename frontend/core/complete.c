@@ -180,28 +180,39 @@ static bool take_any(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_tx
 	return !v->broken;
 }
 
-/* The short way of a SEND without pages that has status 0; false: nothing is done. */
+/*
+ * The short way of a SEND with status 0, inline or with a few pages. False:
+ * there is more to it, and nothing is done.
+ */
 static inline bool take_plain(struct vmsg *v, struct vmsg_shadow *s,
 			      const struct vmsg_tx_words *words)
 {
-	static const union vmsg_tag quiet = { .quiet = true };
 	static const union vmsg_tag plain = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED };
+	static const union vmsg_tag more = { .quiet = true, .nr_segs = 0xffff };
+	union vmsg_tag tag = s->tag;
+	unsigned int i;
 
 	if ((words->head & ~((uint64_t)0xffff << 16)) != VMSGIF_OP_SEND ||
-	    (words->place | words->reserved) || (s->tag.word & ~quiet.word) != plain.word)
+	    (words->place | words->reserved) || (tag.word & ~more.word) != plain.word ||
+	    tag.nr_segs > VMSGIF_SEGS_MAX)
 		return false;
-	v->nr_quiet -= s->tag.quiet;
+	for (i = 0; i < tag.nr_segs; i++)
+		vmsg_pages_put(v, s->req.u.seg[i].ref);
+	v->nr_quiet -= tag.quiet;
 	send_end(v, s, 0);
 	return true;
 }
 
 unsigned int vmsg_tx_take(struct vmsg *v, unsigned int budget)
 {
-	while (v->tx.cons != v->tx.seen && budget) {
-		const struct vmsg_tx_words words = vmsg_ring_take_tx(v);
+	struct vmsg_cursor c = vmsg_tx_open(v);
+
+	while (c.cons != c.seen && budget) {
+		const struct vmsg_tx_words words = vmsg_tx_next(&c);
 		uint32_t id = (uint16_t)(words.head >> 16);
 
-		if (vmsg_unlikely(id > v->mask)) {
+		v->tx.cons = c.cons;
+		if (vmsg_unlikely(id > c.mask)) {
 			vmsg_break(v, "TX response with an id that is none");
 			return 0;
 		}

@@ -166,8 +166,8 @@ uint32_t vmsg_address(const struct vmsg *v)
 void vmsg_stats_get(const struct vmsg *v, struct vmsg_stats *stats)
 {
 	*stats = v->stats;
-	stats->tx_messages = stats->tx_inline + stats->tx_pooled + stats->tx_granted +
-			     stats->tx_mapped;
+	stats->tx_messages =
+		stats->tx_inline + stats->tx_pooled + stats->tx_granted + stats->tx_mapped;
 }
 
 /* ------------------------------------------------------------------- ports */

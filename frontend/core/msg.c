@@ -35,19 +35,19 @@ void vmsg_msg_check_credit(struct vmsg *v, struct vmsg_port *port)
 	v->nr_behind++;
 }
 
-/* Frees the room of the oldest messages, as far as they are done, and says so if it is much. */
+/* Frees the room of the oldest message, which is done, and of those behind it that are. */
 static inline void settle(struct vmsg *v, struct vmsg_port *port)
 {
-	while (port->used) {
-		const struct vmsg_msg *msg = vmsg_msg_at(port, port->head);
+	const struct vmsg_msg *msg = vmsg_msg_at(port, port->head);
+
+	do {
 		uint32_t cost = vmsg_msg_cost(msg->len);
 
-		if (msg->state != VMSG_MSG_DONE)
-			break;
 		port->head = vmsg_msg_after(port, port->head, cost);
-		port->used -= cost;
 		port->unsaid += cost;
-	}
+		port->used -= cost;
+		msg = vmsg_msg_at(port, port->head);
+	} while (port->used && msg->state == VMSG_MSG_DONE);
 	if (vmsg_unlikely(port->unsaid >= port->quarter) ||
 	    (!port->used && port->unsaid > port->slack))
 		vmsg_msg_check_credit(v, port);
@@ -55,7 +55,8 @@ static inline void settle(struct vmsg *v, struct vmsg_port *port)
 
 void vmsg_msg_settle(struct vmsg *v, struct vmsg_port *port)
 {
-	settle(v, port);
+	if (port->used && vmsg_msg_at(port, port->head)->state == VMSG_MSG_DONE)
+		settle(v, port);
 }
 
 struct vmsg_msg *vmsg_recv(struct vmsg *v, struct vmsg_port *port, struct vmsg_info *info)

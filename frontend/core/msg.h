@@ -28,7 +28,7 @@ static inline uint32_t vmsg_msg_offset(const struct vmsg_port *port, const struc
 
 static inline uint32_t vmsg_msg_cost(uint32_t len)
 {
-	return (uint32_t)VMSGIF_MSG_COST(len);
+	return (len + 127) & ~(uint32_t)63; /* VMSGIF_MSG_COST() of what fits in 32 bits */
 }
 
 static inline uint32_t vmsg_msg_after(const struct vmsg_port *port, uint32_t offset, uint32_t bytes)

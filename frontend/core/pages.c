@@ -4,12 +4,6 @@
 
 #include "frontend/core/wait.h"
 
-static inline void put(struct vmsg *v, unsigned int page)
-{
-	v->t.tx_mark[page] = VMSG_PAGE_FREE;
-	v->t.tx_free[v->nr_tx_free++] = (uint16_t)page;
-}
-
 int vmsg_tx_pages_get(struct vmsg *v, struct vmsg_port *port, unsigned int nr, uint16_t *pages)
 {
 	unsigned int i;
@@ -35,44 +29,26 @@ void vmsg_tx_pages_put(struct vmsg *v, struct vmsg_port *port, unsigned int nr,
 	(void)port;
 	for (i = 0; i < nr; i++)
 		if (pages[i] < v->params.nr_tx_pages && v->t.tx_mark[pages[i]] == VMSG_PAGE_CALLER)
-			put(v, pages[i]);
+			vmsg_pages_put(v, pages[i]);
 	v->todo |= v->on_free;
 }
 
-/* Whether @page is the caller's to give away. */
-static inline bool callers(const struct vmsg *v, uint32_t page)
-{
-	return page < v->params.nr_tx_pages && v->t.tx_mark[page] == VMSG_PAGE_CALLER;
-}
-
-/* Undoes what take() marked, for the first @nr segments. */
-static int give_back(struct vmsg *v, const struct vmsg_send *send, unsigned int nr)
-{
-	while (nr--)
-		v->t.tx_mark[send->segs[nr].ref] = VMSG_PAGE_CALLER;
-	return -EINVAL;
-}
-
-/* Checks the segments and chains their pages; a page that is named twice is not the caller's then. */
-static int take(struct vmsg *v, const struct vmsg_send *send)
+/* Any number; their pages are chained. */
+static int take_many(struct vmsg *v, const struct vmsg_send *send)
 {
 	uint16_t *link = NULL;
 	uint32_t len = 0;
 	unsigned int i;
 
 	for (i = 0; i < send->nr_segs; i++) {
-		const struct vmsgif_segment *seg = &send->segs[i];
-
-		if (!callers(v, seg->ref) || !seg->len ||
-		    (uint32_t)seg->offset + seg->len > VMSGIF_PAGE_SIZE)
-			return give_back(v, send, i);
+		if (!vmsg_pages_take(v, &send->segs[i]))
+			return vmsg_pages_give_back(v, send, i);
 		if (link)
-			*link = (uint16_t)seg->ref;
-		link = &v->t.tx_mark[seg->ref];
-		*link = VMSG_PAGE_END;
-		len += seg->len;
+			*link = (uint16_t)send->segs[i].ref;
+		link = &v->t.tx_mark[send->segs[i].ref];
+		len += send->segs[i].len;
 	}
-	return len == send->len ? 0 : give_back(v, send, i);
+	return len == send->len ? 0 : vmsg_pages_give_back(v, send, i);
 }
 
 /* More segments than a slot has room for: they stand in a page of their own. */
@@ -82,10 +58,10 @@ static int take_list(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_se
 	unsigned int i;
 	int error;
 
-	if (send->nr_segs > VMSGIF_INDIRECT_MAX || !callers(v, send->list_page))
+	if (send->nr_segs > VMSGIF_INDIRECT_MAX || !vmsg_pages_callers(v, send->list_page))
 		return -EINVAL;
 	v->t.tx_mark[send->list_page] = VMSG_PAGE_END; /* nor is it one of the segments' */
-	error = take(v, send);
+	error = take_many(v, send);
 	if (error) {
 		v->t.tx_mark[send->list_page] = VMSG_PAGE_CALLER;
 		return error;
@@ -103,19 +79,13 @@ static int take_list(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_se
 
 int vmsg_pages_take_message(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_send *send)
 {
-	int error;
-
 	if (!send->nr_segs)
 		return -EINVAL;
 	s->req.flags |= v->tx_pool;
-	if (send->nr_segs > VMSGIF_SEGS_MAX) {
-		error = take_list(v, s, send);
-	} else {
-		error = take(v, send);
-		memcpy(s->req.u.seg, send->segs, send->nr_segs * sizeof(s->req.u.seg[0]));
-	}
 	s->tag.nr_segs = s->req.nr_segs = (uint16_t)send->nr_segs;
-	return error;
+	if (vmsg_likely(send->nr_segs <= VMSGIF_SEGS_MAX))
+		return vmsg_pages_take_few(v, s, send);
+	return take_list(v, s, send);
 }
 
 void vmsg_pages_put_message(struct vmsg *v, struct vmsg_shadow *s)
@@ -124,12 +94,12 @@ void vmsg_pages_put_message(struct vmsg *v, struct vmsg_shadow *s)
 
 	if (!(s->req.flags & VMSGIF_TXF_INDIRECT)) {
 		for (i = 0; i < s->tag.nr_segs; i++)
-			put(v, s->req.u.seg[i].ref);
+			vmsg_pages_put(v, s->req.u.seg[i].ref);
 		return;
 	}
-	put(v, s->req.u.indirect.ref);
+	vmsg_pages_put(v, s->req.u.indirect.ref);
 	for (page = s->first; page != VMSG_PAGE_END; page = i) {
 		i = v->t.tx_mark[page];
-		put(v, page);
+		vmsg_pages_put(v, page);
 	}
 }

@@ -33,17 +33,41 @@ static inline void vmsg_ring_put_tx(struct vmsg *v, const struct vmsgif_tx_reque
 	__builtin_memcpy(&sring->ring[v->tx.prod++ & v->mask].req, request, sizeof(*request));
 }
 
-/* There is room: the caller compares prod and cons. The id is the slot's index. */
-static inline void vmsg_ring_put_rx(struct vmsg *v, unsigned int flags, uint32_t ref)
-{
-	struct vmsgif_rx_sring *sring = vmsg_rx_sring(v);
-	uint32_t id = v->rx.prod++ & v->mask;
-	struct vmsgif_rx_request *request = &sring->ring[id].req;
+/*
+ * For loops over responses: what they need of a ring, in registers. Nothing
+ * else may look at the ring between open and close.
+ */
+struct vmsg_cursor {
+	uint64_t (*slots)[8]; /* each as words */
+	uint32_t mask, cons, prod, seen;
+};
 
-	__builtin_memset(request, 0, sizeof(*request));
-	request->id = (uint16_t)id;
-	request->flags = (uint8_t)flags;
-	request->ref = ref;
+static inline struct vmsg_cursor vmsg_cursor_open(const struct vmsg *v,
+						  const struct vmsg_ring *ring, void *slots)
+{
+	return (struct vmsg_cursor){
+		.slots = slots,
+		.mask = v->mask,
+		.cons = ring->cons,
+		.prod = ring->prod,
+		.seen = ring->seen,
+	};
+}
+
+static inline void vmsg_cursor_close(struct vmsg_ring *ring, const struct vmsg_cursor *c)
+{
+	ring->cons = c->cons;
+	ring->prod = c->prod;
+}
+
+static inline struct vmsg_cursor vmsg_tx_open(const struct vmsg *v)
+{
+	return vmsg_cursor_open(v, &v->tx, vmsg_tx_sring(v)->ring);
+}
+
+static inline struct vmsg_cursor vmsg_rx_open(const struct vmsg *v)
+{
+	return vmsg_cursor_open(v, &v->rx, vmsg_rx_sring(v)->ring);
 }
 
 /* The words of a TX response; those that are reserved are or-ed together. */
@@ -53,17 +77,20 @@ struct vmsg_tx_words {
 	uint64_t reserved;
 };
 
-/* The next response, each word read once; the caller has compared cons and seen. */
-static inline struct vmsg_tx_words vmsg_ring_take_tx(struct vmsg *v)
+/* The next response, each word read once; there is one (cons != seen). */
+static inline struct vmsg_tx_words vmsg_tx_next(struct vmsg_cursor *c)
 {
-	struct vmsgif_tx_sring *sring = vmsg_tx_sring(v);
-	const volatile uint64_t *slot =
-		(const volatile uint64_t *)(volatile void *)&sring->ring[v->tx.cons++ & v->mask];
+	const volatile uint64_t *slot = c->slots[c->cons++ & c->mask];
 	struct vmsg_tx_words words;
 
 	words.head = slot[0];
 	words.place = slot[1];
-	words.reserved = slot[2] | slot[3] | slot[4] | slot[5] | slot[6] | slot[7];
+	words.reserved = slot[2];
+	words.reserved |= slot[3];
+	words.reserved |= slot[4];
+	words.reserved |= slot[5];
+	words.reserved |= slot[6];
+	words.reserved |= slot[7];
 	return words;
 }
 
@@ -76,11 +103,9 @@ struct vmsg_rx_words {
 };
 
 /* The begin of the next response; it is to be taken then. */
-static inline struct vmsg_rx_words vmsg_ring_peek_rx(const struct vmsg *v)
+static inline struct vmsg_rx_words vmsg_rx_peek(const struct vmsg_cursor *c)
 {
-	struct vmsgif_rx_sring *sring = vmsg_rx_sring(v);
-	const volatile uint64_t *slot =
-		(const volatile uint64_t *)(volatile void *)&sring->ring[v->rx.cons & v->mask];
+	const volatile uint64_t *slot = c->slots[c->cons & c->mask];
 	struct vmsg_rx_words words;
 
 	words.head = slot[0];
@@ -91,12 +116,21 @@ static inline struct vmsg_rx_words vmsg_ring_peek_rx(const struct vmsg *v)
 }
 
 /* Its rest, which is copied to @data. */
-static inline void vmsg_ring_take_rx(struct vmsg *v, uint8_t data[VMSGIF_INLINE_MAX])
+static inline void vmsg_rx_data(struct vmsg_cursor *c, uint8_t data[VMSGIF_INLINE_MAX])
 {
-	struct vmsgif_rx_sring *sring = vmsg_rx_sring(v);
-
-	__builtin_memcpy(data, sring->ring[v->rx.cons++ & v->mask].rsp.u.data, VMSGIF_INLINE_MAX);
+	__builtin_memcpy(data, &c->slots[c->cons++ & c->mask][4], VMSGIF_INLINE_MAX);
 	vmsg_copied(data);
+}
+
+/* Writes an RX request; the caller knows that there is room. Returns its id, the slot's index. */
+static inline uint32_t vmsg_rx_put(struct vmsg_cursor *c, uint32_t flags, uint32_t ref)
+{
+	uint32_t id = c->prod++ & c->mask;
+	uint64_t *slot = c->slots[id];
+
+	slot[0] = id | flags << 16 | (uint64_t)ref << 32;
+	__builtin_memset(slot + 1, 0, 7 * sizeof(*slot));
+	return id;
 }
 
 /* Requests that are posted and not answered. */

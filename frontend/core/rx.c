@@ -16,19 +16,17 @@
 
 /* ------------------------------------------------------------------- pages */
 
-static inline void post_page(struct vmsg *v, unsigned int page)
-{
-	v->t.rx_at[v->rx.prod & v->mask] = (uint16_t)page;
-	vmsg_ring_put_rx(v, v->rx_pool, v->rx_pool ? page : v->params.rx_grefs[page]);
-}
-
 /* A page whose response was just taken: there is room for it. */
-static inline void post_again(struct vmsg *v, unsigned int page)
+static void post_again(struct vmsg *v, unsigned int page)
 {
-	if (vmsg_likely(v->rx_on))
-		post_page(v, page);
-	else
+	struct vmsg_cursor c = vmsg_rx_open(v);
+
+	if (!v->rx_on) {
 		vmsg_rx_give(v, page);
+		return;
+	}
+	vmsg_rx_post(v, &c, page);
+	vmsg_cursor_close(&v->rx, &c);
 }
 
 void vmsg_rx_give(struct vmsg *v, unsigned int page)
@@ -40,6 +38,20 @@ void vmsg_rx_give(struct vmsg *v, unsigned int page)
 
 void vmsg_rx_put_chain(struct vmsg *v, unsigned int page)
 {
+	/* Posted here at once, as far as there is room, which there mostly is. */
+	if (vmsg_likely(v->rx_on)) {
+		struct vmsg_cursor c = vmsg_rx_open(v);
+
+		while (page != VMSG_PAGE_END && c.prod - c.cons <= c.mask) {
+			unsigned int next = v->t.rx_mark[page];
+
+			v->t.rx_mark[page] = VMSG_PAGE_POSTED;
+			vmsg_rx_post(v, &c, page);
+			v->rx_held--;
+			page = next;
+		}
+		vmsg_cursor_close(&v->rx, &c);
+	}
 	while (page != VMSG_PAGE_END) {
 		unsigned int next = v->t.rx_mark[page];
 
@@ -51,15 +63,16 @@ void vmsg_rx_put_chain(struct vmsg *v, unsigned int page)
 
 void vmsg_rx_pump(struct vmsg *v)
 {
+	struct vmsg_cursor c = vmsg_rx_open(v);
+
 	v->todo &= ~VMSG_TODO_RX;
-	if (!v->rx_on)
-		return;
-	while (v->nr_rx_free && vmsg_ring_unanswered(&v->rx) < vmsg_slots(v)) {
+	while (v->nr_rx_free && c.prod - c.cons < vmsg_slots(v)) {
 		unsigned int page = v->t.rx_free[--v->nr_rx_free];
 
 		v->t.rx_mark[page] = VMSG_PAGE_POSTED;
-		post_page(v, page);
+		vmsg_rx_post(v, &c, page);
 	}
+	vmsg_cursor_close(&v->rx, &c);
 }
 
 void vmsg_rx_reclaim(struct vmsg *v)
@@ -116,26 +129,20 @@ static bool take_mapped(struct vmsg *v, struct arrival *a)
 	return true;
 }
 
-/* The response whose begin is @words, and the page that it answers. */
-static bool take_response(struct vmsg *v, const struct vmsg_rx_words *words,
-			  struct vmsgif_rx_response *r, unsigned int *page)
+/* Takes the next response, of which there is one, and the page that it answers. */
+static bool take_next(struct vmsg *v, struct vmsgif_rx_response *r, unsigned int *page)
 {
-	uint32_t id = v->rx.cons & v->mask;
+	struct vmsg_cursor c = vmsg_rx_open(v);
+	struct vmsg_rx_words words = vmsg_rx_peek(&c);
+	uint32_t id = c.cons & c.mask;
 
-	memcpy(r, words, sizeof(*words));
-	vmsg_ring_take_rx(v, r->u.data);
+	__builtin_memcpy(r, &words, sizeof(words));
+	vmsg_rx_data(&c, r->u.data);
+	vmsg_cursor_close(&v->rx, &c);
 	if (r->id != id)
 		return vmsg_break(v, "RX response out of order");
 	*page = v->t.rx_at[id];
 	return true;
-}
-
-/* The next one of a message of several pages. */
-static bool take_next(struct vmsg *v, struct vmsgif_rx_response *r, unsigned int *page)
-{
-	const struct vmsg_rx_words words = vmsg_ring_peek_rx(v);
-
-	return take_response(v, &words, r, page);
 }
 
 /* Whether @r goes on with the message that @first began. */
@@ -208,62 +215,55 @@ static unsigned int take_paged(struct vmsg *v, struct arrival *a)
 }
 
 /* Puts the payload where it stays. Returns as take_paged(). */
-static inline unsigned int take_payload(struct vmsg *v, struct arrival *a)
+static unsigned int take_payload(struct vmsg *v, struct arrival *a)
 {
 	const struct vmsgif_rx_response *r = a->r;
 
-	if (vmsg_likely(r->flags == VMSGIF_RXF_INLINE)) {
-		if (r->len > VMSGIF_INLINE_MAX || r->used || r->reserved)
-			return vmsg_break(v, "bad inline message");
-		a->msg->form = VMSG_MSG_INLINE;
-		__builtin_memcpy(a->msg->data, r->u.data, sizeof(a->msg->data));
-		post_again(v, a->page);
-		return 1;
-	}
 	if (r->flags == VMSGIF_RXF_MAP)
 		return take_mapped(v, a);
-	return take_paged(v, a);
+	if (r->flags != VMSGIF_RXF_INLINE)
+		return take_paged(v, a);
+	if (r->len > VMSGIF_INLINE_MAX || r->used || r->reserved)
+		return vmsg_break(v, "bad inline message");
+	a->msg->form = VMSG_MSG_INLINE;
+	memcpy(a->msg->data, r->u.data, sizeof(a->msg->data));
+	post_again(v, a->page);
+	return 1;
 }
 
 /* The message is in; what was dropped only takes its room. */
-static inline void arrived(struct vmsg *v, struct vmsg_port *port, uint32_t len)
+static void arrived(struct vmsg *v, const struct arrival *a)
 {
-	v->stats.rx_messages++;
-	v->stats.rx_bytes += len;
-	if (!port->waiting++) {
-		port->next = port->tail;
-		vmsg_msg_enter(port, vmsg_msg_cost(len));
-		v->params.ops->readable(v, port);
-	} else {
-		vmsg_msg_enter(port, vmsg_msg_cost(len));
-	}
-}
+	struct vmsg_port *port = a->port;
 
-static void dropped(struct vmsg *v, const struct arrival *a)
-{
-	vmsg_msg_enter(a->port, vmsg_msg_cost(a->r->len));
-	v->stats.rx_repeated += a->repeat;
-	vmsg_msg_settle(v, a->port);
+	if (!a->drop && !port->waiting++)
+		port->next = port->tail;
+	vmsg_msg_enter(port, vmsg_msg_cost(a->r->len));
+	if (a->drop) {
+		v->stats.rx_repeated += a->repeat;
+		vmsg_msg_settle(v, port);
+		return;
+	}
+	v->stats.rx_messages++;
+	v->stats.rx_bytes += a->r->len;
+	if (port->waiting == 1)
+		v->params.ops->readable(v, port);
 }
 
 static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response *r,
 				 unsigned int page)
 {
-	struct vmsg_port *port = v->rx_port;
-	struct arrival a = { .r = r, .page = page };
+	struct vmsg_port *port = vmsg_port_find(v, r->port);
+	struct arrival a = { .port = port, .r = r, .page = page };
 	unsigned int nr;
 
-	if (vmsg_unlikely(!port || port->number != r->port)) {
-		port = vmsg_port_find(v, r->port);
-		if (!port)
-			return vmsg_break(v, "message to a port that is not bound");
-		v->rx_port = port;
-	}
-	if (vmsg_unlikely(r->len > port->max_len))
+	if (!port)
+		return vmsg_break(v, "message to a port that is not bound");
+	if (r->len > port->max_len)
 		return vmsg_break(v, "message longer than its port takes");
 	if (vmsg_msg_cost(r->len) > port->left)
 		return vmsg_break(v, "message over the credit of its port");
-	a.port = port;
+	v->rx_port = port;
 	a.msg = vmsg_msg_at(port, port->tail);
 	a.repeat = vmsg_flow_seen(v, port, r->addr, r->seq);
 	a.drop = a.repeat || port->state == VMSG_PORT_UNBINDING;
@@ -273,67 +273,28 @@ static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response
 	a.msg->len = r->len;
 	a.msg->state = a.drop ? VMSG_MSG_DONE : VMSG_MSG_QUEUED;
 	nr = take_payload(v, &a);
-	if (nr && a.drop)
-		dropped(v, &a);
-	else if (nr)
-		arrived(v, port, r->len);
+	if (nr)
+		arrived(v, &a);
 	return nr;
 }
 
-static unsigned int take_any(struct vmsg *v, const struct vmsg_rx_words *words)
+static unsigned int take_any(struct vmsg *v)
 {
 	struct vmsgif_rx_response r;
 	unsigned int page;
 
-	if (!take_response(v, words, &r, &page))
+	if (!take_next(v, &r, &page))
 		return 0;
 	return r.type == VMSGIF_RX_MESSAGE ? take_message(v, &r, page) : vmsg_event(v, &r, page);
-}
-
-/*
- * The short way of an inline message to the port and of the flow that were the
- * last ones, too. Everything that take_any() would object to is left to it.
- */
-static inline bool take_inline(struct vmsg *v, struct vmsg_port *port,
-			       const struct vmsg_rx_words *words)
-{
-	struct vmsg_flow *flow = port->flow;
-	uint32_t len = (uint32_t)words->size;
-	struct vmsg_msg *msg;
-	unsigned int page;
-
-	if (len > port->max_len || vmsg_msg_cost(len) > port->left ||
-	    port->state == VMSG_PORT_UNBINDING || !flow || words->seq <= flow->seq ||
-	    flow->entry.key != vmsg_key((uint32_t)(words->head >> 32), (uint32_t)words->ports))
-		return false;
-	flow->seq = words->seq;
-	flow->used = true;
-	msg = vmsg_msg_at(port, port->tail);
-	__builtin_memcpy(msg, words, sizeof(*words));
-	msg->state = VMSG_MSG_QUEUED;
-	msg->form = VMSG_MSG_INLINE;
-	page = v->t.rx_at[v->rx.cons & v->mask];
-	vmsg_ring_take_rx(v, msg->data);
-	post_again(v, page);
-	arrived(v, port, len);
-	return true;
 }
 
 unsigned int vmsg_rx_take(struct vmsg *v, unsigned int budget)
 {
 	while (v->rx.cons != v->rx.seen && budget) {
-		const struct vmsg_rx_words words = vmsg_ring_peek_rx(v);
-		struct vmsg_port *port = v->rx_port;
-		unsigned int nr = 1;
+		unsigned int nr = vmsg_rx_run(v, budget);
 
-		/* Type, flags, and the id of this very slot; used and reserved are 0. */
-		if (vmsg_unlikely((uint32_t)words.head !=
-					  (VMSGIF_RX_MESSAGE | VMSGIF_RXF_INLINE << 8 |
-					   (v->rx.cons & v->mask) << 16) ||
-				  words.size > VMSGIF_INLINE_MAX || !port ||
-				  port->number != (uint32_t)words.ports ||
-				  !take_inline(v, port, &words)))
-			nr = take_any(v, &words);
+		if (!nr)
+			nr = take_any(v);
 		if (!nr)
 			return 0;
 		budget -= nr < budget ? nr : budget;

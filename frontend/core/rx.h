@@ -10,6 +10,20 @@
 
 #include "frontend/core/ring.h"
 
+/* Writes the request for page @page; there is room. */
+static inline void vmsg_rx_post(const struct vmsg *v, struct vmsg_cursor *c, unsigned int page)
+{
+	uint32_t id = vmsg_rx_put(c, v->rx_pool, v->rx_pool ? page : v->params.rx_grefs[page]);
+
+	v->t.rx_at[id] = (uint16_t)page;
+}
+
+/*
+ * The hot part of vmsg_rx_take(): messages in one slot or page, of the port and
+ * flow that were the last ones, as long as there is nothing unusual about them.
+ * Returns how many, at most @budget.
+ */
+unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget);
 /*
  * Takes the responses that were seen, at most @budget or one message more.
  * Returns what is left of the budget; 0 also if the device broke.

@@ -39,8 +39,7 @@ static int take_mapped(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_
 		return -EINVAL;
 	pool = &v->t.own[send->map_id];
 	if ((pool->state != VMSG_OWN_ON && pool->state != VMSG_OWN_AGAIN) || pool->owner != port ||
-	    pool->src_port != port->number || pool->addr != send->addr ||
-	    pool->port != send->port)
+	    pool->src_port != port->number || pool->addr != send->addr || pool->port != send->port)
 		return -EINVAL;
 	if (!send->len ||
 	    (uint64_t)send->map_offset + send->len > (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE)
@@ -66,8 +65,7 @@ static inline void take_shadow(struct vmsg *v, struct vmsg_shadow *s, struct vms
 	s->window = window;
 	s->cookie = send->cookie;
 	s->req.op = VMSGIF_OP_SEND;
-	s->req.addr = send->addr;
-	s->req.port = send->port;
+	__builtin_memcpy(&s->req.addr, &send->addr, sizeof(send->addr) + sizeof(send->port));
 	s->req.src_port = port->number;
 	s->req.seq = ++v->seq;
 	s->req.len = send->len;
@@ -147,30 +145,60 @@ static __attribute__((noinline)) int send_any(struct vmsg *v, struct vmsg_port *
 	return 0;
 }
 
-int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq)
+/* The end of the short ways: @s has its payload, and there is nothing before it. */
+static inline int send_now(struct vmsg *v, struct vmsg_shadow *s, struct vmsg_port *port,
+			   struct vmsg_window *window, const struct vmsg_send *send,
+			   unsigned int nr_segs)
 {
 	union vmsg_tag tag = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED };
+
+	take_shadow(v, s, port, window, send);
+	tag.quiet = send->quiet;
+	tag.nr_segs = (uint16_t)nr_segs;
+	s->tag = tag;
+	vmsg_ring_put_tx(v, &s->req);
+	v->nr_quiet += tag.quiet;
+	v->urgent |= !send->lazy;
+	return 0;
+}
+
+/* The short way of a few pages that are in the pool. */
+static __attribute__((noinline)) int send_few(struct vmsg *v, struct vmsg_port *port,
+					      const struct vmsg_send *send)
+{
+	struct vmsg_shadow *s = v->free;
+	unsigned int nr = send->nr_segs;
+
+	s->req.flags = VMSGIF_TXF_POOL | (send->lazy ? VMSGIF_TXF_LAZY : 0);
+	s->req.nr_segs = (uint16_t)nr;
+	__builtin_memset(&s->req.u, 0, sizeof(s->req.u));
+	if (vmsg_unlikely(vmsg_pages_take_few(v, s, send)))
+		return -EINVAL;
+	v->stats.tx_pooled++;
+	return send_now(v, s, port, port->window, send, nr);
+}
+
+int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq)
+{
 	struct vmsg_window *window = port->window;
 	struct vmsg_shadow *s = v->free;
 
 	/* The number that it will have, if it is taken. */
 	if (seq)
 		*seq = v->seq + 1;
-	/* The short way of an inline message of the flow that was the last one, too. */
-	if (vmsg_unlikely(!v->send_now || !vmsg_tx_room_caller(v) ||
-			  port->unanswered >= v->share || send->form != VMSG_INLINE ||
-			  send->len > v->inline_max || !window ||
-			  window->entry.key != vmsg_key(send->addr, send->port) ||
+	/* The short ways are for the flow that was the port's last one, too. */
+	if (vmsg_unlikely(!v->send_now || !vmsg_tx_room_caller(v) || port->unanswered >= v->share ||
+			  !window || window->entry.key != vmsg_key(send->addr, send->port) ||
 			  window->count >= v->window))
 		return send_any(v, port, send);
-	take_inline(v, s, send);
-	take_shadow(v, s, port, window, send);
-	tag.quiet = send->quiet;
-	s->tag = tag;
-	vmsg_ring_put_tx(v, &s->req);
-	v->nr_quiet += tag.quiet;
-	v->urgent |= !send->lazy;
-	return 0;
+	if (send->form == VMSG_INLINE && send->len <= v->inline_max) {
+		take_inline(v, s, send);
+		return send_now(v, s, port, window, send, 0);
+	}
+	if (send->form == VMSG_PAGES && send->nr_segs - 1 < VMSGIF_SEGS_MAX && v->tx_pool &&
+	    send->len <= v->features.max_message)
+		return send_few(v, port, send);
+	return send_any(v, port, send);
 }
 
 unsigned int vmsg_unanswered(const struct vmsg_port *port)

@@ -324,8 +324,8 @@ struct vmsg {
 	uint16_t max_wait; /* slots - VMSGIF_TX_RESERVE */
 	uint16_t max_call; /* of these, what callers may have: one per own pool is kept; 0: down */
 	uint16_t inline_max; /* min(VMSGIF_INLINE_MAX, max_message) */
-	uint16_t share;	   /* SENDs that one port may have unanswered */
-	uint16_t window;   /* and one flow */
+	uint16_t share;	     /* SENDs that one port may have unanswered */
+	uint16_t window;     /* and one flow */
 	uint16_t nr_queue;
 	uint16_t nr_quiet;   /* posted SENDs whose answer nobody waits for */
 	uint16_t nr_prompt;  /* posted CREDIT, RELEASE, POOL_ACK */
@@ -345,7 +345,7 @@ struct vmsg {
 	uint64_t seq;	    /* of the last SEND */
 	uint64_t deadline;
 	struct vmsg_port *rx_port; /* last used */
-	struct vmsg_shadow *free; /* list of free shadows */
+	struct vmsg_shadow *free;  /* list of free shadows */
 	struct vmsg_tables t;
 	struct vmsg_stats stats;
 

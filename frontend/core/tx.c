@@ -88,37 +88,42 @@ static void post_granted(struct vmsg *v, const struct vmsgif_tx_request *req)
 	vmsg_ring_put_tx(v, &wire);
 }
 
-void vmsg_tx_post(struct vmsg *v, struct vmsg_shadow *s)
+/* The pages of @s are to be named as this broker knows them. */
+static void post_pages(struct vmsg *v, struct vmsg_shadow *s)
 {
 	struct vmsgif_tx_request *req = &s->req;
+	unsigned int form = req->flags & VMSGIF_TXF_POOL;
 
-	if (req->nr_segs) {
-		unsigned int form = req->flags & VMSGIF_TXF_POOL;
-
-		req->flags = (uint8_t)((req->flags & ~VMSGIF_TXF_POOL) | v->tx_pool);
-		if ((req->flags & VMSGIF_TXF_INDIRECT) && form != v->tx_pool)
-			rewrite_list(v, s);
-	}
-	if (req->nr_segs && !v->tx_pool)
-		post_granted(v, req);
-	else
+	req->flags = (uint8_t)((req->flags & ~VMSGIF_TXF_POOL) | v->tx_pool);
+	if ((req->flags & VMSGIF_TXF_INDIRECT) && form != v->tx_pool)
+		rewrite_list(v, s);
+	if (v->tx_pool)
 		vmsg_ring_put_tx(v, req);
+	else
+		post_granted(v, req);
+}
+
+void vmsg_tx_post(struct vmsg *v, struct vmsg_shadow *s)
+{
+	unsigned int class = op_class[s->tag.op];
+
+	if (s->req.nr_segs)
+		post_pages(v, s);
+	else
+		vmsg_ring_put_tx(v, &s->req);
 	s->tag.state = VMSG_SHADOW_POSTED;
-	if (op_class[s->tag.op] != CLASS_WAIT)
-		v->nr_control++;
-	if (op_class[s->tag.op] == CLASS_PROMPT)
-		v->nr_prompt++;
+	v->nr_control += class != CLASS_WAIT;
+	v->nr_prompt += class == CLASS_PROMPT;
 	v->nr_quiet += s->tag.quiet;
-	if (!(req->flags & VMSGIF_TXF_LAZY))
-		v->urgent = true;
+	v->urgent |= !(s->req.flags & VMSGIF_TXF_LAZY);
 }
 
 void vmsg_tx_answered(struct vmsg *v, struct vmsg_shadow *s)
 {
-	if (op_class[s->tag.op] != CLASS_WAIT)
-		v->nr_control--;
-	if (op_class[s->tag.op] == CLASS_PROMPT)
-		v->nr_prompt--;
+	unsigned int class = op_class[s->tag.op];
+
+	v->nr_control -= class != CLASS_WAIT;
+	v->nr_prompt -= class == CLASS_PROMPT;
 	v->nr_quiet -= s->tag.quiet;
 	s->tag.state = VMSG_SHADOW_TAKEN;
 }
