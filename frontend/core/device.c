@@ -58,7 +58,7 @@ static void lay_out(struct carver *c, const struct vmsg_params *p, struct vmsg_t
 	t->own = carve(c, VMSGIF_MAP_POOLS_MAX, sizeof(*t->own));
 	t->foreign = carve(c, p->max_pools, sizeof(*t->foreign));
 	t->subs = carve(c, p->max_subscriptions, sizeof(*t->subs));
-	t->ports = carve(c, (size_t)1 << bits_for(p->max_ports), sizeof(*t->ports));
+	t->ports = carve(c, (size_t)1 << bits_for(p->max_ports), sizeof(void *));
 	/* Twice as many as shadows, so that an unused one is found at once. */
 	carve_hash(c, &t->windows, 2 * slots, sizeof(struct vmsg_window));
 	carve_hash(c, &t->flows, p->max_flows, sizeof(struct vmsg_flow));

@@ -636,6 +636,7 @@ static void take_requests(struct broker *b, unsigned int dev, unsigned int quota
 		bool was_ready = d->ready;
 
 		serve(b, dev, &req);
+		/* cppcheck-suppress incorrectLogicOperator ; serve() changes it */
 		if (d->ready && !was_ready)
 			announce(b, d);
 	}

@@ -35,7 +35,6 @@ static void expect_death(void (*fn)(void), const char *message)
 {
 	char text[4096] = "";
 	int fds[2];
-	ssize_t n;
 	pid_t pid;
 
 	ck_assert_int_eq(pipe(fds), 0);
@@ -48,7 +47,7 @@ static void expect_death(void (*fn)(void), const char *message)
 		_exit(0);
 	}
 	close(fds[1]);
-	while ((n = read(fds[0], text + strlen(text), sizeof(text) - strlen(text) - 1)) > 0)
+	while (read(fds[0], text + strlen(text), sizeof(text) - strlen(text) - 1) > 0)
 		;
 	close(fds[0]);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
