@@ -36,9 +36,9 @@ void app_ended(struct app *app)
 		app->life->ended = true;
 	app->life = NULL;
 	app->nr_held = 0;
-	app->quit = false;
+	app->quit = app->flush = false;
 	memset(app->pools, 0, sizeof(app->pools));
-	for (unsigned int i = 0; i < APP_PORTS; i++)
+	for (unsigned int i = 0; i < MODEL_PORTS; i++)
 		app->ports[i].port = NULL;
 }
 
@@ -57,22 +57,33 @@ struct life *app_life_of(struct model *model, const struct vm *vm)
 static void may_do_all(struct app *app)
 {
 	app->may_have_events = true;
-	for (unsigned int i = 0; i < APP_PORTS; i++)
+	for (unsigned int i = 0; i < MODEL_PORTS; i++)
 		app->ports[i].may_have = app->ports[i].may_send = true;
+}
+
+static int open_port(struct app *app, unsigned int i)
+{
+	struct xenmsg_bind bind = { .size = sizeof(bind) };
+	struct xenmsg_port *port;
+	int r;
+
+	bind.buffer = chance(30) ? XENMSG_MESSAGE_MAX + 64 : 0;
+	bind.service = chance(50) ? (i ? "one" : "zero") : NULL;
+	r = xenmsg_port_open(app->vm->x, MODEL_PORT(i), &bind, &port);
+	if (!r)
+		app->ports[i].port = port;
+	return r;
 }
 
 static void open_device(struct app *app)
 {
-	struct xenmsg_bind bind = { .size = sizeof(bind) };
 	struct vm *vm = app->vm;
 	int r = xenmsg_open(&vm->x, &app->options);
 
 	if (r)
 		vm->x = NULL;
-	for (unsigned int i = 0; !r && i < APP_PORTS; i++) {
-		bind.buffer = chance(30) ? XENMSG_MESSAGE_MAX + 64 : 0;
-		r = xenmsg_port_open(vm->x, APP_PORT(i), &bind, &app->ports[i].port);
-	}
+	for (unsigned int i = 0; !r && i < MODEL_PORTS; i++)
+		r = open_port(app, i);
 	if (is_dead(app))
 		return;
 	require(r == 0, "%s cannot open its device: %d %s", vm->name, r,
@@ -98,7 +109,9 @@ bool app_has_quit(const struct app *app)
 static void release(struct app *app, unsigned int i)
 {
 	xenmsg_release(app->held[i]);
-	app->held[i] = app->held[--app->nr_held];
+	app->nr_held--;
+	app->held[i] = app->held[app->nr_held];
+	app->held_at[i] = app->held_at[app->nr_held];
 }
 
 static bool receive(struct app *app, unsigned int i)
@@ -107,7 +120,7 @@ static bool receive(struct app *app, unsigned int i)
 	struct xenmsg_msg *msg;
 	int r;
 
-	if (!port->may_have || sim_now() < port->stalled_until)
+	if (!port->port || !port->may_have || sim_now() < port->stalled_until)
 		return false;
 	r = xenmsg_recv(port->port, &msg, 0);
 	if (is_dead(app))
@@ -117,9 +130,10 @@ static bool receive(struct app *app, unsigned int i)
 		return false;
 	}
 	require(r == 0, "%s cannot receive: %d %s", app->vm->name, r, xenmsg_reason(app->vm->x));
-	model_received(app->model, app->life, APP_PORT(i), msg);
+	model_received(app->model, app->life, MODEL_PORT(i), msg);
 	if (app->nr_held == APP_HELD)
 		release(app, (unsigned int)sim_random_below(APP_HELD));
+	app->held_at[app->nr_held] = i;
 	app->held[app->nr_held++] = msg;
 	if (chance(60))
 		release(app, app->nr_held - 1);
@@ -182,11 +196,20 @@ static struct app_pool *find_pool(struct app *app, unsigned int from, const stru
 	return NULL;
 }
 
+/* The port was not closed since it had been @closed times. */
+static bool is_steady(const struct message_test *m, unsigned int closed)
+{
+	return closed % 2 == 0 && closed == m->dst->closed[m->number - MODEL_PORT(0)];
+}
+
 /* NULL: the message goes by copy, or the program is dead. */
 static struct app_pool *open_pool(struct app *app, unsigned int from, struct message_test *m)
 {
 	struct app_pool *entry = &app->pools[sim_random_below(APP_POOLS)];
-	struct app_pool made = { .dst = m->dst, .number = m->number, .from = from };
+	unsigned int closed = m->dst->closed[m->number - MODEL_PORT(0)];
+	struct app_pool made = {
+		.dst = m->dst, .number = m->number, .from = from, .closed = closed
+	};
 	int r;
 
 	if (entry->pool)
@@ -201,8 +224,8 @@ static struct app_pool *open_pool(struct app *app, unsigned int from, struct mes
 		*entry = made;
 		return entry;
 	}
-	require(m->dst->ended || app->maps_fail, "%s cannot share a pool with %#x: %d",
-		app->vm->name, m->dst->addr, r);
+	require(m->dst->ended || app->maps_fail || (r == -ECONNREFUSED && !is_steady(m, closed)),
+		"%s cannot share a pool with %#x: %d", app->vm->name, m->dst->addr, r);
 	return NULL;
 }
 
@@ -230,7 +253,8 @@ static int send_mapped(struct app *app, unsigned int from, struct message_test *
 	if (is_dead(app))
 		return r;
 	if (r == -EHOSTDOWN) {
-		require(m->dst->ended, "the pool for %#x is gone", m->dst->addr);
+		require(m->dst->ended || entry->closed != m->dst->closed[m->number - MODEL_PORT(0)],
+			"the pool for %#x is gone", m->dst->addr);
 		close_pool(entry);
 		m->map = false;
 		return -EBUSY;
@@ -270,11 +294,11 @@ static bool send_next(struct app *app, unsigned int i)
 	struct message_test *m = NULL;
 	int r;
 
-	if (!port->may_send)
+	if (!port->port || !port->may_send)
 		return false;
 	while (port->next < app->model->nr_messages) {
 		m = &app->model->messages[port->next];
-		if (!m->sent && m->from == app->vm && m->src_port == APP_PORT(i))
+		if (!m->sent && m->from == app->vm && m->src_port == MODEL_PORT(i))
 			break;
 		port->next++;
 	}
@@ -293,8 +317,8 @@ static bool send_next(struct app *app, unsigned int i)
 		r = send_copied(app, i, m, flags);
 	}
 	if (r == 0) {
-		m->sent = true;
 		m->src = app->life;
+		model_sent(m);
 		return true;
 	}
 	if (is_dead(app))
@@ -303,6 +327,97 @@ static bool send_next(struct app *app, unsigned int i)
 		m->dst->addr, r);
 	port->may_send = false;
 	return false;
+}
+
+/* ----------------------------------------------------------- ports and names */
+
+/* Whatever was received there and not released is gone with it. */
+static void close_port(struct app *app, unsigned int i)
+{
+	struct app_port *port = &app->ports[i];
+	struct xenmsg_port *closed = port->port;
+
+	for (unsigned int n = app->nr_held; n--;)
+		if (app->held_at[n] == i) {
+			app->nr_held--;
+			app->held[n] = app->held[app->nr_held];
+			app->held_at[n] = app->held_at[app->nr_held];
+		}
+	for (unsigned int n = 0; n < APP_POOLS; n++)
+		if (app->pools[n].from == i)
+			app->pools[n].pool = NULL;
+	model_port_closed(app->life, MODEL_PORT(i));
+	port->port = NULL;
+	port->open_in = 1 + (unsigned int)sim_random_below(30);
+	xenmsg_port_close(closed);
+}
+
+static bool close_or_open(struct app *app)
+{
+	unsigned int i = (unsigned int)sim_random_below(MODEL_PORTS);
+	int r;
+
+	if (app->ports[i].port) {
+		if (app->calm || !chance(1))
+			return false;
+		close_port(app, i);
+		return true;
+	}
+	if (!app->calm && --app->ports[i].open_in)
+		return true;
+	r = open_port(app, i);
+	if (is_dead(app))
+		return true;
+	require(r == 0, "%s cannot bind port %u: %d", app->vm->name, MODEL_PORT(i), r);
+	model_port_closed(app->life, MODEL_PORT(i));
+	app->ports[i].may_have = app->ports[i].may_send = true;
+	return true;
+}
+
+/* Look-ups and subscriptions; what comes of them is seen to when it comes. */
+static bool ask(struct app *app)
+{
+	const struct world *w = app->vm->world;
+	const struct vm *vm = &w->vms[sim_random_below(w->nr_vms)];
+	char name[XENMSG_NAME_MAX + 1];
+	const struct life *life = app_life_of(app->model, vm);
+	uint32_t addr, number;
+	int r;
+
+	if (app->calm || !chance(2) || !life)
+		return false;
+	switch (sim_random_below(4)) {
+	case 0:
+		r = xenmsg_subscribe(app->vm->x, vm->name);
+		require(r == 0 || is_dead(app), "%s cannot subscribe: %d", app->vm->name, r);
+		break;
+	case 1:
+		r = xenmsg_resolve(app->vm->x, vm->name, &addr, NULL, PATIENCE);
+		if (is_dead(app))
+			break;
+		require(r == 0 || life->ended, "%s does not find %s: %d", app->vm->name, vm->name,
+			r);
+		require(r || life->ended || addr == life->addr, "%s finds %#x for %s",
+			app->vm->name, addr, vm->name);
+		break;
+	case 2:
+		(void)snprintf(name, sizeof(name), "one@%s", vm->name);
+		r = xenmsg_resolve(app->vm->x, name, &addr, &number, PATIENCE);
+		require(r == 0 || r == -EHOSTUNREACH || is_dead(app), "%s looks for %s: %d",
+			app->vm->name, name, r);
+		require(r || is_dead(app) || number == MODEL_PORT(1), "%s is port %u", name,
+			number);
+		break;
+	default:
+		r = xenmsg_name(app->vm->x, life->addr, name, PATIENCE);
+		if (is_dead(app))
+			break;
+		require(r == 0 || life->ended, "%s does not know who %#x is: %d", app->vm->name,
+			life->addr, r);
+		require(r || !strcmp(name, vm->name), "%#x is not %s", life->addr, name);
+		break;
+	}
+	return true;
 }
 
 /* ------------------------------------------------------------------------ turn */
@@ -325,6 +440,10 @@ static bool do_one(struct app *app, unsigned int what)
 		return send_next(app, what - 2);
 	case 4:
 		return take_event(app);
+	case 5:
+		return close_or_open(app);
+	case 6:
+		return ask(app);
 	default:
 		return chance(20) && release_one(app);
 	}
@@ -359,9 +478,9 @@ static bool app_turn(void *arg)
 		may_do_all(app);
 		return true;
 	}
-	first = (unsigned int)sim_random_below(6);
-	for (unsigned int i = 0; i < 6; i++) {
-		if (do_one(app, (first + i) % 6))
+	first = (unsigned int)sim_random_below(8);
+	for (unsigned int i = 0; i < 8; i++) {
+		if (do_one(app, (first + i) % 8))
 			return true;
 		if (is_dead(app))
 			return true;

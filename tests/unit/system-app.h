@@ -12,7 +12,7 @@
 
 #include "tests/unit/system-model.h"
 
-#define APP_PORTS      2
+#define MODEL_PORTS    2
 #define APP_PORT(i)    (10u + (unsigned int)(i))
 #define APP_POOLS      4
 #define APP_HELD       12
@@ -22,13 +22,15 @@ struct app_pool {
 	struct xenmsg_pool *pool; /* NULL: free */
 	struct life *dst;
 	uint32_t number;
-	unsigned int from; /* index of the own port */
+	unsigned int from;   /* index of the own port */
+	unsigned int closed; /* of the other's port, when it was opened */
 };
 
 struct app_port {
-	struct xenmsg_port *port;
-	bool may_have; /* messages may be there */
-	bool may_send; /* there may be room */
+	struct xenmsg_port *port; /* NULL: closed */
+	unsigned int open_in;	  /* turns, if it is closed */
+	bool may_have;		  /* messages may be there */
+	bool may_send;		  /* there may be room */
 	uint64_t stalled_until;
 	unsigned int next; /* message of the plan */
 };
@@ -38,13 +40,15 @@ struct app {
 	struct vm *vm;
 	struct xenmsg_options options;
 	struct life *life; /* NULL: not ready */
-	struct app_port ports[APP_PORTS];
+	struct app_port ports[MODEL_PORTS];
 	bool may_have_events;
 	struct xenmsg_msg *held[APP_HELD];
+	unsigned int held_at[APP_HELD]; /* index of the port */
 	unsigned int nr_held;
 	struct app_pool pools[APP_POOLS];
 	bool quit;	/* say goodbye, and end */
 	bool flush;	/* wait for all answers, once */
+	bool calm;	/* no more closing of ports */
 	bool maps_fail; /* pools may be refused */
 };
 

@@ -6,10 +6,10 @@
  *              instance; for the first time; after all earlier ones of its flow
  *              that are received at all
  *   answered   once; with 0, or with a status that has a reason: the receiver's
- *              life has ended, or a copy was made to fail
+ *              life has ended, its port was closed, or a copy was made to fail
  *   refused    then it is never received, unless the status leaves that open
  *   at the end all that living instances sent is answered, and what was
- *              answered with 0 is received if the receiver lives
+ *              answered with 0 is received if the receiver's port is still the same
  */
 #ifndef SYSTEM_MODEL_H
 #define SYSTEM_MODEL_H
@@ -18,12 +18,16 @@
 
 #define MODEL_LIVES    256
 #define MODEL_MESSAGES 512
+#define MODEL_PORTS    2
+#define MODEL_PORT(i)  (10u + (unsigned int)(i))
 
 /* One life of a frontend. */
 struct life {
 	struct vm *vm;
 	uint32_t addr;
 	bool ended; /* it may have: whatever is sent to it may fail from now on */
+	/* Per port: how often it was closed; it is closed now if the number is odd. */
+	unsigned int closed[MODEL_PORTS];
 };
 
 struct message_test {
@@ -35,6 +39,7 @@ struct message_test {
 	bool map;     /* by map mode, if that is possible */
 	bool confirm; /* its answer is asked for */
 	uint64_t seq;
+	unsigned int closed; /* dst->closed of its port when it was sent */
 	bool sent, answered, delivered;
 	int status;
 };
@@ -61,6 +66,12 @@ struct life *model_life(struct model *model, struct vm *vm, uint32_t addr);
 /* @life's application got @msg at its port @number. */
 void model_received(struct model *model, const struct life *life, uint32_t number,
 		    const struct xenmsg_msg *msg);
+/* Before and after the time in which @life has port @number bound no more. */
+void model_port_closed(struct life *life, uint32_t number);
+/* The application of @m->src has sent it. */
+void model_sent(struct message_test *m);
+/* Was its destination there all the time? */
+bool model_steady(const struct message_test *m);
 /* @life's application got an event. */
 void model_event(struct model *model, const struct life *life, const struct xenmsg_event *event);
 /* xenmsg_flush() of @life says that all is answered. */

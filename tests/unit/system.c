@@ -179,8 +179,15 @@ struct vm *vm_new(struct world *w, const char *name, enum sim_domain_type type)
 	vm->world = w;
 	(void)snprintf(vm->name, sizeof(vm->name), "%s", name);
 	vm->domid = sim_domain_new(name, type);
-	(void)snprintf(vm->lock, sizeof(vm->lock), "%s/%u", w->dir, vm->domid);
+	(void)snprintf(vm->lock, sizeof(vm->lock), "%s/%s", w->dir, name);
 	return vm;
+}
+
+void vm_renew(struct vm *vm, enum sim_domain_type type)
+{
+	ck_assert(vm->destroyed && !vm->process);
+	vm->destroyed = false;
+	vm->domid = sim_domain_new(vm->name, type);
 }
 
 static bool readable(int fd)

@@ -120,6 +120,8 @@ void vm_reap(struct vm *vm);
 bool vm_ended(const struct vm *vm);
 /* `xl destroy` of the domain, if nobody did it yet. */
 void vm_destroy(struct vm *vm);
+/* A new domain of the same name takes its place. */
+void vm_renew(struct vm *vm, enum sim_domain_type type);
 /* Make the frontend's process the current one, for calls that open or wait. */
 void vm_enter(struct vm *vm);
 

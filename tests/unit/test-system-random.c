@@ -5,7 +5,8 @@
  * stall, and the simulated Xen and xenstore are as unhelpful as the real ones
  * may be. What has to hold is in system-model.h.
  *
- * XENMSG_SEED=n runs that one schedule, XENMSG_SEEDS=n so many of them.
+ * XENMSG_SEED=n runs that one schedule, XENMSG_SEEDS=n so many of them;
+ * XENMSG_LOG=1 tells what happens, XENMSG_STOP=1 stops at a failure, for a debugger.
  */
 #include "tests/unit/system-app.h"
 
@@ -106,8 +107,8 @@ static void make_plan(uint32_t max)
 
 		m->from = run.apps[from].vm;
 		m->to = run.apps[(from + 1 + below(run.nr_apps - 1)) % run.nr_apps].vm;
-		m->src_port = APP_PORT(below(APP_PORTS));
-		m->number = APP_PORT(below(APP_PORTS));
+		m->src_port = MODEL_PORT(below(MODEL_PORTS));
+		m->number = MODEL_PORT(below(MODEL_PORTS));
 		m->key = sim_random();
 		m->len = mix_usual_len(&mix, sim_random());
 		if (chance(20))
@@ -155,7 +156,7 @@ static void set_up(uint64_t seed)
 	ck_assert_int_eq(world_broker_start(&run.w), 0);
 	world_broker_keep(&run.w, below(10));
 	run.clock = sim_actor_new(NULL, clock_turn, NULL);
-	run.chaos_left = below(20);
+	run.chaos_left = 1 + below(20);
 	run.chaos_in = 1 + below(400);
 }
 
@@ -222,7 +223,7 @@ static void disturb_frontend(void)
 
 	if (!app->vm->process || vm_ended(app->vm))
 		return;
-	switch (below(4)) {
+	switch (below(5)) {
 	case 0:
 		trace("frontend is killed", i, 0);
 		if (app->life)
@@ -240,6 +241,14 @@ static void disturb_frontend(void)
 		trace("frontend is killed at store", i, n);
 		(void)sim_kill_at_store(app->vm->process, n);
 		break;
+	case 3:
+		trace("domain is destroyed", i, 0);
+		if (app->life)
+			app->life->ended = true;
+		vm_destroy(app->vm);
+		end_app(i);
+		vm_renew(app->vm, chance(50) ? SIM_PV : SIM_PVH);
+		break;
 	default:
 		trace("frontend quits", i, 0);
 		if (app->life)
@@ -249,9 +258,27 @@ static void disturb_frontend(void)
 	}
 }
 
+/* The connection to xenstore, or just a call. */
+static void fail_xenstore(void)
+{
+	static const enum sim_call calls[] = { SIM_CALL_XS_READ,  SIM_CALL_XS_WRITE,
+					       SIM_CALL_XS_RM,	  SIM_CALL_XS_MKDIR,
+					       SIM_CALL_XS_START, SIM_CALL_XS_END,
+					       SIM_CALL_XS_WATCH };
+	enum sim_call call = calls[below(7)];
+	int error = chance(50) ? ENOMEM : EIO;
+
+	trace("xenstore fails", call, (unsigned int)error);
+	if (broker_lives())
+		sim_fail_nth(run.w.process, call, 1 + below(6), error);
+}
+
 static void disturb_xen(void)
 {
-	switch (below(4)) {
+	switch (below(5)) {
+	case 4:
+		fail_xenstore();
+		break;
 	case 0:
 		trace("conflicts", 0, 0);
 		sim_xs_conflict(1 + below(4));
@@ -276,7 +303,7 @@ static void disturb_xen(void)
 
 static void stall_port(void)
 {
-	unsigned int i = below(run.nr_apps), port = below(APP_PORTS);
+	unsigned int i = below(run.nr_apps), port = below(MODEL_PORTS);
 
 	trace("port stalls", i, port);
 	run.apps[i].ports[port].stalled_until = sim_now() + below(30) * SIM_NSEC_PER_MSEC;
@@ -347,6 +374,10 @@ static bool all_quiet(void)
 	for (unsigned int i = 0; i < run.nr_apps; i++)
 		if (!run.apps[i].life || run.apps[i].quit || run.apps[i].flush)
 			return false;
+	for (unsigned int i = 0; i < run.nr_apps; i++)
+		for (unsigned int j = 0; j < MODEL_PORTS; j++)
+			if (!run.apps[i].ports[j].port)
+				return false;
 	return true;
 }
 
@@ -364,6 +395,14 @@ static bool finished(void)
 	return !model_missing(&run.model);
 }
 
+/* Nobody dies in the end by what was set up before. */
+static void calm_down(void)
+{
+	sim_fail_reset();
+	for (unsigned int i = 0; i < run.nr_apps; i++)
+		run.apps[i].calm = true;
+}
+
 static bool tick(void *arg)
 {
 	static unsigned int ticks;
@@ -372,9 +411,8 @@ static bool tick(void *arg)
 	tend_broker();
 	if (run.chaos_left && !--run.chaos_in) {
 		disturb();
-		/* Nobody dies in the end by what was set up before. */
 		if (!--run.chaos_left)
-			sim_fail_reset();
+			calm_down();
 		run.chaos_in = 1 + below(400);
 	}
 	return ++ticks % 8 == 0 && finished();
