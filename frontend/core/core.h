@@ -230,8 +230,9 @@ int vmsg_unbind(struct vmsg *v, struct vmsg_port *port, uint64_t cookie);
 /* ------------------------------------------------------------------- send */
 
 /*
- * Take @nr TX pages, all or none: 0 or -EAGAIN. They are the caller's until
- * given to vmsg_send() (also if that fails: then still the caller's) or back.
+ * Take @nr TX pages, all or none: 0, -EAGAIN, or -EMSGSIZE if there never are
+ * as many. They are the caller's until given to vmsg_send() (also if that fails:
+ * then still the caller's) or back.
  */
 int vmsg_tx_pages_get(struct vmsg *v, struct vmsg_port *port, unsigned int nr, uint16_t *pages);
 void vmsg_tx_pages_put(struct vmsg *v, struct vmsg_port *port, unsigned int nr,

@@ -80,12 +80,11 @@ void vmsg_rx_reclaim(struct vmsg *v)
 	unsigned int i;
 
 	v->rx_on = false;
-	v->nr_bad = 0;
 	v->nr_rejects = 0;
 	for (i = 0; i < v->params.nr_rx_pages; i++) {
 		unsigned int mark = v->t.rx_mark[i];
 
-		if (mark == VMSG_PAGE_POSTED || mark == VMSG_PAGE_BAD || mark == VMSG_PAGE_OWED)
+		if (mark == VMSG_PAGE_POSTED || mark == VMSG_PAGE_OWED)
 			vmsg_rx_give(v, i);
 	}
 }

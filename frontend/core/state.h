@@ -94,8 +94,7 @@ _Static_assert(sizeof(struct vmsg_shadow) == 2 * VMSG_LINE, "two lines, the requ
 #define VMSG_PAGE_FREE	 0xfffeu
 #define VMSG_PAGE_CALLER 0xfffdu /* TX: handed out by vmsg_tx_pages_get() */
 #define VMSG_PAGE_POSTED 0xfffcu /* RX: the broker has it */
-#define VMSG_PAGE_BAD	 0xfffbu /* RX: not writable for this broker */
-#define VMSG_PAGE_OWED	 0xfffau /* RX: posted once its POOL_ACK is */
+#define VMSG_PAGE_OWED	 0xfffbu /* RX: posted once its POOL_ACK is */
 
 /* ---------------------------------------------------------------- messages */
 
@@ -352,7 +351,6 @@ struct vmsg {
 	/* receiving */
 	uint32_t rx_held;     /* pages with applications */
 	uint32_t rx_hold_max; /* beyond it messages are copied out */
-	uint32_t nr_bad;      /* VMSG_PAGE_BAD */
 	uint32_t max_len;     /* of a message that RX pages can take */
 
 	/* ports */
