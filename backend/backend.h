@@ -112,7 +112,9 @@ void device_fail(struct device *dev, const char *fmt, ...) __attribute__((format
 
 /*
  * The next request of the TX ring, copied out and validated. 1: *req is it;
- * 0: none. What has to be refused for its form is answered here already. For
+ * 0: none. What has to be refused for its form is answered here already; no
+ * more than a ring's worth in a turn, since the frontend cannot reuse a slot
+ * before its answer is published. For
  * REQUEST_INDIRECT the list is fetched and checked: *segs points to nr_segs
  * segments (in REQUEST_SEGS too), valid until the next call. Names (BIND,
  * RESOLVE, SUBSCRIBE) are fetched and checked: *name is terminated, or NULL.

@@ -31,15 +31,18 @@ void connect_undo(struct device *dev)
 		grants_unmap(dev->b->grants, c->tx_map, c->ring_pages);
 	if (c->rx_map)
 		grants_unmap(dev->b->grants, c->rx_map, c->ring_pages);
+	if (c->alive_map)
+		grants_unmap(dev->b->grants, c->alive_map, 1);
 	memset(c, 0, sizeof(*c));
 }
 
-static int map_ring(struct device *dev, const char *which, uint32_t *refs, void **map)
+static int map(struct device *dev, const char *which, uint32_t *refs, unsigned int nr,
+	       bool writable, void **addr)
 {
-	int r = grants_map(dev->b->grants, dev->domid, refs, dev->c.ring_pages, true, map);
+	int r = grants_map(dev->b->grants, dev->domid, refs, nr, writable, addr);
 
 	if (r < 0)
-		device_fail(dev, "%s ring: pages cannot be mapped: %s", which, strerror(-r));
+		device_fail(dev, "%s cannot be mapped: %s", which, strerror(-r));
 	return r;
 }
 
@@ -50,9 +53,11 @@ static int attach(struct device *dev, struct frontend_nodes *nodes)
 	int r;
 
 	c->ring_pages = 1u << nodes->ring_order;
-	r = map_ring(dev, "TX", nodes->tx_ring_ref, &c->tx_map);
+	r = map(dev, "TX ring", nodes->tx_ring_ref, c->ring_pages, true, &c->tx_map);
 	if (r == 0)
-		r = map_ring(dev, "RX", nodes->rx_ring_ref, &c->rx_map);
+		r = map(dev, "RX ring", nodes->rx_ring_ref, c->ring_pages, true, &c->rx_map);
+	if (r == 0 && nodes->alive_ref != 0)
+		r = map(dev, "page of alive-ref", &nodes->alive_ref, 1, false, &c->alive_map);
 	if (r == 0) {
 		r = chan_bind(&c->chan, dev->b->chans, dev->domid, nodes->evtchn, dev);
 		if (r < 0)

@@ -79,7 +79,10 @@ void device_fail(struct device *dev, const char *fmt, ...)
 
 void device_event(struct device *dev)
 {
-	if (device_live(dev))
+	if (dev->c.alive_map && !ring_frontend_alive(dev->c.alive_map)) {
+		dev->c.died = true;
+		device_schedule(dev);
+	} else if (device_live(dev))
 		dev->b->ops->kick(dev->b->priv, dev);
 	else if (!dev->frozen)
 		chan_unmask(&dev->c.chan, true);

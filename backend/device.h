@@ -56,6 +56,8 @@ struct pool {
 struct connection {
 	void *tx_map;
 	void *rx_map;
+	void *alive_map; /* NULL: the frontend has no such page */
+	bool died;	 /* that page says so */
 	unsigned int ring_pages;
 	struct ring tx;
 	struct ring rx;

@@ -381,10 +381,20 @@ void otherend_begin(struct device *dev, uint32_t addr, uint64_t instance)
 	(void)watch(dev);
 }
 
+/* As if it had said Closing. A successor finds that and says so itself. */
+static void bury(struct device *dev)
+{
+	log_write(dev->b->log, LOG_INFO, "domain=%u %s: the frontend has died", dev->domid,
+		  device_label(dev));
+	close_to(dev, PHASE_CLOSING);
+}
+
 void otherend_run(struct device *dev)
 {
 	if (dev->frozen)
 		close_to(dev, PHASE_CLOSING);
+	if (dev->c.died)
+		bury(dev);
 	if (dev->unpublished)
 		publish(dev);
 	if (dev->look && watch(dev))

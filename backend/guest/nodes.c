@@ -25,15 +25,18 @@ enum node {
 	NODE_N
 };
 
+#define NONE UINT64_MAX
+
 struct node_range {
 	const char *name;
 	uint64_t min;
 	uint64_t max;
+	uint64_t def; /* NONE: it has to be there */
 };
 
 static const struct node_range ranges[NODE_N] = {
 #define VMSG_NODE(side, symbol, name, type, min, max, def, writer, text) \
-	WRITER_##writer([NODE_##side##_##symbol] = { name, min, max }, )
+	WRITER_##writer([NODE_##side##_##symbol] = { name, min, max, def }, )
 #include "xenstore-schema/nodes.def"
 };
 
@@ -58,6 +61,10 @@ static int read_node(node_fetch_fn fetch, void *priv, enum node node, int index,
 	else
 		(void)snprintf(why->node, sizeof(why->node), "%s%d", range->name, index);
 	len = fetch(priv, why->node, text);
+	if (len == -ENOENT && range->def != NONE) {
+		*value = range->def;
+		return 0;
+	}
 	if (len == -ENOENT)
 		return reject(why, "is absent", true);
 	if (len == -E2BIG)
@@ -126,7 +133,10 @@ static int read_rest(node_fetch_fn fetch, void *priv, uint32_t max_ring_order,
 	r = read_refs(fetch, priv, NODE_FRONTEND_RX_RING_REF, pages, nodes->rx_ring_ref, why);
 	if (r < 0)
 		return r;
-	return read_u32(fetch, priv, NODE_FRONTEND_EVENT_CHANNEL, -1, &nodes->evtchn, why);
+	r = read_u32(fetch, priv, NODE_FRONTEND_EVENT_CHANNEL, -1, &nodes->evtchn, why);
+	if (r < 0)
+		return r;
+	return read_u32(fetch, priv, NODE_FRONTEND_ALIVE_REF, -1, &nodes->alive_ref, why);
 }
 
 int nodes_read_connect(node_fetch_fn fetch, void *priv, uint64_t epoch, uint32_t max_ring_order,

@@ -30,6 +30,7 @@ struct frontend_nodes {
 	uint32_t tx_ring_ref[NODE_RING_PAGES];
 	uint32_t rx_ring_ref[NODE_RING_PAGES];
 	uint32_t evtchn;
+	uint32_t alive_ref; /* 0: none */
 };
 
 struct node_reject {

@@ -181,7 +181,7 @@ enum verdict request_check_segments(const struct vmsgif_segment *segs, unsigned 
 		if (segs[i].len == 0)
 			return refuse(why, VMSGIF_EINVAL, "segment of length 0");
 		if ((uint32_t)segs[i].offset + segs[i].len > VMSGIF_PAGE_SIZE)
-			return refuse(why, VMSGIF_EINVAL, "segment leaves its page");
+			return refuse(why, VMSGIF_EFAULT, "segment leaves its page");
 		if (pooled && segs[i].ref >= VMSGIF_POOL_PAGES_MAX)
 			return refuse(why, VMSGIF_EFAULT, "segment beyond every pool");
 		sum += segs[i].len;

@@ -122,3 +122,8 @@ bool ring_publish(struct ring *ring, bool lazy)
 	ring->lazy_due = due && lazy;
 	return due && !lazy;
 }
+
+bool ring_frontend_alive(const void *page)
+{
+	return READ_ONCE(*(const uint8_t *)page) != 0;
+}

@@ -63,4 +63,7 @@ bool ring_respond(struct ring *ring, const void *slot);
  */
 bool ring_publish(struct ring *ring, bool lazy);
 
+/* @page: mapped, of the frontend's alive-ref. False: it has died. */
+bool ring_frontend_alive(const void *page);
+
 #endif

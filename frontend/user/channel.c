@@ -2,7 +2,7 @@
 /*
  * What a connection runs over, made once and kept through restarts of the
  * broker: two rings, the pages for sending and receiving, the event channel,
- * and the engine.
+ * the page that tells the broker of our death, and the engine.
  *
  * The event channel stays valid, too: when the broker dies, our port falls
  * back to "unbound, for the backend's domain", which its successor can bind
@@ -54,6 +54,8 @@ static int share_all(struct user *user)
 	r = shared_new(user, domid, ring, true, &user->tx_ring);
 	if (!r)
 		r = shared_new(user, domid, ring, true, &user->rx_ring);
+	if (!r)
+		r = shared_alive(user, domid, user->port, &user->alive);
 	if (!r)
 		r = pool_new(user, domid, user->params.tx_pages, false, &user->tx);
 	if (!r)
@@ -122,6 +124,7 @@ void channel_free(struct user *user)
 	pool_free(user, &user->tx);
 	shared_free(user, &user->rx_ring);
 	shared_free(user, &user->tx_ring);
+	shared_free(user, &user->alive);
 	if (user->bound)
 		xenevtchn_unbind(user->evtchn, user->port);
 	user->bound = false;

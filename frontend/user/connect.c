@@ -124,6 +124,7 @@ static int offer(struct user *user, uint64_t epoch)
 	o.tx_refs = user->tx_ring.refs;
 	o.rx_refs = user->rx_ring.refs;
 	o.evtchn = user->port;
+	o.alive_ref = user->alive.refs[0];
 	r = store_put_offer(&user->store, &o);
 	if (r)
 		return r == -EAGAIN ? 0 : r; /* it changed its mind; a watch will tell */

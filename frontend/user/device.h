@@ -67,6 +67,7 @@ struct user {
 	struct vmsg *v;
 	unsigned int ring_order;
 	struct shared tx_ring, rx_ring;
+	struct shared alive; /* tells the broker of our death */
 	struct user_pool tx, rx;
 	void **tx_pages, **rx_pages;
 
@@ -82,6 +83,8 @@ struct user {
 /* pages.c */
 int shared_new(struct user *user, uint32_t domid, unsigned int nr, bool writable,
 	       struct shared *out);
+/* A page whose first byte is 1 until it goes; then @port gets an event. */
+int shared_alive(struct user *user, uint32_t domid, evtchn_port_t port, struct shared *out);
 void shared_free(struct user *user, struct shared *shared);
 int pool_new(struct user *user, uint32_t domid, unsigned int nr, bool writable,
 	     struct user_pool *pool);

@@ -30,6 +30,23 @@ int shared_new(struct user *user, uint32_t domid, unsigned int nr, bool writable
 	return 0;
 }
 
+/* However we end: the kernel does it when the mapping goes (drivers/xen/gntalloc.c:__del_gref()). */
+int shared_alive(struct user *user, uint32_t domid, evtchn_port_t port, struct shared *out)
+{
+	struct shared shared = { .nr = 1, .refs = calloc(1, sizeof(*shared.refs)) };
+
+	if (!shared.refs)
+		return -ENOMEM;
+	shared.va = xengntshr_share_page_notify(user->gntshr, domid, shared.refs, false, 0, port);
+	if (!shared.va) {
+		free(shared.refs);
+		return errno == ENOSPC ? -ENOSPC : -ENOMEM;
+	}
+	*(uint8_t *)shared.va = 1;
+	*out = shared;
+	return 0;
+}
+
 void shared_free(struct user *user, struct shared *shared)
 {
 	if (shared->va)

@@ -203,6 +203,7 @@ static int put_offer(const struct store *store, xs_transaction_t t, const struct
 		{ FRONTEND_INSTANCE, offer->instance },
 		{ FRONTEND_RING_ORDER, offer->ring_order },
 		{ FRONTEND_EVENT_CHANNEL, offer->evtchn },
+		{ FRONTEND_ALIVE_REF, offer->alive_ref },
 	};
 	uint64_t state, epoch;
 	unsigned int i;

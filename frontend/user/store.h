@@ -55,6 +55,7 @@ struct store_offer {
 	const uint32_t *tx_refs; /* 1 << ring_order of them */
 	const uint32_t *rx_refs;
 	uint32_t evtchn;
+	uint32_t alive_ref;
 };
 /*
  * Write the offer and state Initialised in one transaction, if the backend is

@@ -121,6 +121,7 @@ void guest_put_nodes(struct guest *g)
 		guest_put(g, name, "%u", g->rx_ref[i]);
 	}
 	guest_put(g, "event-channel", "%u", g->port);
+	guest_put(g, "alive-ref", "0");
 }
 
 void guest_connect(struct guest *g)

@@ -321,7 +321,7 @@ START_TEST(references_that_are_none)
 	memset(&slot.u, 0, sizeof(slot.u));
 	slot.u.indirect.ref = ref;
 	guest_tx(&alice, &slot);
-	expect_refused(0, VMSGIF_EINVAL);
+	expect_refused(0, VMSGIF_EFAULT);
 }
 END_TEST
 

@@ -125,6 +125,27 @@ START_TEST(absent_nodes)
 }
 END_TEST
 
+/* Only a frontend that is a process has it. */
+START_TEST(alive_ref)
+{
+	ck_assert_int_eq(read_all(), 1);
+	ck_assert_uint_eq(nodes.alive_ref, 0);
+	put("alive-ref", "0");
+	ck_assert_int_eq(read_all(), 1);
+	ck_assert_uint_eq(nodes.alive_ref, 0);
+	put("alive-ref", "4294967295");
+	ck_assert_int_eq(read_all(), 1);
+	ck_assert_uint_eq(nodes.alive_ref, UINT32_MAX);
+	put("alive-ref", "4294967296");
+	ck_assert_int_eq(read_all(), -EPROTO);
+	put("alive-ref", "");
+	ck_assert_int_eq(read_all(), -EPROTO);
+	ck_assert_str_eq(why.node, "alive-ref");
+	broken = "alive-ref";
+	ck_assert_int_eq(read_all(), ANY_ERROR);
+}
+END_TEST
+
 START_TEST(unreadable_nodes)
 {
 	broken = names[_i];
@@ -219,6 +240,7 @@ static Suite *nodes_suite(void)
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, good_nodes);
 	tcase_add_test(t, another_epoch);
+	tcase_add_test(t, alive_ref);
 	tcase_add_loop_test(t, absent_nodes, 0, NR_NAMES);
 	tcase_add_loop_test(t, unreadable_nodes, 0, NR_NAMES);
 	tcase_add_loop_test(t, garbage_nodes, 0, NR_NAMES);

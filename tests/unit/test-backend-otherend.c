@@ -331,7 +331,7 @@ START_TEST(bad_references)
 	guest_put_nodes(&alice);
 	guest_put(&alice, node[_i], "%u", 31999);
 	guest_state(&alice, 3);
-	expect_closed(_i ? "RX ring: pages cannot be mapped" : "TX ring: pages cannot be mapped");
+	expect_closed(_i ? "RX ring cannot be mapped" : "TX ring cannot be mapped");
 	ck_assert_str_eq(bed_calls(&bed), "");
 }
 END_TEST
@@ -344,7 +344,7 @@ START_TEST(read_only_ring)
 	guest_put_nodes(&alice);
 	guest_put(&alice, "rx-ring-ref-1", "%u", ref);
 	guest_state(&alice, 3);
-	expect_closed("RX ring: pages cannot be mapped");
+	expect_closed("RX ring cannot be mapped");
 }
 END_TEST
 
@@ -354,6 +354,78 @@ START_TEST(bad_event_channel)
 	guest_put(&alice, "event-channel", "999");
 	guest_state(&alice, 3);
 	expect_closed("event channel 999 cannot be bound");
+}
+END_TEST
+
+/* A page for alive-ref, with the byte set; its node is written. */
+static uint8_t *alive_page(void)
+{
+	uint32_t ref;
+	uint8_t *byte = guest_page(&alice, true, &ref);
+
+	*byte = 1;
+	guest_put_nodes(&alice);
+	guest_put(&alice, "alive-ref", "%u", ref);
+	return byte;
+}
+
+/* The frontend is a process that dies: before it says Connected, and after. */
+START_TEST(frontend_dies)
+{
+	volatile uint8_t *byte = alive_page();
+
+	guest_state(&alice, 3);
+	ck_assert_int_eq(guest_backend_state(&alice), 4);
+	if (_i)
+		guest_state(&alice, 4);
+	/* The port is opened again by the broker, or by the backend before there is one. */
+	for (unsigned int i = 0; i < 2; i++) {
+		if (_i)
+			(void)device_arm(guest_dev(&alice));
+		if (!i)
+			guest_kick(&alice);
+	}
+	ck_assert_int_eq(guest_backend_state(&alice), 4);
+	ck_assert_str_eq(bed_calls(&bed), _i ? "up:1 " : "");
+	*byte = 0;
+	guest_kick(&alice);
+	ck_assert_str_eq(bed_calls(&bed), _i ? "down:1 " : "");
+	ck_assert_int_eq(guest_backend_state(&alice), 5);
+	ck_assert(bed_logged(&bed, "alice: the frontend has died"));
+	/* It was no violation. */
+	ck_assert_ptr_null(guest_backend(&alice, "error"));
+	ck_assert_ptr_null(guest_backend(&alice, "address"));
+	ck_assert_uint_eq(sim_mapped_pages(alice.domid), 0);
+	/* Its successor, who has no such page, goes through all states. */
+	guest_state(&alice, 5);
+	ck_assert_int_eq(guest_backend_state(&alice), 5);
+	guest_state(&alice, 6);
+	ck_assert_int_eq(guest_backend_state(&alice), 6);
+	guest_state(&alice, 1);
+	ck_assert_int_eq(guest_backend_state(&alice), 2);
+	alice.instance++;
+	guest_reset_rings(&alice);
+	guest_connect(&alice);
+}
+END_TEST
+
+/* Dead when the rings are mapped: nothing comes but the event of the binding. */
+START_TEST(frontend_dies_early)
+{
+	*alive_page() = 0;
+	guest_state(&alice, 3);
+	ck_assert_int_eq(guest_backend_state(&alice), 5);
+	ck_assert_str_eq(bed_calls(&bed), "");
+	ck_assert_uint_eq(sim_mapped_pages(alice.domid), 0);
+}
+END_TEST
+
+START_TEST(bad_alive_ref)
+{
+	guest_put_nodes(&alice);
+	guest_put(&alice, "alive-ref", "%s", _i ? "31999" : "alive");
+	guest_state(&alice, 3);
+	expect_closed(_i ? "page of alive-ref cannot be mapped" : "node alive-ref is not a number");
 }
 END_TEST
 
@@ -418,6 +490,9 @@ static Suite *otherend_suite(void)
 	tcase_add_loop_test(t, states_that_cannot_follow, 0, 2);
 	tcase_add_loop_test(t, bad_references, 0, 2);
 	tcase_add_test(t, read_only_ring);
+	tcase_add_loop_test(t, frontend_dies, 0, 2);
+	tcase_add_test(t, frontend_dies_early);
+	tcase_add_loop_test(t, bad_alive_ref, 0, 2);
 	tcase_add_test(t, bad_event_channel);
 	tcase_add_loop_test(t, broker_fails_it_in_any_phase, 0, 2);
 	tcase_add_loop_test(t, fails_in_callbacks, 0, 2);

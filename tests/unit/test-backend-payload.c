@@ -68,11 +68,11 @@ START_TEST(segments)
 	refused(VMSGIF_EINVAL);
 	slot = send_segs;
 	slot.u.seg[1].offset++;
-	refused(VMSGIF_EINVAL);
+	refused(VMSGIF_EFAULT);
 	slot = send_segs;
 	slot.u.seg[0].offset = UINT16_MAX;
 	slot.u.seg[0].len = UINT16_MAX;
-	refused(VMSGIF_EINVAL);
+	refused(VMSGIF_EFAULT);
 	slot = send_segs;
 	slot.nr_segs = 5;
 	refused(VMSGIF_EINVAL);

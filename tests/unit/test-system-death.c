@@ -486,6 +486,30 @@ START_TEST(receiving_frontend_restarts)
 }
 END_TEST
 
+/* The receiver's process is killed and has no successor: the sender hears of it all the same. */
+START_TEST(receiving_frontend_dies)
+{
+	struct xenmsg_pool *pool;
+
+	begin("", 1);
+	pool = open_pool(_i);
+	for (unsigned int i = 0; i < 3; i++)
+		ck_assert_int_eq(send_either(pool, 9000, i, 0), 0);
+	world_run(&w, 10);
+	vm_kill(bob);
+	world_run(&w, 10);
+	ck_assert(world_logged(&w, "bob: the frontend has died"));
+	ck_assert_uint_eq(count_events(alice, XENMSG_PEER_DOWN, bob_addr, XENMSG_SEND_FAILED), 1);
+	ck_assert_int_eq(vm_flush(alice), _i ? -EHOSTDOWN : 0);
+	ck_assert_int_eq(vm_send(alice, out, bob_addr, 7, 10, 0), 0);
+	ck_assert_int_eq(vm_flush(alice), -EHOSTUNREACH);
+	/* Nothing of the dead process is mapped. */
+	ck_assert_uint_eq(sim_mapped_pages(bob->domid), 0);
+	still_works(alice, out);
+	end();
+}
+END_TEST
+
 /* The sender's process ends; its successor's messages are not taken for its own. */
 START_TEST(sending_frontend_restarts)
 {
@@ -576,6 +600,7 @@ int main(void)
 	tcase_add_loop_test(tcase, destroyed_while_there_is_no_broker, 0, 4);
 	tcase_add_loop_test(tcase, domid_is_used_again, 0, 2);
 	tcase_add_loop_test(tcase, receiving_frontend_restarts, 0, 2);
+	tcase_add_loop_test(tcase, receiving_frontend_dies, 0, 2);
 	tcase_add_loop_test(tcase, sending_frontend_restarts, 0, 2);
 	tcase_add_loop_test(tcase, frontend_killed_while_it_opens, 0, 2 * 50);
 	suite_add_tcase(suite, tcase);

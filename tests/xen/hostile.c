@@ -567,7 +567,7 @@ static const struct hostile_case {
 	{ "rx-reserved-bits", rx_reserved_bits, CLOSED },
 	{ "bad-gref", bad_gref, VMSGIF_EFAULT },
 	{ "gref-beyond", gref_beyond, VMSGIF_EFAULT },
-	{ "offset-past-page", offset_past_page, VMSGIF_EINVAL },
+	{ "offset-past-page", offset_past_page, VMSGIF_EFAULT },
 	{ "length-of-nothing", length_of_nothing, VMSGIF_EINVAL },
 	{ "lengths-that-differ", lengths_that_differ, VMSGIF_EINVAL },
 	{ "too-long", too_long, VMSGIF_EMSGSIZE },

@@ -169,7 +169,7 @@
  *                               feature-map, address, instance, error
  *   device/vmsg/0/              backend, backend-id, state, version, epoch,
  *                               instance, ring-order, tx-ring-ref-<n>,
- *                               rx-ring-ref-<n>, event-channel
+ *                               rx-ring-ref-<n>, event-channel, alive-ref
  *
  ******************************************************************************
  *                       Connect, close, broker restart
@@ -202,6 +202,12 @@
  * everything, follows with 5 and 6, and answers a later 1 with 2. Close by the
  * broker (violation, removal, its own stop with "online" 0): 5, the frontend
  * follows with 6. After a violation "error" says what it was.
+ *
+ * A frontend that is a process can die without saying so. Its "alive-ref" names
+ * a page, granted to the broker, whose first byte is not 0 as long as it lives;
+ * the kernel below it clears the byte when it dies and sends an event (Linux:
+ * gntalloc's unmap notification). The broker then acts as if it had said 5.
+ * Kernel drivers do without.
  *
  * Broker restart: the new broker writes a fresh epoch and InitWait. A frontend
  * that sees InitWait with an epoch it does not know, in whichever state:
@@ -324,8 +330,8 @@
  *                        bytes in a row; len is not 0
  * Payload of length 0 is inline. VMSGIF_TXF_POOL, with the second and third
  * form, says that every ref is an index into the TX pool instead of a grant
- * reference. A segment lies in one page and has a length:
- * len >= 1, offset + len <= 4096.
+ * reference. A segment has a length, len >= 1, and lies in one page:
+ * offset + len <= 4096, else VMSGIF_EFAULT.
  *
  * SEND        addr, port   destination
  *             src_port     whom to answer; 0 if nobody

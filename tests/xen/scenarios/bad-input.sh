@@ -56,7 +56,8 @@ for case in $(guest_out mallory hostile list); do
 	check "$case" guest mallory hostile "$case" bob 7
 	check "$case is logged" logged 'domain=[0-9]'
 done
-for node in version epoch instance ring-order tx-ring-ref-0 rx-ring-ref-0 event-channel state; do
+for node in version epoch instance ring-order tx-ring-ref-0 rx-ring-ref-0 event-channel alive-ref \
+	state; do
 	check "garbage in $node" guest mallory hostile garbage-node $node
 	check "garbage in $node is logged" logged 'domain=[0-9]'
 done

@@ -34,7 +34,25 @@ aftermath()
 	check "$1 is created anew" create_guest "$1"
 }
 
+# The process that owns the device dies, the domain lives; nobody takes its place.
+process_dies()
+{
+	start_transfer "$@"
+	guest bob killall -9 xenmsg
+	guest_wait alice source 20
+	check 'the sender fails' test $? = 1
+	guest_output alice source | tail -n 1
+	check 'because the peer died' grep -q 'the peer went down' "$XT/alice.source.out"
+	check 'the log says it' grep -q 'bob: the frontend has died' $BROKER_LOG
+	guest_wait bob sink 10
+	serve bob echo 7 --echo
+	check 'another process of bob takes over' guest mallory xenmsg ping -q -c 3 -i 0.1 bob
+	unserve bob echo
+}
+
 start_broker mixed.conf
+note "the receiver's process dies"
+process_dies
 for option in '' --map; do
 	note "the receiver dies ${option:-(copy)}"
 	start_transfer $option
