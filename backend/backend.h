@@ -199,5 +199,8 @@ void copy_batch_run(struct copy_batch *batch);
 int copy_batch_status(const struct copy_batch *batch, unsigned int tag);
 /* Forget all, for the next batch. */
 void copy_batch_reset(struct copy_batch *batch);
+/* The broker's own words: @len bytes, 1 to 4096, to the begin of a taken page. 0 or VMSGIF_EFAULT. */
+int device_write_page(struct device *dev, const struct rx_page *page, const void *from,
+		      uint16_t len);
 
 #endif

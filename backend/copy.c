@@ -232,3 +232,21 @@ void copy_batch_run(struct copy_batch *batch)
 	batch->nr_ops = 0;
 	batch->nr_messages = 0;
 }
+
+int device_write_page(struct device *dev, const struct rx_page *page, const void *from,
+		      uint16_t len)
+{
+	struct grant_page to = { .ref = page->ref, .domid = dev->domid };
+	void *mapped;
+	uint32_t ref;
+
+	if (!device_live(dev) || len == 0 || len > VMSGIF_PAGE_SIZE)
+		return VMSGIF_EFAULT;
+	if (!page->pooled)
+		return grants_write(dev->b->grants, to, from, len) < 0 ? VMSGIF_EFAULT : 0;
+	mapped = pool_page(dev, VMSGIF_POOL_RX, page->ref, &ref);
+	if (!mapped)
+		return VMSGIF_EFAULT;
+	memcpy(mapped, from, len);
+	return 0;
+}

@@ -29,7 +29,7 @@ static bool read_segments(struct device *dev, const struct vmsgif_segment *segs,
 		if (!pooled) {
 			ops[nr_ops++] = (struct grant_copy_op){
 				.src = { segs[i].ref, dev->domid, segs[i].offset },
-				.local = buf,
+				.to = buf,
 				.len = segs[i].len,
 			};
 			continue;

@@ -96,13 +96,19 @@ void grants_unmap(struct grants *g, void *addr, unsigned int nr)
 static void fill(xengnttab_grant_copy_segment_t *seg, const struct grant_copy_op *op)
 {
 	*seg = (xengnttab_grant_copy_segment_t){
-		.source.foreign = { op->src.ref, op->src.offset, op->src.domid },
 		.len = op->len,
-		.flags = GNTCOPY_source_gref,
 		.status = GNTST_general_error,
 	};
-	if (op->local) {
-		seg->dest.virt = op->local;
+	if (op->from) {
+		seg->source.virt = (void *)(uintptr_t)op->from; /* only read */
+	} else {
+		seg->flags |= GNTCOPY_source_gref;
+		seg->source.foreign.ref = op->src.ref;
+		seg->source.foreign.offset = op->src.offset;
+		seg->source.foreign.domid = op->src.domid;
+	}
+	if (op->to) {
+		seg->dest.virt = op->to;
 	} else {
 		seg->flags |= GNTCOPY_dest_gref;
 		seg->dest.foreign.ref = op->dst.ref;
@@ -132,11 +138,17 @@ int grants_copy(struct grants *g, struct grant_copy_op *ops, unsigned int nr)
 	return 0;
 }
 
+static int copy_one(struct grants *g, struct grant_copy_op op)
+{
+	return grants_copy(g, &op, 1) < 0 || !op.ok ? -EFAULT : 0;
+}
+
 int grants_read(struct grants *g, struct grant_page from, void *buf, uint16_t len)
 {
-	struct grant_copy_op op = { .src = from, .local = buf, .len = len };
+	return copy_one(g, (struct grant_copy_op){ .src = from, .to = buf, .len = len });
+}
 
-	if (grants_copy(g, &op, 1) < 0 || !op.ok)
-		return -EFAULT;
-	return 0;
+int grants_write(struct grants *g, struct grant_page to, const void *buf, uint16_t len)
+{
+	return copy_one(g, (struct grant_copy_op){ .dst = to, .from = buf, .len = len });
 }

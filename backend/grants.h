@@ -32,19 +32,21 @@ int grants_map(struct grants *g, uint16_t domid, uint32_t *refs, unsigned int nr
 /* Unmaps what one grants_map() mapped. */
 void grants_unmap(struct grants *g, void *addr, unsigned int nr);
 
-/* One end of a copy: in a page of a guest, or (source: never) in our memory. */
+/* One end of a copy in a page of a guest. */
 struct grant_page {
 	uint32_t ref;
 	uint16_t domid;
 	uint16_t offset;
 };
 
+/* At most one end is in our memory: ordinary memory, not a mapping. */
 struct grant_copy_op {
-	struct grant_page src;
-	struct grant_page dst; /* unless @local */
-	void *local;	       /* destination in ordinary memory, not in a mapping */
-	uint16_t len;	       /* not 0; both ends stay within their page */
-	bool ok;	       /* out */
+	struct grant_page src; /* unless @from */
+	struct grant_page dst; /* unless @to */
+	const void *from;
+	void *to;
+	uint16_t len; /* not 0; both ends stay within their page */
+	bool ok;      /* out */
 };
 
 /* Operations that one call takes. */
@@ -59,5 +61,7 @@ int grants_copy(struct grants *g, struct grant_copy_op *ops, unsigned int nr);
 
 /* Copies @len bytes of a guest's page into @buf. 0, or -EFAULT: not readable. */
 int grants_read(struct grants *g, struct grant_page from, void *buf, uint16_t len);
+/* The other way round. */
+int grants_write(struct grants *g, struct grant_page to, const void *buf, uint16_t len);
 
 #endif

@@ -245,18 +245,31 @@ static void respond_message(const struct mover *mover, const struct delivery *it
 	peer_dirty_rx(item->dst, m->lazy);
 }
 
+/* In the slot or in the page. Who posted one that cannot be written has no name. */
+static void put_name(struct device *dev, const struct rx_page *page, const char *name,
+		     struct vmsgif_rx_response *rsp)
+{
+	uint16_t len = (uint16_t)strlen(name);
+
+	if (len <= VMSGIF_INLINE_MAX) {
+		rsp->flags = VMSGIF_RXF_INLINE;
+		rsp->len = len;
+		memcpy(rsp->u.data, name, len);
+	} else if (device_write_page(dev, page, name, len) == VMSGIF_OKAY) {
+		rsp->len = len;
+		rsp->used = len;
+	}
+}
+
 static void respond_event(const struct mover *mover, const struct delivery *item)
 {
-	struct vmsgif_rx_response rsp = { .id = mover->pages[item->first].id };
+	const struct rx_page *page = &mover->pages[item->first];
+	struct vmsgif_rx_response rsp = { .id = page->id };
 	const char *name;
 
 	event_fill(item->event, &rsp, &name);
-	/* A longer one belongs into the page; backend.h cannot write there yet, so it stays away. */
-	if (name && strlen(name) <= VMSGIF_INLINE_MAX) {
-		rsp.flags = VMSGIF_RXF_INLINE;
-		rsp.len = (uint32_t)strlen(name);
-		memcpy(rsp.u.data, name, rsp.len);
-	}
+	if (name)
+		put_name(item->dst->dev, page, name, &rsp);
 	device_rx_respond(item->dst->dev, &rsp);
 	peer_dirty_rx(item->dst, false);
 	item->dst->count.events++;

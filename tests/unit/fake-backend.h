@@ -102,6 +102,7 @@ struct fake {
 	struct fake_entry *entries;
 	unsigned int nr_entries;
 	unsigned int batch_room; /* messages that a batch takes */
+	bool bad_writes;	 /* device_write_page() fails */
 	unsigned int runs;
 	int pool_status;
 	unsigned int pool_ops;
@@ -310,6 +311,15 @@ int device_pool_del(struct device *dev, uint16_t type)
 unsigned int device_pool_pages(const struct device *dev, uint16_t type)
 {
 	return dev->pools[type];
+}
+
+int device_write_page(struct device *dev, const struct rx_page *page, const void *from,
+		      uint16_t len)
+{
+	if (fake.bad_writes)
+		return VMSGIF_EFAULT;
+	memcpy(dev->rx_page[page->ref], from, len);
+	return 0;
 }
 
 int copy_batch_new(struct copy_batch **out, struct backend *b)

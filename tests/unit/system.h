@@ -34,7 +34,7 @@ struct world;
 /* A guest, and its frontend. */
 struct vm {
 	struct world *world;
-	char name[32];
+	char name[136];
 	domid_t domid;
 	bool destroyed;
 	/* The frontend; NULL: there is none. */
@@ -45,7 +45,7 @@ struct vm {
 	sim_step_fn turn;
 	void *arg;
 	bool busy; /* in the middle of a turn */
-	char lock[64];
+	char lock[192];
 };
 
 struct world {

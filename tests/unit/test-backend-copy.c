@@ -486,6 +486,36 @@ START_TEST(directory_changes_later)
 }
 END_TEST
 
+/* The broker's own words, into a page of the pool and into one outside. */
+START_TEST(own_words)
+{
+	static const char text[] = "forty bytes that are of the broker's own";
+	struct rx_page pooled = { .pooled = true, .ref = 3 };
+	struct rx_page loose = { .ref = bob.loose_refs[5] };
+	uint8_t byte = bob.loose[5 * 4096 + sizeof(text)];
+
+	ck_assert_int_eq(device_write_page(dev(&bob), &pooled, text, sizeof(text)), 0);
+	ck_assert_mem_eq(bob.pool + 3 * 4096, text, sizeof(text));
+	ck_assert_int_eq(device_write_page(dev(&bob), &loose, text, sizeof(text)), 0);
+	ck_assert_mem_eq(bob.loose + 5 * 4096, text, sizeof(text));
+	ck_assert_uint_eq(bob.loose[5 * 4096 + sizeof(text)], byte);
+
+	pooled.ref = POOL;
+	ck_assert_int_eq(device_write_page(dev(&bob), &pooled, text, 40), VMSGIF_EFAULT);
+	loose.ref = 30000;
+	ck_assert_int_eq(device_write_page(dev(&bob), &loose, text, 40), VMSGIF_EFAULT);
+	/* Pages for sending are read-only, in the pool and outside. */
+	loose.ref = alice.loose_refs[0];
+	pooled.ref = 0;
+	ck_assert_int_eq(device_write_page(dev(&alice), &loose, text, 40), VMSGIF_EFAULT);
+	ck_assert_int_eq(device_write_page(dev(&alice), &pooled, text, 40), VMSGIF_EFAULT);
+	ck_assert_int_eq(device_write_page(dev(&bob), &pooled, text, 0), VMSGIF_EFAULT);
+	ck_assert_int_eq(device_write_page(dev(&bob), &pooled, text, 4097), VMSGIF_EFAULT);
+	device_fail(dev(&bob), "a test");
+	ck_assert_int_eq(device_write_page(dev(&bob), &pooled, text, 40), VMSGIF_EFAULT);
+}
+END_TEST
+
 static Suite *copy_suite(void)
 {
 	Suite *s = suite_create("backend-copy");
@@ -494,6 +524,7 @@ static Suite *copy_suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, every_size_every_way, 0, 4);
 	tcase_add_test(t, no_bytes);
+	tcase_add_test(t, own_words);
 	tcase_add_loop_test(t, the_largest, 0, 4);
 	tcase_add_loop_test(t, small_segments, 0, 4);
 	tcase_add_test(t, mixed_pages);

@@ -245,6 +245,36 @@ START_TEST(subscription_to_the_future)
 }
 END_TEST
 
+/* Up to 32 bytes fit into the slot, longer ones come in the page. */
+START_TEST(long_names)
+{
+	char name[VMSGIF_NAME_MAX + 1] = "";
+	const struct vmsgif_rx_response *rx;
+	size_t len = (size_t)_i;
+	struct device *dev;
+
+	memset(name, 'n', len);
+	subscribe(alice, name, false);
+	dev = fake_guest(3, name, 0);
+	rx = fake_rx(alice, VMSGIF_RX_PEER_UP, 0);
+	ck_assert_ptr_nonnull(rx);
+	ck_assert_uint_eq(rx->addr, dev->addr);
+	ck_assert_uint_eq(rx->len, len);
+	ck_assert_uint_eq(rx->flags, len > 32 ? 0 : VMSGIF_RXF_INLINE);
+	ck_assert_uint_eq(rx->used, len > 32 ? len : 0);
+	ck_assert_mem_eq(len > 32 ? alice->rx_page[alice->posted[rx->id % FAKE_SLOTS].ref] :
+				    rx->u.data,
+			 name, len);
+	/* Whoever posts pages that cannot be written is told, but not the name. */
+	fake.bad_writes = true;
+	resolve_addr(alice, dev->addr);
+	rx = fake_rx(alice, VMSGIF_RX_RESOLVED, 0);
+	ck_assert_uint_eq(rx->addr, dev->addr);
+	ck_assert_uint_eq(rx->len, len > 32 ? 0 : len);
+	ck_assert_uint_eq(rx->used, 0);
+}
+END_TEST
+
 START_TEST(subscriptions_are_bounded)
 {
 	char name[32];
@@ -459,6 +489,8 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, subscription);
 	tcase_add_test(t, subscription_to_the_future);
+	tcase_add_loop_test(t, long_names, 31, 35);
+	tcase_add_loop_test(t, long_names, VMSGIF_NAME_MAX, VMSGIF_NAME_MAX + 1);
 	tcase_add_test(t, subscriptions_are_bounded);
 	tcase_add_test(t, subscription_is_policed);
 	tcase_add_test(t, states_coalesce);

@@ -12,17 +12,17 @@
 #include <string.h>
 #include <xen/grant_table.h>
 
-#define RULES                           \
-	"[devices]\n"                   \
-	"domains = alice bob mallory\n" \
-	"[allow a-b]\n"                 \
-	"from = alice\n"                \
-	"to = bob carol\n"              \
-	"ports = 1-100 echo none\n"     \
-	"modes = copy map\n"            \
-	"[allow b-a]\n"                 \
-	"from = bob\n"                  \
-	"to = alice\n"                  \
+#define RULES                                 \
+	"[devices]\n"                         \
+	"domains = alice bob mallory long*\n" \
+	"[allow a-b]\n"                       \
+	"from = alice\n"                      \
+	"to = bob carol long*\n"              \
+	"ports = 1-100 echo none\n"           \
+	"modes = copy map\n"                  \
+	"[allow b-a]\n"                       \
+	"from = bob\n"                        \
+	"to = alice\n"                        \
 	"modes = copy\n"
 
 static struct world w;
@@ -618,6 +618,33 @@ START_TEST(peers_are_told_of)
 }
 END_TEST
 
+/* A domain's name may have 128 bytes; with pools, and without. */
+START_TEST(long_names)
+{
+	char name[XENMSG_NAME_MAX + 1] = "";
+	char other[XENMSG_NAME_MAX + 1] = "";
+	struct xenmsg_event event;
+	struct vm *vm;
+	uint32_t addr;
+
+	begin(_i ? "max-pool-pages = 0" : "");
+	memset(name, 'n', XENMSG_NAME_MAX);
+	memcpy(name, "long", 4);
+	vm_enter(alice);
+	ck_assert_int_eq(xenmsg_subscribe(alice->x, name), 0);
+	vm = vm_new(&w, name, SIM_PV);
+	ck_assert_int_eq(vm_open(vm, &options), 0);
+	event = vm_event(alice, XENMSG_PEER_UP);
+	ck_assert_str_eq(event.name, name);
+	vm_enter(alice);
+	ck_assert_int_eq(xenmsg_resolve(alice->x, name, &addr, NULL, VM_TIMEOUT), 0);
+	ck_assert_uint_eq(addr, event.addr);
+	ck_assert_int_eq(xenmsg_name(alice->x, addr, other, VM_TIMEOUT), 0);
+	ck_assert_str_eq(other, name);
+	end();
+}
+END_TEST
+
 /* ------------------------------------------------------------------ refusals */
 
 static void refused(struct vm *vm, struct xenmsg_port *port, uint32_t addr, uint32_t number,
@@ -790,6 +817,7 @@ static void add_names(Suite *suite)
 	tcase_add_test(tcase, services_are_found);
 	tcase_add_test(tcase, names_are_told_to_who_may_know);
 	tcase_add_test(tcase, peers_are_told_of);
+	tcase_add_loop_test(tcase, long_names, 0, 2);
 	tcase_add_test(tcase, refusals_have_their_reasons);
 	tcase_add_test(tcase, only_wanted_domains_get_a_device);
 	tcase_add_test(tcase, ports_close_and_open_anew);

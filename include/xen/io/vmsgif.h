@@ -526,15 +526,16 @@ struct vmsgif_tx_response {
  *                           none: (len + 4095) / 4096 responses in a row with
  *                           VMSGIF_RXF_MORE in all but the last, all published
  *                           at once; all pages but the last are full
- * PEER_UP   addr, and the name (len; inline, or in the page): a subscribed
- *           domain said READY under this address
+ * PEER_UP   addr, and the name (len; inline, or in the page; 0: it is long,
+ *           and the page cannot be written): a subscribed domain said READY
+ *           under this address
  * PEER_DOWN addr: this address is dead, after the last message from it. Pools
  *           of it are to be unmapped, pools shared with it are free
  * POOL_ADD  addr, src_port, port, pool: map this, and say POOL_ACK
  * POOL_DEL  addr, pool.id: unmap the owner's pool once nothing in it is held,
  *           and say POOL_ACK
  * POOL_GONE addr, pool.id: the receiver at addr let go of the own pool
- * RESOLVED  addr, and its name (len; inline, or in the page)
+ * RESOLVED  addr, and its name, as in PEER_UP
  * BAD_PAGE  the page is given back, and nothing in it is a message. It need
  *           not be the page's fault: the sender's may have been the bad one
  *
