@@ -12,11 +12,24 @@
 
 #ifdef __KERNEL__
 
+#include <asm/barrier.h>
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/limits.h>
 #include <linux/string.h>
 #include <linux/types.h>
+
+/* Also in a kernel for one processor, since the host may have more. */
+#define xen_mb()  virt_mb()
+#define xen_rmb() virt_rmb()
+#define xen_wmb() virt_wmb()
+
+#ifndef UINT16_MAX
+#define UINT16_MAX U16_MAX
+#define UINT32_MAX U32_MAX
+#define UINT64_MAX U64_MAX
+#endif
 
 #else /* userspace */
 

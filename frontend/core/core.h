@@ -80,12 +80,12 @@ struct vmsg_ops {
 	/* After the last message of @addr. Called for every peer that died. */
 	void (*peer_down)(struct vmsg *v, uint32_t addr);
 	/*
-	 * Map @nr_pages in a row, read-only, granted by domain
+	 * For messages to @port, map @nr_pages in a row, read-only, granted by domain
 	 * VMSGIF_ADDR_DOMID(addr), listed in the directory @ref that the same
 	 * domain grants. Answer, from here or later, by vmsg_pool_mapped().
 	 */
-	void (*pool_map)(struct vmsg *v, unsigned int slot, uint32_t addr, uint32_t ref,
-			 uint32_t nr_pages);
+	void (*pool_map)(struct vmsg *v, struct vmsg_port *port, unsigned int slot, uint32_t addr,
+			 uint32_t ref, uint32_t nr_pages);
 	/*
 	 * Unmap pool @slot. @detach: messages in it are still held; put private
 	 * copies of the pages at the same addresses, which stay readable until
@@ -193,6 +193,8 @@ bool vmsg_arm(struct vmsg *v);
  * @force: also for what is lazy (a wait, a flush, a timer).
  */
 bool vmsg_publish(struct vmsg *v, bool force, uint64_t now);
+/* Responses taken in so far, modulo 2^32: to tell whether an event was about any. */
+uint32_t vmsg_taken(const struct vmsg *v);
 /* When vmsg_publish(force) has to be called for lazy requests; UINT64_MAX: not. */
 uint64_t vmsg_deadline(const struct vmsg *v);
 
@@ -251,6 +253,7 @@ struct vmsg_send {
 	enum vmsg_form form;
 	bool lazy;
 	bool quiet;	 /* nobody waits for the answer: vmsg_arm() asks for no event for it */
+	bool keep;	 /* once answered, the pages of the segments are the caller's again */
 	uint64_t cookie; /* for send_done; 0: not wanted */
 	const void *data;
 	/* ref is the page's index. Not changed, not kept. */
@@ -339,5 +342,8 @@ struct vmsg_stats {
 	uint64_t resets;
 };
 void vmsg_stats_get(const struct vmsg *v, struct vmsg_stats *stats);
+/* TX pages that vmsg_tx_pages_get() can give; RX pages with messages that were not released. */
+unsigned int vmsg_tx_pages_free(const struct vmsg *v);
+unsigned int vmsg_rx_pages_held(const struct vmsg *v);
 
 #endif /* XENMSG_FRONTEND_CORE_H */

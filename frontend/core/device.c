@@ -163,6 +163,21 @@ uint32_t vmsg_address(const struct vmsg *v)
 	return v->addr;
 }
 
+uint32_t vmsg_taken(const struct vmsg *v)
+{
+	return v->tx.cons + v->rx.cons;
+}
+
+unsigned int vmsg_tx_pages_free(const struct vmsg *v)
+{
+	return v->nr_tx_free;
+}
+
+unsigned int vmsg_rx_pages_held(const struct vmsg *v)
+{
+	return v->rx_held;
+}
+
 void vmsg_stats_get(const struct vmsg *v, struct vmsg_stats *stats)
 {
 	*stats = v->stats;

@@ -41,7 +41,7 @@ static int take_many(struct vmsg *v, const struct vmsg_send *send)
 	unsigned int i;
 
 	for (i = 0; i < send->nr_segs; i++) {
-		if (!vmsg_pages_take(v, &send->segs[i]))
+		if (!vmsg_pages_take(v, &send->segs[i], VMSG_PAGE_END))
 			return vmsg_pages_give_back(v, send, i);
 		if (link)
 			*link = (uint16_t)send->segs[i].ref;
@@ -60,7 +60,8 @@ static int take_list(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_se
 
 	if (send->nr_segs > VMSGIF_INDIRECT_MAX || !vmsg_pages_callers(v, send->list_page))
 		return -EINVAL;
-	v->t.tx_mark[send->list_page] = VMSG_PAGE_END; /* nor is it one of the segments' */
+	/* Nor is it one of the segments'. */
+	v->t.tx_mark[send->list_page] = vmsg_pages_mark(send);
 	error = take_many(v, send);
 	if (error) {
 		v->t.tx_mark[send->list_page] = VMSG_PAGE_CALLER;
@@ -90,16 +91,21 @@ int vmsg_pages_take_message(struct vmsg *v, struct vmsg_shadow *s, const struct 
 
 void vmsg_pages_put_message(struct vmsg *v, struct vmsg_shadow *s)
 {
+	unsigned int list = s->req.u.indirect.ref;
 	unsigned int page, i;
+	bool keep;
 
 	if (!(s->req.flags & VMSGIF_TXF_INDIRECT)) {
 		for (i = 0; i < s->tag.nr_segs; i++)
 			vmsg_pages_put(v, s->req.u.seg[i].ref);
 		return;
 	}
-	vmsg_pages_put(v, s->req.u.indirect.ref);
+	keep = v->t.tx_mark[list] == VMSG_PAGE_KEPT;
+	v->t.tx_mark[list] = VMSG_PAGE_END;
+	vmsg_pages_put(v, list);
 	for (page = s->first; page != VMSG_PAGE_END; page = i) {
 		i = v->t.tx_mark[page];
+		v->t.tx_mark[page] = keep ? VMSG_PAGE_KEPT : VMSG_PAGE_END;
 		vmsg_pages_put(v, page);
 	}
 }

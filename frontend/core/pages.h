@@ -2,7 +2,8 @@
 /*
  * TX pages. Each is free, with the caller, or in one message that is not
  * answered; the pages of a message with a list are chained through their
- * marks, in private memory, for the list itself is in sight of the broker.
+ * marks, in private memory, for the list itself is in sight of the broker. Those
+ * that the caller keeps are marked as such: each, or the list for all.
  */
 #ifndef XENMSG_CORE_PAGES_H
 #define XENMSG_CORE_PAGES_H
@@ -13,6 +14,10 @@
 int vmsg_pages_take_message(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_send *send);
 static inline void vmsg_pages_put(struct vmsg *v, unsigned int page)
 {
+	if (vmsg_unlikely(v->t.tx_mark[page] == VMSG_PAGE_KEPT)) {
+		v->t.tx_mark[page] = VMSG_PAGE_CALLER;
+		return;
+	}
 	v->t.tx_mark[page] = VMSG_PAGE_FREE;
 	v->t.tx_free[v->nr_tx_free++] = (uint16_t)page;
 }
@@ -23,13 +28,19 @@ static inline bool vmsg_pages_callers(const struct vmsg *v, uint32_t page)
 	return page < v->params.nr_tx_pages && v->t.tx_mark[page] == VMSG_PAGE_CALLER;
 }
 
+/* How the page of a message that has no list of @send is marked. */
+static inline uint16_t vmsg_pages_mark(const struct vmsg_send *send)
+{
+	return send->keep ? VMSG_PAGE_KEPT : VMSG_PAGE_END;
+}
+
 /* Whether segment @seg may go; its page then is the engine's. One that is named twice may not. */
-static inline bool vmsg_pages_take(struct vmsg *v, const struct vmsgif_segment *seg)
+static inline bool vmsg_pages_take(struct vmsg *v, const struct vmsgif_segment *seg, uint16_t mark)
 {
 	if (!vmsg_pages_callers(v, seg->ref) || !seg->len ||
 	    (uint32_t)seg->offset + seg->len > VMSGIF_PAGE_SIZE)
 		return false;
-	v->t.tx_mark[seg->ref] = VMSG_PAGE_END;
+	v->t.tx_mark[seg->ref] = mark;
 	return true;
 }
 
@@ -50,7 +61,7 @@ static inline int vmsg_pages_take_few(struct vmsg *v, struct vmsg_shadow *s,
 	unsigned int i;
 
 	for (i = 0; i < send->nr_segs; i++) {
-		if (!vmsg_pages_take(v, &send->segs[i]))
+		if (!vmsg_pages_take(v, &send->segs[i], vmsg_pages_mark(send)))
 			return vmsg_pages_give_back(v, send, i);
 		s->req.u.seg[i] = send->segs[i];
 		len += send->segs[i].len;

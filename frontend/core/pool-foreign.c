@@ -159,6 +159,7 @@ bool vmsg_foreign_add(struct vmsg *v, const struct vmsgif_rx_response *r, unsign
 {
 	const struct vmsgif_pool *p = &r->u.pool;
 	struct vmsg_foreign_pool *pool = find(v, r->addr, p->id);
+	struct vmsg_port *port;
 	unsigned int i;
 
 	if (p->type != VMSGIF_POOL_MAP || p->id >= VMSGIF_MAP_POOLS_MAX || !p->nr_pages ||
@@ -166,7 +167,8 @@ bool vmsg_foreign_add(struct vmsg *v, const struct vmsgif_rx_response *r, unsign
 		return reject(v, r, page, VMSGIF_EINVAL);
 	if (pool)
 		return add_again(v, pool, r, page);
-	if (!vmsg_port_find(v, r->port))
+	port = vmsg_port_find(v, r->port);
+	if (!port)
 		return reject(v, r, page, VMSGIF_ECONNREFUSED);
 	for (i = 0; i < v->params.max_pools; i++) {
 		pool = &v->t.foreign[i];
@@ -183,7 +185,7 @@ bool vmsg_foreign_add(struct vmsg *v, const struct vmsgif_rx_response *r, unsign
 	pool->id = p->id;
 	pool->state = VMSG_FOREIGN_MAPPING;
 	pool->announced = true;
-	v->params.ops->pool_map(v, i, pool->addr, pool->ref, pool->nr_pages);
+	v->params.ops->pool_map(v, port, i, pool->addr, pool->ref, pool->nr_pages);
 	return false;
 }
 

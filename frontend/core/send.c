@@ -111,7 +111,7 @@ static int refuse(struct vmsg *v, struct vmsg_port *port)
 }
 
 /* Any SEND, with all checks. */
-static __attribute__((noinline)) int send_any(struct vmsg *v, struct vmsg_port *port,
+static __attribute__((__noinline__)) int send_any(struct vmsg *v, struct vmsg_port *port,
 					      const struct vmsg_send *send)
 {
 	struct vmsg_shadow *s = v->free;
@@ -163,7 +163,7 @@ static inline int send_now(struct vmsg *v, struct vmsg_shadow *s, struct vmsg_po
 }
 
 /* The short way of a few pages that are in the pool. */
-static __attribute__((noinline)) int send_few(struct vmsg *v, struct vmsg_port *port,
+static __attribute__((__noinline__)) int send_few(struct vmsg *v, struct vmsg_port *port,
 					      const struct vmsg_send *send)
 {
 	struct vmsg_shadow *s = v->free;

@@ -95,6 +95,7 @@ _Static_assert(sizeof(struct vmsg_shadow) == 2 * VMSG_LINE, "two lines, the requ
 #define VMSG_PAGE_CALLER 0xfffdu /* TX: handed out by vmsg_tx_pages_get() */
 #define VMSG_PAGE_POSTED 0xfffcu /* RX: the broker has it */
 #define VMSG_PAGE_OWED	 0xfffbu /* RX: posted once its POOL_ACK is */
+#define VMSG_PAGE_KEPT	 0xfffau /* TX: as END, and then the caller's again */
 
 /* ---------------------------------------------------------------- messages */
 

@@ -72,8 +72,8 @@ static int map_pool(struct user *user, struct foreign *f, uint32_t domid, uint32
 	return r;
 }
 
-static void pool_map(struct vmsg *v, unsigned int slot, uint32_t addr, uint32_t ref,
-		     uint32_t nr_pages)
+static void pool_map(struct vmsg *v, struct vmsg_port *port, unsigned int slot, uint32_t addr,
+		     uint32_t ref, uint32_t nr_pages)
 {
 	struct user *user = vmsg_priv(v);
 	struct foreign *f = &user->foreign[slot];

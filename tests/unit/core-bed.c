@@ -74,8 +74,8 @@ static void peer_down(struct vmsg *v, uint32_t addr)
 	event_new(v, CBED_PEER_DOWN, NULL)->addr = addr;
 }
 
-static void pool_map(struct vmsg *v, unsigned int slot, uint32_t addr, uint32_t ref,
-		     uint32_t nr_pages)
+static void pool_map(struct vmsg *v, struct vmsg_port *port, unsigned int slot, uint32_t addr,
+		     uint32_t ref, uint32_t nr_pages)
 {
 	struct cbed *bed = vmsg_priv(v);
 	struct cbed_event *event = event_new(v, CBED_POOL_MAP, NULL);

@@ -164,7 +164,8 @@ static void peer_down(struct vmsg *v, uint32_t addr)
 	(void)addr;
 }
 
-static void pool_map(struct vmsg *v, unsigned int slot, uint32_t addr, uint32_t ref, uint32_t nr)
+static void pool_map(struct vmsg *v, struct vmsg_port *port, unsigned int slot, uint32_t addr,
+		     uint32_t ref, uint32_t nr)
 {
 	struct wdev *d = vmsg_priv(v);
 	const struct wpool *pool = &w.dev[(ref >> 16) - 1].pools[ref & 0xfff];
