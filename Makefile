@@ -5,8 +5,9 @@
 #
 #   common/           libcommon.a    small shared helpers
 #   frontend/core/    libcore.a      the OS-free engine (freestanding: a kernel compiles it too)
-#   frontend/user/    \ libxenmsg.so.0 and libxenmsg.a, with the core inside
-#   frontend/lib/     /
+#   frontend/user/    \
+#   frontend/lib/     | libxenmsg.so.0 and libxenmsg.a, with the core inside
+#   frontend/lib/*/   /
 #   frontend/cli/     xenmsg
 #   backend/ backend/guest/  libbackend.a
 #   broker/           libbroker.a, and the programs xenmsgd and xenmsgctl
@@ -119,7 +120,7 @@ PROGRAM_MAINS := broker/xenmsgd.c broker/xenmsgctl.c $(wildcard broker/ctl-*.c)
 
 SRC_common   := $(wildcard common/*.c)
 SRC_core     := $(wildcard frontend/core/*.c)
-SRC_frontend := $(wildcard frontend/user/*.c frontend/lib/*.c)
+SRC_frontend := $(wildcard frontend/user/*.c frontend/lib/*.c frontend/lib/*/*.c)
 SRC_cli      := $(wildcard frontend/cli/*.c)
 SRC_backend  := $(wildcard backend/*.c backend/guest/*.c)
 SRC_broker   := $(filter-out $(PROGRAM_MAINS),$(wildcard broker/*.c))
@@ -311,7 +312,7 @@ LINT := $(BUILD)/lint
 LINT_PARTS := lint-format lint-dependencies lint-shell lint-headers lint-objects lint-cppcheck \
 	lint-tidy
 C_FILES := $(sort $(ALL_SRC) $(XEN_HARNESS_SRC) $(wildcard include/*.h include/xen/io/*.h common/*.h \
-	frontend/*/*.[ch] backend/*.h backend/guest/*.h broker/*.h tests/*/*.h))
+	frontend/*/*.[ch] frontend/lib/*/*.[ch] backend/*.h backend/guest/*.h broker/*.h tests/*/*.h))
 HEADERS := $(filter-out frontend/linux/%,$(filter %.h,$(C_FILES)))
 TIDY_SRC := $(sort $(ALL_SRC) $(XEN_HARNESS_SRC))
 TIDY_FLAGS = $(BASE_CPPFLAGS) -std=gnu11 -Wall -Wextra -Wshadow -Wno-unused-parameter

@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 
-#include "lib.h"
+#include "frontend/lib/user/front.h"
 
 struct xenmsg_event *event_new(struct xenmsg *x, enum xenmsg_event_type type)
 {

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib.h"
+#include "front.h"
 
 #define PAGE	 VMSGIF_PAGE_SIZE
 #define NO_ENTRY UINT16_MAX

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The device: opening, closing, waiting; see lib.h for the model.
+ * The device: opening, closing, waiting; see front.h for the model.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "lib.h"
+#include "front.h"
 
 /* Ports and pools that are being closed make their next step when something came in. */
 static void background(struct xenmsg *x)

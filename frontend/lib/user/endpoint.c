@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib.h"
+#include "front.h"
 
 #define BUFFER_DEFAULT ((2u << 20) + 128)
 /* How long a close waits for the port's number to be free again. */

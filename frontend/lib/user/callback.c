@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "lib.h"
+#include "front.h"
 
 static void report_sent(struct xenmsg *x, const struct sent *sent, int status)
 {

@@ -18,8 +18,8 @@
  * xenmsg_wait() came across something for another port or an event: these two
  * tell the application to look everywhere, other functions do not.
  */
-#ifndef XENMSG_LIB_H
-#define XENMSG_LIB_H
+#ifndef XENMSG_FRONT_H
+#define XENMSG_FRONT_H
 
 #include "common/list.h"
 #include "common/macros.h"
@@ -133,7 +133,7 @@ struct xenmsg_pool {
 	struct call call;
 };
 
-/* xenmsg.c */
+/* front.c */
 /* Sleep until something happens. 0; -ETIMEDOUT at @deadline; -EHOSTDOWN: gone. */
 int lib_wait(struct xenmsg *x, uint64_t deadline);
 /*
@@ -205,4 +205,4 @@ void pool_destroy(struct xenmsg_pool *pool);
 /* The room at page @head is the sender's again. */
 void pool_put_room(struct xenmsg_pool *pool, unsigned int head);
 
-#endif /* XENMSG_LIB_H */
+#endif /* XENMSG_FRONT_H */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib.h"
+#include "front.h"
 
 #define BLOCK 63
 

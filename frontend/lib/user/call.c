@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib.h"
+#include "front.h"
 
 void call_begin(struct xenmsg *x, struct call *call)
 {

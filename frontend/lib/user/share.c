@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib.h"
+#include "front.h"
 
 #define PAGE	  VMSGIF_PAGE_SIZE
 #define FREE_PAGE UINT16_MAX

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib.h"
+#include "front.h"
 
 #define PAGE VMSGIF_PAGE_SIZE
 
