@@ -7,6 +7,13 @@
 
 #include "front.h"
 
+static struct xenmsg_event *new_event(struct xenmsg *x, enum xenmsg_event_type type)
+{
+	x->progress++;
+	lib_note(x);
+	return event_new(&x->events, type);
+}
+
 static void report_sent(struct xenmsg *x, const struct sent *sent, int status)
 {
 	struct xenmsg_event *event;
@@ -15,7 +22,7 @@ static void report_sent(struct xenmsg *x, const struct sent *sent, int status)
 		x->failure = status;
 	if (!status && !sent->confirm)
 		return;
-	event = event_new(x, sent->confirm ? XENMSG_SENT : XENMSG_SEND_FAILED);
+	event = new_event(x, sent->confirm ? XENMSG_SENT : XENMSG_SEND_FAILED);
 	if (!event)
 		return;
 	event->status = status;
@@ -87,7 +94,7 @@ static void copy_name(char *to, const char *name, unsigned int len)
 
 static void peer_up(struct vmsg *v, uint32_t addr, const char *name, unsigned int len)
 {
-	struct xenmsg_event *event = event_new(user_priv(v), XENMSG_PEER_UP);
+	struct xenmsg_event *event = new_event(user_priv(v), XENMSG_PEER_UP);
 
 	if (!event)
 		return;
@@ -111,7 +118,7 @@ static void resolved(struct vmsg *v, uint32_t addr, const char *name, unsigned i
 
 static void peer_down(struct vmsg *v, uint32_t addr)
 {
-	struct xenmsg_event *event = event_new(user_priv(v), XENMSG_PEER_DOWN);
+	struct xenmsg_event *event = new_event(user_priv(v), XENMSG_PEER_DOWN);
 
 	if (event)
 		event->addr = addr;
@@ -135,7 +142,7 @@ static void lost(struct vmsg *v, struct vmsg_port *port, int status)
 
 	if (ours->state != PORT_OPEN)
 		return;
-	event = event_new(ours->x, XENMSG_PORT_LOST);
+	event = new_event(ours->x, XENMSG_PORT_LOST);
 	if (!event)
 		return;
 	event->port = ours;
@@ -150,7 +157,7 @@ static void address(void *priv, uint32_t addr)
 	/* The first one is no change. */
 	if (!x->user)
 		return;
-	event = event_new(x, XENMSG_ADDRESS);
+	event = new_event(x, XENMSG_ADDRESS);
 	if (event)
 		event->addr = addr;
 }

@@ -103,11 +103,6 @@ static struct xenmsg *new_xenmsg(void)
 
 	if (!x)
 		return NULL;
-	x->events = calloc(LIB_EVENTS, sizeof(*x->events));
-	if (!x->events) {
-		free(x);
-		return NULL;
-	}
 	list_init(&x->ports);
 	list_init(&x->pools);
 	list_init(&x->calls);
@@ -167,7 +162,6 @@ void xenmsg_close(struct xenmsg *x)
 		close(x->epoll_fd);
 	if (x->event_fd >= 0)
 		close(x->event_fd);
-	free(x->events);
 	free(x);
 }
 
@@ -241,6 +235,11 @@ int xenmsg_flush(struct xenmsg *x, int timeout)
 	}
 	lib_leave(x);
 	return r;
+}
+
+int xenmsg_event(struct xenmsg *x, struct xenmsg_event *event)
+{
+	return event_next(&x->events, event);
 }
 
 void xenmsg_stats(const struct xenmsg *x, struct xenmsg_stats *stats, size_t size)

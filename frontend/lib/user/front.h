@@ -23,12 +23,12 @@
 
 #include "common/list.h"
 #include "common/macros.h"
+#include "frontend/lib/event.h"
 #include "frontend/user/user.h"
 #include "xenmsg.h"
 
 /* Unanswered SENDs: as many as a ring has slots. */
 #define LIB_SENT_MAX VMSGIF_RING_SLOTS(VMSGIF_MAX_RING_ORDER)
-#define LIB_EVENTS   256
 
 /* A message that was handed to the engine and is not answered. */
 struct sent {
@@ -70,9 +70,7 @@ struct xenmsg {
 	uint16_t free_sent;
 	int failure; /* the first one since the last xenmsg_flush() */
 
-	struct xenmsg_event *events; /* LIB_EVENTS of them, a ring */
-	unsigned int event_head, nr_events;
-	uint64_t events_lost;
+	struct event_ring events;
 
 	uint64_t progress;	       /* counts callbacks: somebody who waits may go on */
 	struct xenmsg_port *receiving; /* whose messages are asked for right now */
@@ -149,10 +147,6 @@ static inline void lib_note(struct xenmsg *x)
 
 /* callback.c */
 void lib_callbacks(struct user_params *params);
-
-/* event.c */
-/* The next free event, zeroed, with its type set; NULL: no room, counted as lost. */
-struct xenmsg_event *event_new(struct xenmsg *x, enum xenmsg_event_type type);
 
 /* call.c */
 /*

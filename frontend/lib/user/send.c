@@ -7,9 +7,9 @@
  * so that nothing is copied for a message that there is no room for.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "front.h"
+#include "frontend/lib/iov.h"
 
 #define PAGE	 VMSGIF_PAGE_SIZE
 #define NO_ENTRY UINT16_MAX
@@ -100,47 +100,6 @@ void send_leave(struct xenmsg *x, bool stuck)
 	lib_leave(x);
 }
 
-static size_t total_of(const struct iovec *iov, int nr)
-{
-	size_t total = 0;
-	int i;
-
-	for (i = 0; i < nr; i++) {
-		if (iov[i].iov_len > XENMSG_MESSAGE_MAX)
-			return SIZE_MAX;
-		total += iov[i].iov_len;
-		if (total > XENMSG_MESSAGE_MAX)
-			return SIZE_MAX;
-	}
-	return total;
-}
-
-/* A place in an array of iovecs. */
-struct source {
-	const struct iovec *iov, *end;
-	size_t offset;
-};
-
-/* Copies the next @len bytes, which are there. */
-static void gather(struct source *source, char *to, size_t len)
-{
-	size_t n;
-
-	while (len && source->iov < source->end) {
-		n = source->iov->iov_len - source->offset;
-		n = n < len ? n : len;
-		if (n) /* what is empty may be nowhere */
-			memcpy(to, (const char *)source->iov->iov_base + source->offset, n);
-		to += n;
-		len -= n;
-		source->offset += n;
-		if (source->offset == source->iov->iov_len) {
-			source->iov++;
-			source->offset = 0;
-		}
-	}
-}
-
 /* A message as the application gave it. */
 struct given {
 	uint32_t addr;
@@ -163,7 +122,7 @@ static int send_inline(struct xenmsg_port *port, const struct given *given, uint
 		.data = data,
 	};
 
-	gather(&source, data, given->len);
+	iov_gather(&source, data, given->len);
 	return send_post(port, &send, given->flags, NULL, 0, seq);
 }
 
@@ -201,7 +160,7 @@ static int send_pages(struct xenmsg_port *port, const struct given *given, uint6
 		return r;
 	}
 	for (i = 0; i < nr; i++)
-		gather(&source, user_tx_page(port->x->user, pages[i]), segs[i].len);
+		iov_gather(&source, user_tx_page(port->x->user, pages[i]), segs[i].len);
 	return 0;
 }
 
@@ -213,7 +172,7 @@ int xenmsg_sendv(struct xenmsg_port *port, uint32_t addr, uint32_t number, const
 		.number = number,
 		.iov = iov,
 		.nr = nr,
-		.len = total_of(iov, nr),
+		.len = iov_total(iov, nr),
 		.flags = flags,
 	};
 	int r;
