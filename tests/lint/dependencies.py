@@ -5,8 +5,10 @@
 The modules form layers, and an include goes down only:
 
     include, xenstore-schema  <-  common  <-  backend  <-  broker
-    include  <-  frontend/core  <-  frontend/user  <-  frontend/lib
+    include  <-  frontend/core  <-  frontend/user  <-  frontend/lib/user
+    common   <-  frontend/lib   <-  frontend/lib/user
 
+frontend/lib knows no way to the device; each is in a folder of its own below.
 frontend/core sees the protocol header and common/xen-compat.h alone, not even
 the C library, because a kernel compiles it as well.  Product code never
 includes tests.  Each of Xen's libraries is used in the one place named here.
@@ -28,7 +30,8 @@ MAY_INCLUDE = {
     "frontend/core": ["include/xen/io/vmsgif.h", "common/xen-compat.h"],
     "frontend/linux": ["frontend/core", "include/xen/io/vmsgif.h", "common/xen-compat.h", SCHEMA],
     "frontend/user": ["frontend/core", "common", "include", SCHEMA],
-    "frontend/lib": ["frontend/user", "frontend/core", "common", "include"],
+    "frontend/lib": ["common", "include"],
+    "frontend/lib/user": ["frontend/lib", "frontend/user", "frontend/core", "common", "include"],
     "frontend/cli": ["common", "include/xenmsg.h"],
     "tests": [""],
 }
@@ -123,7 +126,7 @@ class Checker:
             elif any(within(path, f) for f in DOM0) and path not in ONLY_IN.get(name, [path]):
                 self.error(path, line, f"<{name}> is for {' and '.join(ONLY_IN[name])} alone")
             return
-        if within(target, folder):
+        if longest(target, MAY_INCLUDE) == folder:
             return
         if not any(within(target, allowed) for allowed in MAY_INCLUDE[folder]):
             self.error(path, line, f"{folder} must not include {target}")

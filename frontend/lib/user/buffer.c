@@ -14,7 +14,7 @@
 
 #define PAGE VMSGIF_PAGE_SIZE
 
-int pages_get(struct xenmsg_port *port, size_t len, unsigned int flags, uint16_t *pages,
+int pages_get(struct front_port *port, size_t len, unsigned int flags, uint16_t *pages,
 	      unsigned int *nr)
 {
 	unsigned int all;
@@ -23,10 +23,10 @@ int pages_get(struct xenmsg_port *port, size_t len, unsigned int flags, uint16_t
 	*nr = (unsigned int)((len + PAGE - 1) / PAGE);
 	all = *nr + (*nr > VMSGIF_SEGS_MAX);
 	for (;;) {
-		r = vmsg_tx_pages_get(port->x->v, port->engine, all, pages);
+		r = vmsg_tx_pages_get(port_front(port)->v, port->engine, all, pages);
 		if (r != -EAGAIN)
 			break;
-		r = make_room(port->x, flags);
+		r = make_room(port_front(port), flags);
 		if (r)
 			break;
 	}
@@ -35,22 +35,21 @@ int pages_get(struct xenmsg_port *port, size_t len, unsigned int flags, uint16_t
 	return r;
 }
 
-void pages_put(struct xenmsg_port *port, unsigned int nr, const uint16_t *pages)
+void pages_put(struct front_port *port, unsigned int nr, const uint16_t *pages)
 {
-	vmsg_tx_pages_put(port->x->v, port->engine, nr + (pages[nr] != NO_PAGE), pages);
+	vmsg_tx_pages_put(port_front(port)->v, port->engine, nr + (pages[nr] != NO_PAGE), pages);
 }
 
-int xenmsg_buffer_get(struct xenmsg_port *port, size_t len, struct xenmsg_buffer *buffer,
-		      unsigned flags)
+int front_buffer_get(struct xenmsg_port *base, size_t len, struct xenmsg_buffer *buffer,
+		     unsigned int flags)
 {
+	struct front_port *port = port_of(base);
 	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
 	unsigned int i, nr;
 	int r;
 
-	if (!len || len > XENMSG_MESSAGE_MAX)
-		return len ? -EMSGSIZE : -EINVAL;
 	r = pages_get(port, len, flags, pages, &nr);
-	send_leave(port->x, r != 0);
+	send_leave(port_front(port), r != 0);
 	if (r)
 		return r;
 	buffer->nr = (int)nr;
@@ -58,7 +57,7 @@ int xenmsg_buffer_get(struct xenmsg_port *port, size_t len, struct xenmsg_buffer
 	for (i = 0; i <= nr; i++)
 		buffer->opaque[1 + i] = pages[i];
 	for (i = 0; i < nr; i++) {
-		buffer->iov[i].iov_base = user_tx_page(port->x->user, pages[i]);
+		buffer->iov[i].iov_base = user_tx_page(port_front(port)->user, pages[i]);
 		buffer->iov[i].iov_len = len < PAGE ? len : PAGE;
 		len -= buffer->iov[i].iov_len;
 	}
@@ -79,10 +78,10 @@ static int buffer_pages(const struct xenmsg_buffer *buffer, uint16_t *pages, uns
 }
 
 /* Pages from @used on are not needed, nor is the list page if the rest fits the slot. */
-static void put_rest(struct xenmsg_port *port, unsigned int used, unsigned int nr,
+static void put_rest(struct front_port *port, unsigned int used, unsigned int nr,
 		     const uint16_t *pages)
 {
-	struct vmsg *v = port->x->v;
+	struct vmsg *v = port_front(port)->v;
 
 	if (used == nr)
 		return;
@@ -91,9 +90,10 @@ static void put_rest(struct xenmsg_port *port, unsigned int used, unsigned int n
 		vmsg_tx_pages_put(v, port->engine, 1, pages + nr);
 }
 
-int xenmsg_buffer_send(struct xenmsg_port *port, uint32_t addr, uint32_t number,
-		       struct xenmsg_buffer *buffer, unsigned flags, uint64_t *seq)
+int front_buffer_send(struct xenmsg_port *base, uint32_t addr, uint32_t number,
+		      struct xenmsg_buffer *buffer, unsigned int flags, uint64_t *seq)
 {
+	struct front_port *port = port_of(base);
 	struct vmsgif_segment segs[XENMSG_SEGMENTS_MAX];
 	struct vmsg_send send = { .addr = addr, .port = number, .form = VMSG_PAGES, .segs = segs };
 	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
@@ -106,7 +106,7 @@ int xenmsg_buffer_send(struct xenmsg_port *port, uint32_t addr, uint32_t number,
 	send.nr_segs = (unsigned int)buffer->nr;
 	for (i = 0; i < send.nr_segs; i++) {
 		if (!buffer->iov[i].iov_len || buffer->iov[i].iov_len > PAGE ||
-		    buffer->iov[i].iov_base != user_tx_page(port->x->user, pages[i]))
+		    buffer->iov[i].iov_base != user_tx_page(port_front(port)->user, pages[i]))
 			return -EINVAL;
 		segs[i] = (struct vmsgif_segment){
 			.ref = pages[i],
@@ -116,7 +116,7 @@ int xenmsg_buffer_send(struct xenmsg_port *port, uint32_t addr, uint32_t number,
 	}
 	send.list_page = pages[nr];
 	r = send_post(port, &send, flags, NULL, 0, seq);
-	send_leave(port->x, r != 0);
+	send_leave(port_front(port), r != 0);
 	if (!r) {
 		put_rest(port, send.nr_segs, nr, pages);
 		buffer->opaque[0] = 0;
@@ -124,8 +124,9 @@ int xenmsg_buffer_send(struct xenmsg_port *port, uint32_t addr, uint32_t number,
 	return r;
 }
 
-void xenmsg_buffer_put(struct xenmsg_port *port, struct xenmsg_buffer *buffer)
+void front_buffer_put(struct xenmsg_port *base, struct xenmsg_buffer *buffer)
 {
+	struct front_port *port = port_of(base);
 	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
 	unsigned int nr;
 

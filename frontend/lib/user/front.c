@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The device: opening, closing, waiting; see front.h for the model.
+ * The device: opening, closing, waiting; and the table of the transport. See
+ * front.h for the model.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,243 +13,233 @@
 #include "front.h"
 
 /* Ports and pools that are being closed make their next step when something came in. */
-static void background(struct xenmsg *x)
+static void background(struct front *f)
 {
-	struct xenmsg_port *port, *next_port;
-	struct xenmsg_pool *pool, *next_pool;
+	struct front_port *port, *next_port;
+	struct front_pool *pool, *next_pool;
 
-	if (!x->nr_closing)
+	if (!f->nr_closing)
 		return;
-	list_for_each_entry_safe(pool, next_pool, &x->pools, link)
+	list_for_each_entry_safe(pool, next_pool, &f->pools, link)
 		pool_close_step(pool);
-	list_for_each_entry_safe(port, next_port, &x->ports, link)
+	list_for_each_entry_safe(port, next_port, &f->ports, link)
 		port_close_step(port);
-	user_publish(x->user, false);
+	user_publish(f->user, false);
 }
 
-int lib_wait(struct xenmsg *x, uint64_t deadline)
+int front_await(struct front *f, uint64_t deadline)
 {
-	uint64_t before = x->progress;
+	uint64_t before = f->progress;
 	bool any;
 
-	if (user_gone(x->user))
+	if (user_gone(f->user))
 		return -EHOSTDOWN;
 	/* To publish may be to take in, too, and what is waited for may be among that. */
-	user_publish(x->user, true);
-	any = x->progress != before || user_wait(x->user, deadline);
-	background(x);
-	return any || !user_expired(x->user, deadline) ? 0 : -ETIMEDOUT;
+	user_publish(f->user, true);
+	any = f->progress != before || user_wait(f->user, deadline);
+	background(f);
+	return any || !user_expired(f->user, deadline) ? 0 : -ETIMEDOUT;
 }
 
 /* Make the application's descriptor readable, or not any more. */
-static void signal_fd(struct xenmsg *x, bool on)
+static void signal_fd(struct front *f, bool on)
 {
 	uint64_t value = 1;
 	ssize_t n;
 
-	if (on == x->signalled)
+	if (on == f->signalled)
 		return;
-	n = on ? write(x->event_fd, &value, sizeof(value)) :
-		 read(x->event_fd, &value, sizeof(value));
+	n = on ? write(f->event_fd, &value, sizeof(value)) :
+		 read(f->event_fd, &value, sizeof(value));
 	if (n == sizeof(value))
-		x->signalled = on;
+		f->signalled = on;
 }
 
-void lib_leave(struct xenmsg *x)
+void front_leave(struct front *f)
 {
-	if (LIKELY(!x->polled))
+	if (LIKELY(!f->polled))
 		return;
-	if (user_arm(x->user)) {
+	if (user_arm(f->user)) {
 		/* Mostly answers that nobody waits for: cheaper to take in than to report. */
-		user_poll(x->user);
-		if (user_arm(x->user))
-			lib_note(x);
+		user_poll(f->user);
+		if (user_arm(f->user))
+			front_note(f);
 	}
-	if (x->unreported)
-		signal_fd(x, true);
+	if (f->unreported)
+		signal_fd(f, true);
 }
 
-static int open_fds(struct xenmsg *x)
+static int open_fds(struct front *f)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 
-	x->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	x->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (x->event_fd < 0 || x->epoll_fd < 0 ||
-	    epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, x->event_fd, &event) ||
-	    epoll_ctl(x->epoll_fd, EPOLL_CTL_ADD, user_fd(x->user), &event))
+	f->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (f->event_fd < 0 || f->epoll_fd < 0 ||
+	    epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, f->event_fd, &event) ||
+	    epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, user_fd(f->user), &event))
 		return -errno;
 	return 0;
 }
 
-/* Fields that the caller's library did not know keep their defaults. */
-static struct xenmsg_options merge_options(const struct xenmsg_options *options)
+static struct front *new_front(const struct xenmsg_options *options)
 {
-	struct xenmsg_options o = XENMSG_OPTIONS_INIT;
+	struct front *f = calloc(1, sizeof(*f));
 
-	if (options)
-		memcpy(&o, options, options->size < sizeof(o) ? options->size : sizeof(o));
-	if (o.ring_order == XENMSG_DEFAULT)
-		o.ring_order = 4;
-	if (o.tx_pages == XENMSG_DEFAULT)
-		o.tx_pages = 288;
-	if (o.rx_pages == XENMSG_DEFAULT)
-		o.rx_pages = 288;
-	return o;
-}
-
-static struct xenmsg *new_xenmsg(void)
-{
-	struct xenmsg *x = calloc(1, sizeof(*x));
-
-	if (!x)
+	if (!f)
 		return NULL;
-	list_init(&x->ports);
-	list_init(&x->pools);
-	list_init(&x->calls);
-	x->event_fd = x->epoll_fd = -1;
-	sent_init(x);
-	return x;
+	f->base.ops = &front_transport;
+	f->base.timeout = options->timeout;
+	list_init(&f->ports);
+	list_init(&f->pools);
+	list_init(&f->calls);
+	f->event_fd = f->epoll_fd = -1;
+	sent_init(f);
+	return f;
 }
 
-int xenmsg_open(struct xenmsg **out, const struct xenmsg_options *options)
+static void front_close(struct xenmsg *x)
 {
-	struct xenmsg_options o = merge_options(options);
-	struct user_params params = { 0 };
-	struct xenmsg *x = new_xenmsg();
+	struct front *f = front_of(x);
+	struct front_port *port, *next_port;
+	struct front_pool *pool, *next_pool;
+
+	/* The engine refers to ports and pools until it is gone. */
+	if (f->user)
+		user_disconnect(f->user);
+	list_for_each_entry_safe(pool, next_pool, &f->pools, link)
+		pool_destroy(pool);
+	list_for_each_entry_safe(port, next_port, &f->ports, link)
+		port_free(port);
+	if (f->user)
+		user_close(f->user);
+	if (f->epoll_fd >= 0)
+		close(f->epoll_fd);
+	if (f->event_fd >= 0)
+		close(f->event_fd);
+	free(f);
+}
+
+static int front_open(struct xenmsg **out, const struct xenmsg_options *options)
+{
+	struct front *f = new_front(options);
+	struct user_params params = {
+		.priv = f,
+		.lock = options->lock,
+		.ring_order = options->ring_order,
+		.tx_pages = options->tx_pages,
+		.rx_pages = options->rx_pages,
+	};
 	struct user *user;
 	int r;
 
-	if (!x)
+	if (!f)
 		return -ENOMEM;
-	x->timeout = o.timeout;
-	lib_callbacks(&params);
-	params.priv = x;
-	params.lock = o.lock;
-	params.ring_order = o.ring_order;
-	params.tx_pages = o.tx_pages;
-	params.rx_pages = o.rx_pages;
-	r = user_open(&user, &params, o.timeout);
+	front_callbacks(&params);
+	r = user_open(&user, &params, options->timeout);
 	if (!r) {
-		x->user = user;
-		x->v = user_vmsg(user);
-		r = open_fds(x);
+		f->user = user;
+		f->v = user_vmsg(user);
+		r = open_fds(f);
 	}
 	if (r) {
-		xenmsg_close(x);
+		front_close(&f->base);
 		return r;
 	}
-	*out = x;
+	*out = &f->base;
 	return 0;
 }
 
-void xenmsg_close(struct xenmsg *x)
+static int front_fd(struct xenmsg *x)
 {
-	struct xenmsg_port *port, *next_port;
-	struct xenmsg_pool *pool, *next_pool;
+	struct front *f = front_of(x);
 
-	if (!x)
-		return;
-	/* The engine refers to ports and pools until it is gone. */
-	if (x->user)
-		user_disconnect(x->user);
-	list_for_each_entry_safe(pool, next_pool, &x->pools, link)
-		pool_destroy(pool);
-	list_for_each_entry_safe(port, next_port, &x->ports, link)
-		port_free(port);
-	if (x->user)
-		user_close(x->user);
-	if (x->epoll_fd >= 0)
-		close(x->epoll_fd);
-	if (x->event_fd >= 0)
-		close(x->event_fd);
-	free(x);
-}
-
-int xenmsg_fd(struct xenmsg *x)
-{
 	/* From now on whatever takes things in has to ask for the next event, too. */
-	x->polled = true;
-	lib_leave(x);
-	return x->epoll_fd;
+	f->polled = true;
+	front_leave(f);
+	return f->epoll_fd;
 }
 
-int xenmsg_dispatch(struct xenmsg *x)
+static int front_dispatch(struct xenmsg *x)
 {
-	user_dispatch(x->user);
-	background(x);
-	x->unreported = false;
-	signal_fd(x, false);
-	lib_leave(x);
-	return user_gone(x->user);
+	struct front *f = front_of(x);
+
+	user_dispatch(f->user);
+	background(f);
+	f->unreported = false;
+	signal_fd(f, false);
+	front_leave(f);
+	return user_gone(f->user);
 }
 
-int xenmsg_wait(struct xenmsg *x, int timeout)
+static int front_wait(struct xenmsg *x, int timeout)
 {
+	struct front *f = front_of(x);
 	int r = 0;
 
-	if (!x->unreported)
-		r = lib_wait(x, user_deadline(timeout));
+	if (!f->unreported)
+		r = front_await(f, user_deadline(timeout));
 	else
-		user_publish(x->user, true);
-	x->unreported = false;
-	signal_fd(x, false);
-	lib_leave(x);
+		user_publish(f->user, true);
+	f->unreported = false;
+	signal_fd(f, false);
+	front_leave(f);
 	if (r == -ETIMEDOUT)
 		return 0;
 	return r ? r : 1;
 }
 
-uint32_t xenmsg_address(const struct xenmsg *x)
+static uint32_t front_address(const struct xenmsg *x)
 {
-	return vmsg_address(x->v);
+	return vmsg_address(front_of(x)->v);
 }
 
-const char *xenmsg_reason(const struct xenmsg *x)
+static const char *front_reason(const struct xenmsg *x)
 {
-	return user_reason(x->user);
+	return user_reason(front_of(x)->user);
 }
 
 /* From now on answers to what was sent wake us. */
-static void await_answers(struct xenmsg *x)
+static void await_answers(struct front *f)
 {
-	struct xenmsg_port *port;
+	struct front_port *port;
 
-	list_for_each_entry(port, &x->ports, link)
+	list_for_each_entry(port, &f->ports, link)
 		if (port->nr_sent)
-			vmsg_drained(x->v, port->engine);
+			vmsg_drained(f->v, port->engine);
 }
 
-int xenmsg_flush(struct xenmsg *x, int timeout)
+static int front_flush(struct xenmsg *x, int timeout)
 {
+	struct front *f = front_of(x);
 	uint64_t deadline = user_deadline(timeout);
 	int r = 0;
 
-	user_publish(x->user, true);
-	while (!r && x->nr_sent) {
-		await_answers(x);
-		r = lib_wait(x, deadline);
+	user_publish(f->user, true);
+	while (!r && f->nr_sent) {
+		await_answers(f);
+		r = front_await(f, deadline);
 	}
 	if (!r) {
-		r = x->failure;
-		x->failure = 0;
+		r = f->failure;
+		f->failure = 0;
 	}
-	lib_leave(x);
+	front_leave(f);
 	return r;
 }
 
-int xenmsg_event(struct xenmsg *x, struct xenmsg_event *event)
+static int front_event(struct xenmsg *x, struct xenmsg_event *event)
 {
 	return event_next(&x->events, event);
 }
 
-void xenmsg_stats(const struct xenmsg *x, struct xenmsg_stats *stats, size_t size)
+static void front_stats(const struct xenmsg *x, struct xenmsg_stats *stats)
 {
+	const struct front *f = front_of(x);
 	struct vmsg_stats v;
-	struct xenmsg_stats all;
 
-	vmsg_stats_get(x->v, &v);
-	all = (struct xenmsg_stats){
+	vmsg_stats_get(f->v, &v);
+	*stats = (struct xenmsg_stats){
 		.tx_messages = v.tx_messages,
 		.tx_bytes = v.tx_bytes,
 		.tx_failed = v.tx_failed,
@@ -262,9 +253,38 @@ void xenmsg_stats(const struct xenmsg *x, struct xenmsg_stats *stats, size_t siz
 		.rx_repeated = v.rx_repeated,
 		.rx_copied_out = v.rx_copied_out,
 		.events_sent = v.events,
-		.events_received = user_events(x->user),
+		.events_received = user_events(f->user),
 		.resets = v.resets,
 	};
-	memset(stats, 0, size);
-	memcpy(stats, &all, size < sizeof(all) ? size : sizeof(all));
 }
+
+const struct transport_ops front_transport = {
+	.open = front_open,
+	.close = front_close,
+	.fd = front_fd,
+	.dispatch = front_dispatch,
+	.wait = front_wait,
+	.reason = front_reason,
+	.address = front_address,
+	.flush = front_flush,
+	.resolve = front_resolve,
+	.name = front_name,
+	.subscribe = front_subscribe,
+	.port_open = front_port_open,
+	.port_close = front_port_close,
+	.sendv = front_sendv,
+	.buffer_get = front_buffer_get,
+	.buffer_send = front_buffer_send,
+	.buffer_put = front_buffer_put,
+	.recv = front_recv,
+	.msg_iov = front_msg_iov,
+	.copy = front_copy,
+	.release = front_release,
+	.pool_open = front_pool_open,
+	.pool_close = front_pool_close,
+	.pool_get = front_pool_get,
+	.pool_put = front_pool_put,
+	.pool_send = front_pool_send,
+	.event = front_event,
+	.stats = front_stats,
+};

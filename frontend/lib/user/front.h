@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the files of libxenmsg share.
+ * The transport over the userspace frontend: what its files share.
  *
- * Model. A struct xenmsg drives the userspace frontend (frontend/user) and its
+ * Model. A struct front drives the userspace frontend (frontend/user) and its
  * engine (frontend/core). The engine calls back from inside of engine calls;
  * the callbacks only note what happened - in the table of sent messages, in
  * calls that wait, in the ring of events, in counters - and the function of the
- * API that is being called looks at these notes. Nothing is allocated per
+ * transport that is being called looks at these notes. Nothing is allocated per
  * message: sent messages live in a table as large as the ring, handles of
  * received ones in a list of their port that only grows.
  *
- * Every function of the API that waits is a loop of: try, take in what was
- * published, sleep (lib_wait()).
+ * Every function that waits is a loop of: try, take in what was published,
+ * sleep (front_await()).
  *
  * The application's file descriptor. It is readable when the driver has
  * something to do, or when a function other than xenmsg_dispatch() and
@@ -23,17 +23,16 @@
 
 #include "common/list.h"
 #include "common/macros.h"
-#include "frontend/lib/event.h"
+#include "frontend/lib/transport.h"
 #include "frontend/user/user.h"
-#include "xenmsg.h"
 
 /* Unanswered SENDs: as many as a ring has slots. */
-#define LIB_SENT_MAX VMSGIF_RING_SLOTS(VMSGIF_MAX_RING_ORDER)
+#define SENT_MAX VMSGIF_RING_SLOTS(VMSGIF_MAX_RING_ORDER)
 
 /* A message that was handed to the engine and is not answered. */
 struct sent {
-	struct xenmsg_port *port;
-	struct xenmsg_pool *pool; /* map mode */
+	struct front_port *port;
+	struct front_pool *pool; /* map mode */
 	uint64_t seq;
 	uint32_t addr;
 	uint32_t number;
@@ -44,7 +43,7 @@ struct sent {
 
 /* A control request that is under way. */
 struct call {
-	struct list link; /* in xenmsg.calls, as long as it is under way */
+	struct list link; /* in front.calls, as long as it is under way */
 	uint64_t cookie;
 	bool done;
 	struct vmsg_answer answer;
@@ -54,10 +53,10 @@ struct call {
 	bool named;
 };
 
-struct xenmsg {
+struct front {
+	struct xenmsg base;
 	struct user *user;
 	struct vmsg *v;
-	int timeout; /* for calls that have none of their own */
 
 	struct list ports; /* also those being closed */
 	struct list pools;
@@ -65,19 +64,17 @@ struct xenmsg {
 	struct list calls;
 	uint64_t cookie; /* of the last call */
 
-	struct sent sent[LIB_SENT_MAX];
+	struct sent sent[SENT_MAX];
 	unsigned int nr_sent;
 	uint16_t free_sent;
 	int failure; /* the first one since the last xenmsg_flush() */
 
-	struct event_ring events;
-
-	uint64_t progress;	       /* counts callbacks: somebody who waits may go on */
-	struct xenmsg_port *receiving; /* whose messages are asked for right now */
-	bool polled;		       /* the application has our file descriptor */
-	bool unreported;	       /* something came that the application was not told of */
-	bool signalled;		       /* event_fd is readable for that */
-	int epoll_fd;		       /* the application's: over the driver's and event_fd */
+	uint64_t progress;	      /* counts callbacks: somebody who waits may go on */
+	struct front_port *receiving; /* whose messages are asked for right now */
+	bool polled;		      /* the application has our file descriptor */
+	bool unreported;	      /* something came that the application was not told of */
+	bool signalled;		      /* event_fd is readable for that */
+	int epoll_fd;		      /* the application's: over the driver's and event_fd */
 	int event_fd;
 };
 
@@ -89,31 +86,28 @@ enum port_state {
 	PORT_DRAINING,	/* closing: unbound; messages are not answered yet */
 };
 
-struct xenmsg_msg {
-	struct xenmsg_msg *next; /* of the free ones */
-	struct xenmsg_port *port;
+struct front_msg {
+	struct xenmsg_msg base;
+	struct front_msg *next; /* of the free ones */
 	struct vmsg_msg *msg;
-	struct vmsg_info info;
 };
 
 struct msg_block;
 
-struct xenmsg_port {
-	struct xenmsg *x;
+struct front_port {
+	struct xenmsg_port base;
 	struct list link;
 	struct vmsg_port *engine;
 	void *memory;
-	uint32_t number;
 	enum port_state state;
 	struct call call; /* bind or unbind */
 	unsigned int nr_sent;
-	struct xenmsg_msg *free_msgs;
+	struct front_msg *free_msgs;
 	struct msg_block *blocks;
 };
 
-struct xenmsg_pool {
-	struct xenmsg *x;
-	struct xenmsg_port *port;
+struct front_pool {
+	struct xenmsg_pool base;
 	struct list link;
 	struct user_pool *memory;
 	char *va;
@@ -131,22 +125,57 @@ struct xenmsg_pool {
 	struct call call;
 };
 
+static inline struct front *front_of(const struct xenmsg *x)
+{
+	return CONTAINER_OF(x, struct front, base);
+}
+
+static inline struct front_port *port_of(const struct xenmsg_port *port)
+{
+	return CONTAINER_OF(port, struct front_port, base);
+}
+
+static inline struct front_msg *msg_of(const struct xenmsg_msg *msg)
+{
+	return CONTAINER_OF(msg, struct front_msg, base);
+}
+
+static inline struct front_pool *pool_of(const struct xenmsg_pool *pool)
+{
+	return CONTAINER_OF(pool, struct front_pool, base);
+}
+
+static inline struct front *port_front(const struct front_port *port)
+{
+	return front_of(port->base.x);
+}
+
+static inline struct front *pool_front(const struct front_pool *pool)
+{
+	return front_of(pool->base.x);
+}
+
+static inline struct front_port *pool_port(const struct front_pool *pool)
+{
+	return port_of(pool->base.port);
+}
+
 /* front.c */
 /* Sleep until something happens. 0; -ETIMEDOUT at @deadline; -EHOSTDOWN: gone. */
-int lib_wait(struct xenmsg *x, uint64_t deadline);
+int front_await(struct front *f, uint64_t deadline);
 /*
  * Before returning to the application, after publishing (which may take things
  * in) or taking things in: its descriptor has to wake it for what is left.
  */
-void lib_leave(struct xenmsg *x);
+void front_leave(struct front *f);
 /* Something came up that only xenmsg_dispatch() and xenmsg_wait() report. */
-static inline void lib_note(struct xenmsg *x)
+static inline void front_note(struct front *f)
 {
-	x->unreported = true;
+	f->unreported = true;
 }
 
 /* callback.c */
-void lib_callbacks(struct user_params *params);
+void front_callbacks(struct user_params *params);
 
 /* call.c */
 /*
@@ -154,34 +183,46 @@ void lib_callbacks(struct user_params *params);
  * its answer. Returns its status, or why there is none; after -ETIMEDOUT the
  * answer is ignored, unless the caller keeps @call listed (@keep).
  */
-int call_run(struct xenmsg *x, struct call *call,
-	     int (*start)(struct xenmsg *x, void *arg, uint64_t cookie), void *arg,
+int call_run(struct front *f, struct call *call,
+	     int (*start)(struct front *f, void *arg, uint64_t cookie), void *arg,
 	     uint64_t deadline, bool keep);
 /* List it and give it a cookie; call_end() when the engine refuses or it is done. */
-void call_begin(struct xenmsg *x, struct call *call);
+void call_begin(struct front *f, struct call *call);
 void call_end(struct call *call);
+int front_resolve(struct xenmsg *x, const char *name, size_t len, uint32_t *addr, uint32_t *port,
+		  int timeout);
+int front_name(struct xenmsg *x, uint32_t addr, char *name, int timeout);
+int front_subscribe(struct xenmsg *x, const char *name, size_t len, bool cancel);
 
 /* endpoint.c */
 /* Go on with closing it; frees it if that is over. */
-void port_close_step(struct xenmsg_port *port);
+void port_close_step(struct front_port *port);
 /* Memory of it, without a word to the engine. */
-void port_free(struct xenmsg_port *port);
+void port_free(struct front_port *port);
+int front_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind *bind,
+		    struct xenmsg_port **out);
+void front_port_close(struct xenmsg_port *base);
 
 /* recv.c */
-void msgs_free(struct xenmsg_port *port);
+void msgs_free(struct front_port *port);
+int front_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout);
+int front_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max);
+size_t front_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len);
+void front_release(struct xenmsg_msg *base);
 
 /* send.c */
-void sent_init(struct xenmsg *x);
+void sent_init(struct front *f);
 /*
  * Post it and note it down, waiting for room unless @flags say no. @pool and
  * @head for map mode. Publishes nothing.
  */
-int send_post(struct xenmsg_port *port, struct vmsg_send *send, unsigned int flags,
-	      struct xenmsg_pool *pool, uint16_t head, uint64_t *seq);
+int send_post(struct front_port *port, struct vmsg_send *send, unsigned int flags,
+	      struct front_pool *pool, uint16_t head, uint64_t *seq);
 /* Publish, and go back to the application; @stuck: there was no room. */
-void send_leave(struct xenmsg *x, bool stuck);
+void send_leave(struct front *f, bool stuck);
 /* After -EAGAIN. 0: something has changed, try again; or -EAGAIN, -EHOSTDOWN. */
-int make_room(struct xenmsg *x, unsigned int flags);
+int make_room(struct front *f, unsigned int flags);
+int front_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq);
 
 /* buffer.c */
 #define NO_PAGE UINT16_MAX
@@ -189,14 +230,26 @@ int make_room(struct xenmsg *x, unsigned int flags);
  * Pages for @len bytes: *@nr of them, and behind them one more for their list
  * if it does not fit the slot, or NO_PAGE.
  */
-int pages_get(struct xenmsg_port *port, size_t len, unsigned int flags, uint16_t *pages,
+int pages_get(struct front_port *port, size_t len, unsigned int flags, uint16_t *pages,
 	      unsigned int *nr);
-void pages_put(struct xenmsg_port *port, unsigned int nr, const uint16_t *pages);
+void pages_put(struct front_port *port, unsigned int nr, const uint16_t *pages);
+int front_buffer_get(struct xenmsg_port *base, size_t len, struct xenmsg_buffer *buffer,
+		     unsigned int flags);
+int front_buffer_send(struct xenmsg_port *base, uint32_t addr, uint32_t number,
+		      struct xenmsg_buffer *buffer, unsigned int flags, uint64_t *seq);
+void front_buffer_put(struct xenmsg_port *base, struct xenmsg_buffer *buffer);
 
 /* share.c */
-void pool_close_step(struct xenmsg_pool *pool);
-void pool_destroy(struct xenmsg_pool *pool);
+void pool_close_step(struct front_pool *pool);
+void pool_destroy(struct front_pool *pool);
 /* The room at page @head is the sender's again. */
-void pool_put_room(struct xenmsg_pool *pool, unsigned int head);
+void pool_put_room(struct front_pool *pool, unsigned int head);
+int front_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, size_t bytes,
+		    struct xenmsg_pool **out, int timeout);
+void front_pool_close(struct xenmsg_pool *base);
+int front_pool_get(struct xenmsg_pool *base, size_t len, void **data, unsigned int flags);
+void front_pool_put(struct xenmsg_pool *base, void *data);
+int front_pool_send(struct xenmsg_pool *base, void *data, size_t len, unsigned int flags,
+		    uint64_t *seq);
 
 #endif /* XENMSG_FRONT_H */

@@ -13,10 +13,10 @@
 /* Handles are made in blocks, which live as long as their port. */
 struct msg_block {
 	struct msg_block *next;
-	struct xenmsg_msg msgs[BLOCK];
+	struct front_msg msgs[BLOCK];
 };
 
-static bool more_msgs(struct xenmsg_port *port)
+static bool more_msgs(struct front_port *port)
 {
 	struct msg_block *block = malloc(sizeof(*block));
 	unsigned int i;
@@ -26,14 +26,14 @@ static bool more_msgs(struct xenmsg_port *port)
 	block->next = port->blocks;
 	port->blocks = block;
 	for (i = 0; i < BLOCK; i++) {
-		block->msgs[i].port = port;
+		block->msgs[i].base.port = &port->base;
 		block->msgs[i].next = port->free_msgs;
 		port->free_msgs = &block->msgs[i];
 	}
 	return true;
 }
 
-void msgs_free(struct xenmsg_port *port)
+void msgs_free(struct front_port *port)
 {
 	struct msg_block *next;
 
@@ -45,92 +45,75 @@ void msgs_free(struct xenmsg_port *port)
 }
 
 /* Without memory for a handle the message stays where it is. */
-static int take(struct xenmsg_port *port, struct xenmsg_msg **out)
+static int take(struct front_port *port, struct xenmsg_msg **out)
 {
-	struct xenmsg_msg *msg;
+	struct vmsg_info info;
+	struct front_msg *msg;
 
 	if (!port->free_msgs && !more_msgs(port))
 		return -ENOMEM;
 	msg = port->free_msgs;
-	msg->msg = vmsg_recv(port->x->v, port->engine, &msg->info);
+	msg->msg = vmsg_recv(port_front(port)->v, port->engine, &info);
 	if (!msg->msg)
 		return -EAGAIN;
 	port->free_msgs = msg->next;
-	*out = msg;
+	msg->base.addr = info.addr;
+	msg->base.src_port = info.src_port;
+	msg->base.seq = info.seq;
+	msg->base.len = info.len;
+	msg->base.mapped = info.mapped;
+	*out = &msg->base;
 	return 0;
 }
 
-static int wait_for_msg(struct xenmsg_port *port, struct xenmsg_msg **out, int timeout)
+static int wait_for_msg(struct front_port *port, struct xenmsg_msg **out, int timeout)
 {
-	struct xenmsg *x = port->x;
+	struct front *f = port_front(port);
 	uint64_t deadline;
 	int r;
 
-	user_poll(x->user);
+	user_poll(f->user);
 	r = take(port, out);
 	if (r != -EAGAIN)
 		return r;
 	if (!timeout)
-		return user_gone(x->user) ? -EHOSTDOWN : -EAGAIN;
+		return user_gone(f->user) ? -EHOSTDOWN : -EAGAIN;
 	deadline = user_deadline(timeout);
 	while (r == -EAGAIN) {
-		r = lib_wait(x, deadline);
+		r = front_await(f, deadline);
 		if (!r)
 			r = take(port, out);
 	}
 	return r;
 }
 
-int xenmsg_recv(struct xenmsg_port *port, struct xenmsg_msg **out, int timeout)
+int front_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout)
 {
-	struct xenmsg *x = port->x;
+	struct front_port *port = port_of(base);
+	struct front *f = port_front(port);
 	int r;
 
 	r = take(port, out);
 	if (r != -EAGAIN)
 		return r;
-	x->receiving = port;
+	f->receiving = port;
 	r = wait_for_msg(port, out, timeout);
-	x->receiving = NULL;
+	f->receiving = NULL;
 	/* There is nothing to do: a good time for what is lazy. */
-	user_publish(x->user, r != 0);
-	lib_leave(x);
+	user_publish(f->user, r != 0);
+	front_leave(f);
 	return r;
-}
-
-uint32_t xenmsg_msg_addr(const struct xenmsg_msg *msg)
-{
-	return msg->info.addr;
-}
-
-uint32_t xenmsg_msg_port(const struct xenmsg_msg *msg)
-{
-	return msg->info.src_port;
-}
-
-uint64_t xenmsg_msg_seq(const struct xenmsg_msg *msg)
-{
-	return msg->info.seq;
-}
-
-size_t xenmsg_msg_len(const struct xenmsg_msg *msg)
-{
-	return msg->info.len;
-}
-
-int xenmsg_msg_is_mapped(const struct xenmsg_msg *msg)
-{
-	return msg->info.mapped;
 }
 
 static bool piece(const struct xenmsg_msg *msg, uint32_t *cursor, const void **data, uint32_t *len)
 {
-	const struct xenmsg_port *port = msg->port;
+	const struct front_port *port = port_of(msg->port);
 
-	return vmsg_msg_piece(port->x->v, port->engine, msg->msg, cursor, data, len);
+	return vmsg_msg_piece(port_front(port)->v, port->engine, msg_of(msg)->msg, cursor, data,
+			      len);
 }
 
-int xenmsg_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)
+int front_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)
 {
 	uint32_t cursor = 0, len;
 	const void *data;
@@ -142,7 +125,7 @@ int xenmsg_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)
 	return n;
 }
 
-size_t xenmsg_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len)
+size_t front_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len)
 {
 	uint32_t cursor = 0, there;
 	size_t done = 0, n;
@@ -162,17 +145,16 @@ size_t xenmsg_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, si
 	return done;
 }
 
-void xenmsg_release(struct xenmsg_msg *msg)
+void front_release(struct xenmsg_msg *base)
 {
-	struct xenmsg_port *port;
+	struct front_port *port = port_of(base->port);
+	struct front_msg *msg = msg_of(base);
+	struct front *f = port_front(port);
 
-	if (!msg)
-		return;
-	port = msg->port;
-	vmsg_release(port->x->v, port->engine, msg->msg);
+	vmsg_release(f->v, port->engine, msg->msg);
 	msg->next = port->free_msgs;
 	port->free_msgs = msg;
 	/* A sender may be waiting for the room. */
-	user_publish(port->x->user, false);
-	lib_leave(port->x);
+	user_publish(f->user, false);
+	front_leave(f);
 }

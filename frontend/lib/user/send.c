@@ -14,35 +14,35 @@
 #define PAGE	 VMSGIF_PAGE_SIZE
 #define NO_ENTRY UINT16_MAX
 
-void sent_init(struct xenmsg *x)
+void sent_init(struct front *f)
 {
 	unsigned int i;
 
-	for (i = 0; i < LIB_SENT_MAX; i++)
-		x->sent[i].next = (uint16_t)(i + 1);
-	x->sent[LIB_SENT_MAX - 1].next = NO_ENTRY;
-	x->free_sent = 0;
+	for (i = 0; i < SENT_MAX; i++)
+		f->sent[i].next = (uint16_t)(i + 1);
+	f->sent[SENT_MAX - 1].next = NO_ENTRY;
+	f->free_sent = 0;
 }
 
 /* One try. The entry is taken only if the engine takes the message. */
-static int post(struct xenmsg_port *port, struct vmsg_send *send, unsigned int flags,
-		struct xenmsg_pool *pool, uint16_t head, uint64_t *seq)
+static int post(struct front_port *port, struct vmsg_send *send, unsigned int flags,
+		struct front_pool *pool, uint16_t head, uint64_t *seq)
 {
-	struct xenmsg *x = port->x;
-	uint16_t i = x->free_sent;
+	struct front *f = port_front(port);
+	uint16_t i = f->free_sent;
 	struct sent *sent;
 	uint64_t number;
 	int r;
 
 	if (i == NO_ENTRY)
 		return -EAGAIN;
-	sent = &x->sent[i];
+	sent = &f->sent[i];
 	send->cookie = i + 1u;
-	r = vmsg_send(x->v, port->engine, send, &number);
+	r = vmsg_send(f->v, port->engine, send, &number);
 	if (r)
 		return r;
-	x->free_sent = sent->next;
-	x->nr_sent++;
+	f->free_sent = sent->next;
+	f->nr_sent++;
 	port->nr_sent++;
 	*sent = (struct sent){
 		.port = port,
@@ -58,20 +58,20 @@ static int post(struct xenmsg_port *port, struct vmsg_send *send, unsigned int f
 	return 0;
 }
 
-int make_room(struct xenmsg *x, unsigned int flags)
+int make_room(struct front *f, unsigned int flags)
 {
-	uint64_t before = x->progress;
+	uint64_t before = f->progress;
 
-	user_poll(x->user);
-	if (x->progress != before)
+	user_poll(f->user);
+	if (f->progress != before)
 		return 0;
 	if (flags & XENMSG_NONBLOCK)
-		return user_gone(x->user) ? -EHOSTDOWN : -EAGAIN;
-	return lib_wait(x, UINT64_MAX);
+		return user_gone(f->user) ? -EHOSTDOWN : -EAGAIN;
+	return front_await(f, UINT64_MAX);
 }
 
-int send_post(struct xenmsg_port *port, struct vmsg_send *send, unsigned int flags,
-	      struct xenmsg_pool *pool, uint16_t head, uint64_t *seq)
+int send_post(struct front_port *port, struct vmsg_send *send, unsigned int flags,
+	      struct front_pool *pool, uint16_t head, uint64_t *seq)
 {
 	int r;
 
@@ -82,35 +82,25 @@ int send_post(struct xenmsg_port *port, struct vmsg_send *send, unsigned int fla
 	send->quiet = !(flags & XENMSG_CONFIRM);
 	send->lazy = flags & XENMSG_LAZY;
 	if (send->lazy)
-		user_lazy(port->x->user);
+		user_lazy(port_front(port)->user);
 	for (;;) {
 		r = post(port, send, flags, pool, head, seq);
 		if (r != -EAGAIN)
 			return r;
-		r = make_room(port->x, flags);
+		r = make_room(port_front(port), flags);
 		if (r)
 			return r;
 	}
 }
 
-void send_leave(struct xenmsg *x, bool stuck)
+void send_leave(struct front *f, bool stuck)
 {
 	/* Without room, what is lazy has to go, or there never will be. */
-	user_publish(x->user, stuck);
-	lib_leave(x);
+	user_publish(f->user, stuck);
+	front_leave(f);
 }
 
-/* A message as the application gave it. */
-struct given {
-	uint32_t addr;
-	uint32_t number;
-	const struct iovec *iov;
-	int nr;
-	size_t len; /* in all */
-	unsigned int flags;
-};
-
-static int send_inline(struct xenmsg_port *port, const struct given *given, uint64_t *seq)
+static int send_inline(struct front_port *port, const struct given *given, uint64_t *seq)
 {
 	struct source source = { given->iov, given->iov + given->nr, 0 };
 	char data[XENMSG_INLINE_MAX];
@@ -126,7 +116,7 @@ static int send_inline(struct xenmsg_port *port, const struct given *given, uint
 	return send_post(port, &send, given->flags, NULL, 0, seq);
 }
 
-static int send_pages(struct xenmsg_port *port, const struct given *given, uint64_t *seq)
+static int send_pages(struct front_port *port, const struct given *given, uint64_t *seq)
 {
 	struct vmsgif_segment segs[XENMSG_SEGMENTS_MAX];
 	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
@@ -160,38 +150,19 @@ static int send_pages(struct xenmsg_port *port, const struct given *given, uint6
 		return r;
 	}
 	for (i = 0; i < nr; i++)
-		iov_gather(&source, user_tx_page(port->x->user, pages[i]), segs[i].len);
+		iov_gather(&source, user_tx_page(port_front(port)->user, pages[i]), segs[i].len);
 	return 0;
 }
 
-int xenmsg_sendv(struct xenmsg_port *port, uint32_t addr, uint32_t number, const struct iovec *iov,
-		 int nr, unsigned flags, uint64_t *seq)
+int front_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq)
 {
-	const struct given given = {
-		.addr = addr,
-		.number = number,
-		.iov = iov,
-		.nr = nr,
-		.len = iov_total(iov, nr),
-		.flags = flags,
-	};
+	struct front_port *port = port_of(base);
 	int r;
 
-	if (given.len == SIZE_MAX)
-		return -EMSGSIZE;
-	if (given.len <= XENMSG_INLINE_MAX)
-		r = send_inline(port, &given, seq);
+	if (given->len <= XENMSG_INLINE_MAX)
+		r = send_inline(port, given, seq);
 	else
-		r = send_pages(port, &given, seq);
-	send_leave(port->x, r != 0);
+		r = send_pages(port, given, seq);
+	send_leave(port_front(port), r != 0);
 	return r;
-}
-
-int xenmsg_send(struct xenmsg_port *port, uint32_t addr, uint32_t number, const void *data,
-		size_t len, unsigned flags, uint64_t *seq)
-{
-	/* The data is only read; struct iovec cannot say so. */
-	const struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-
-	return xenmsg_sendv(port, addr, number, &iov, 1, flags, seq);
 }

@@ -18,34 +18,34 @@
 #define PAGE	  VMSGIF_PAGE_SIZE
 #define FREE_PAGE UINT16_MAX
 
-static int start_add(struct xenmsg *x, void *arg, uint64_t cookie)
+static int start_add(struct front *f, void *arg, uint64_t cookie)
 {
-	const struct xenmsg_pool *pool = arg;
+	const struct front_pool *pool = arg;
 
-	return vmsg_pool_add(x->v, pool->port->engine, pool->id, pool->addr, pool->number,
+	return vmsg_pool_add(f->v, pool_port(pool)->engine, pool->id, pool->addr, pool->number,
 			     user_pool_directory(pool->memory), pool->nr_pages, cookie);
 }
 
 /* The lowest id that no pool has, -1 if all are taken. */
-static int free_id(const struct xenmsg *x)
+static int free_id(const struct front *f)
 {
-	const struct xenmsg_pool *pool;
+	const struct front_pool *pool;
 	uint64_t used = 0;
 
 	_Static_assert(VMSGIF_MAP_POOLS_MAX == 64, "a bit for each id");
-	list_for_each_entry(pool, &x->pools, link)
+	list_for_each_entry(pool, &f->pools, link)
 		used |= UINT64_C(1) << pool->id;
 	return ~used ? __builtin_ctzll(~used) : -1;
 }
 
-static struct xenmsg_pool *new_pool(struct xenmsg_port *port, unsigned int nr_pages)
+static struct front_pool *new_pool(struct front_port *port, unsigned int nr_pages)
 {
-	struct xenmsg_pool *pool = calloc(1, sizeof(*pool));
+	struct front_pool *pool = calloc(1, sizeof(*pool));
 
 	if (!pool)
 		return NULL;
-	pool->x = port->x;
-	pool->port = port;
+	pool->base.x = port->base.x;
+	pool->base.port = &port->base;
 	pool->nr_pages = nr_pages;
 	list_init(&pool->link);
 	pool->head = malloc(nr_pages * sizeof(*pool->head));
@@ -58,49 +58,45 @@ static struct xenmsg_pool *new_pool(struct xenmsg_port *port, unsigned int nr_pa
 	return pool;
 }
 
-void pool_destroy(struct xenmsg_pool *pool)
+void pool_destroy(struct front_pool *pool)
 {
 	call_end(&pool->call);
 	list_del(&pool->link);
-	user_pool_free(pool->x->user, pool->memory);
+	user_pool_free(pool_front(pool)->user, pool->memory);
 	free(pool->head);
 	free(pool->busy);
 	free(pool);
 }
 
-static int share(struct xenmsg_pool *pool, uint32_t addr, uint32_t number)
+static int share(struct front_pool *pool, uint32_t addr, uint32_t number)
 {
-	struct xenmsg *x = pool->x;
-	int id = free_id(x);
+	struct front *f = pool_front(pool);
+	int id = free_id(f);
 	int r;
 
 	if (id < 0)
 		return -ENOBUFS;
-	r = user_pool_new(x->user, VMSGIF_ADDR_DOMID(addr), pool->nr_pages, &pool->memory);
+	r = user_pool_new(f->user, VMSGIF_ADDR_DOMID(addr), pool->nr_pages, &pool->memory);
 	if (r)
 		return r;
 	pool->va = user_pool_memory(pool->memory);
 	pool->id = (unsigned int)id;
 	pool->addr = addr;
 	pool->number = number;
-	list_add_tail(&x->pools, &pool->link);
+	list_add_tail(&f->pools, &pool->link);
 	return 0;
 }
 
-int xenmsg_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, size_t bytes,
-		     struct xenmsg_pool **out, int timeout)
+int front_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, size_t bytes,
+		    struct xenmsg_pool **out, int timeout)
 {
-	struct xenmsg_pool *pool;
-	size_t pages = bytes / PAGE + !!(bytes % PAGE);
+	struct front_pool *pool;
 	int r;
 
-	/* The protocol ties a pool to a port that is bound. */
-	if (!pages || pages > VMSGIF_POOL_PAGES_MAX || !port->number)
-		return -EINVAL;
 	/* A client in the broker's domain has no domain that grants could name. */
 	if (VMSGIF_ADDR_DOMID(addr) & VMSGIF_ADDR_LOCAL)
 		return -EACCES;
-	pool = new_pool(port, (unsigned int)pages);
+	pool = new_pool(port_of(port), (unsigned int)((bytes + PAGE - 1) / PAGE));
 	if (!pool)
 		return -ENOMEM;
 	r = share(pool, addr, number);
@@ -108,19 +104,19 @@ int xenmsg_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, s
 		pool_destroy(pool);
 		return r;
 	}
-	r = call_run(port->x, &pool->call, start_add, pool, user_deadline(timeout), true);
+	r = call_run(pool_front(pool), &pool->call, start_add, pool, user_deadline(timeout), true);
 	if (r) {
 		/* If the answer may still come, closing goes on from there. */
 		pool->added = pool->call.cookie;
-		xenmsg_pool_close(pool);
+		front_pool_close(&pool->base);
 		return r;
 	}
 	pool->added = true;
-	*out = pool;
+	*out = &pool->base;
 	return 0;
 }
 
-static void ask_to_delete(struct xenmsg_pool *pool)
+static void ask_to_delete(struct front_pool *pool)
 {
 	struct call *call = &pool->call;
 	int r;
@@ -134,8 +130,8 @@ static void ask_to_delete(struct xenmsg_pool *pool)
 			return;
 		}
 	}
-	call_begin(pool->x, call);
-	r = vmsg_pool_del(pool->x->v, pool->id, call->cookie);
+	call_begin(pool_front(pool), call);
+	r = vmsg_pool_del(pool_front(pool)->v, pool->id, call->cookie);
 	if (!r) {
 		pool->asked = true;
 		return;
@@ -146,14 +142,14 @@ static void ask_to_delete(struct xenmsg_pool *pool)
 		pool->added = false;
 }
 
-void pool_close_step(struct xenmsg_pool *pool)
+void pool_close_step(struct front_pool *pool)
 {
-	struct xenmsg *x = pool->x;
+	struct front *f = pool_front(pool);
 
 	if (!pool->closing)
 		return;
 	if (pool->nr_sent) {
-		vmsg_drained(x->v, pool->port->engine);
+		vmsg_drained(f->v, pool_port(pool)->engine);
 		return;
 	}
 	if (pool->added && !pool->asked)
@@ -161,27 +157,27 @@ void pool_close_step(struct xenmsg_pool *pool)
 	if (pool->asked && pool->call.done)
 		pool->added = false;
 	if (!pool->added) {
-		x->nr_closing--;
+		f->nr_closing--;
 		pool_destroy(pool);
 	}
 }
 
-void xenmsg_pool_close(struct xenmsg_pool *pool)
+void front_pool_close(struct xenmsg_pool *base)
 {
-	struct xenmsg *x;
+	struct front_pool *pool = pool_of(base);
+	struct front *f = pool_front(pool);
 
-	if (!pool || pool->closing)
+	if (pool->closing)
 		return;
-	x = pool->x;
 	pool->closing = true;
-	x->nr_closing++;
+	f->nr_closing++;
 	pool_close_step(pool);
-	user_publish(x->user, true);
-	lib_leave(x);
+	user_publish(f->user, true);
+	front_leave(f);
 }
 
 /* The first of @n free pages in a row between pages @from and @to, or @to. */
-static unsigned int find_room(const struct xenmsg_pool *pool, unsigned int from, unsigned int to,
+static unsigned int find_room(const struct front_pool *pool, unsigned int from, unsigned int to,
 			      unsigned int n)
 {
 	unsigned int i, run = 0;
@@ -194,7 +190,7 @@ static unsigned int find_room(const struct xenmsg_pool *pool, unsigned int from,
 	return to;
 }
 
-static int get_room(struct xenmsg_pool *pool, unsigned int n, void **data)
+static int get_room(struct front_pool *pool, unsigned int n, void **data)
 {
 	unsigned int i, first;
 
@@ -212,14 +208,13 @@ static int get_room(struct xenmsg_pool *pool, unsigned int n, void **data)
 	return 0;
 }
 
-int xenmsg_pool_get(struct xenmsg_pool *pool, size_t len, void **data, unsigned flags)
+int front_pool_get(struct xenmsg_pool *base, size_t len, void **data, unsigned int flags)
 {
+	struct front_pool *pool = pool_of(base);
 	size_t pages = len / PAGE + !!(len % PAGE);
-	struct xenmsg *x = pool->x;
+	struct front *f = pool_front(pool);
 	int r;
 
-	if (!len)
-		return -EINVAL;
 	if (pages > pool->nr_pages)
 		return -EMSGSIZE;
 	for (;;) {
@@ -227,16 +222,16 @@ int xenmsg_pool_get(struct xenmsg_pool *pool, size_t len, void **data, unsigned 
 		if (r != -EAGAIN)
 			break;
 		/* Room comes with answers: these are to wake us. */
-		vmsg_drained(x->v, pool->port->engine);
-		r = make_room(x, flags);
+		vmsg_drained(f->v, pool_port(pool)->engine);
+		r = make_room(f, flags);
 		if (r)
 			break;
 	}
-	send_leave(x, r != 0);
+	send_leave(f, r != 0);
 	return r;
 }
 
-void pool_put_room(struct xenmsg_pool *pool, unsigned int head)
+void pool_put_room(struct front_pool *pool, unsigned int head)
 {
 	unsigned int i;
 
@@ -245,7 +240,7 @@ void pool_put_room(struct xenmsg_pool *pool, unsigned int head)
 }
 
 /* The first page of the room that [@data, @data + @len) lies in, or -EINVAL. */
-static int room_of(const struct xenmsg_pool *pool, const void *data, size_t len)
+static int room_of(const struct front_pool *pool, const void *data, size_t len)
 {
 	size_t offset = (size_t)((uintptr_t)data - (uintptr_t)pool->va);
 	size_t last = offset + (len ? len - 1 : 0);
@@ -260,17 +255,19 @@ static int room_of(const struct xenmsg_pool *pool, const void *data, size_t len)
 	return head;
 }
 
-void xenmsg_pool_put(struct xenmsg_pool *pool, void *data)
+void front_pool_put(struct xenmsg_pool *base, void *data)
 {
+	struct front_pool *pool = pool_of(base);
 	int head = room_of(pool, data, 0);
 
 	if (head >= 0)
 		pool_put_room(pool, (unsigned int)head);
 }
 
-int xenmsg_pool_send(struct xenmsg_pool *pool, void *data, size_t len, unsigned flags,
-		     uint64_t *seq)
+int front_pool_send(struct xenmsg_pool *base, void *data, size_t len, unsigned int flags,
+		    uint64_t *seq)
 {
+	struct front_pool *pool = pool_of(base);
 	struct vmsg_send send = {
 		.addr = pool->addr,
 		.port = pool->number,
@@ -280,13 +277,13 @@ int xenmsg_pool_send(struct xenmsg_pool *pool, void *data, size_t len, unsigned 
 	};
 	int head, r;
 
-	head = len && len <= XENMSG_MESSAGE_MAX ? room_of(pool, data, len) : -EINVAL;
+	head = room_of(pool, data, len);
 	if (head < 0)
 		return head;
 	if (pool->gone)
 		return -EHOSTDOWN;
 	send.map_offset = (uint32_t)((char *)data - pool->va);
-	r = send_post(pool->port, &send, flags, pool, (uint16_t)head, seq);
+	r = send_post(pool_port(pool), &send, flags, pool, (uint16_t)head, seq);
 	if (!r) {
 		pool->busy[head] = true;
 		pool->nr_sent++;
@@ -294,6 +291,6 @@ int xenmsg_pool_send(struct xenmsg_pool *pool, void *data, size_t len, unsigned 
 		/* The receiver let go of it, and the messages in it are not answered yet. */
 		r = -EHOSTDOWN;
 	}
-	send_leave(pool->x, r != 0);
+	send_leave(pool_front(pool), r != 0);
 	return r;
 }
