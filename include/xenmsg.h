@@ -89,7 +89,10 @@ int xenmsg_wait(struct xenmsg *x, int timeout);
 const char *xenmsg_reason(const struct xenmsg *x);
 /* Own address; a restart of the broker does not change it, else XENMSG_ADDRESS tells. */
 uint32_t xenmsg_address(const struct xenmsg *x);
-/* Publish lazy messages too, and wait until all sent messages are answered. */
+/*
+ * Publish lazy messages too, and wait until all sent messages are answered: those
+ * of map mode are so when their receivers have released them.
+ */
 int xenmsg_flush(struct xenmsg *x, int timeout);
 
 /* ------------------------------------------------------------------ names */
