@@ -110,7 +110,7 @@ int xenmsg_unsubscribe(struct xenmsg *x, const char *name);
 struct xenmsg_bind {
 	size_t size;	     /* sizeof(struct xenmsg_bind) */
 	const char *service; /* offer this name, without the domain; NULL: none */
-	size_t buffer;	     /* bytes for received messages; 0: 2 MiB + 128 */
+	size_t buffer;	     /* bytes for received messages, up to 1 GiB; 0: 2 MiB + 128 */
 };
 /*
  * Endpoint bound to @number; 0: to none (it only sends, and cannot be
@@ -221,7 +221,7 @@ struct xenmsg_event {
 	uint32_t number; /* destination port */
 	uint64_t seq;
 	uint64_t count;
-	struct xenmsg_port *port;
+	struct xenmsg_port *port; /* NULL: closed since */
 	char name[XENMSG_NAME_MAX + 1];
 };
 /* The next event: 0, or -EAGAIN. */

@@ -17,6 +17,18 @@ struct xenmsg_event *event_new(struct event_ring *ring, enum xenmsg_event_type t
 	return event;
 }
 
+void event_forget(struct event_ring *ring, const struct xenmsg_port *port)
+{
+	unsigned int i;
+
+	for (i = 0; i < ring->nr; i++) {
+		struct xenmsg_event *event = &ring->events[(ring->head + i) % EVENTS_MAX];
+
+		if (event->port == port)
+			event->port = NULL;
+	}
+}
+
 int event_next(struct event_ring *ring, struct xenmsg_event *event)
 {
 	if (ring->nr) {

@@ -21,6 +21,8 @@ struct event_ring {
 
 /* The next free event, zeroed, with its type set; NULL: no room, counted as lost. */
 struct xenmsg_event *event_new(struct event_ring *ring, enum xenmsg_event_type type);
+/* @port is being closed: events name it no more. */
+void event_forget(struct event_ring *ring, const struct xenmsg_port *port);
 /* The oldest: 0, or -EAGAIN. */
 int event_next(struct event_ring *ring, struct xenmsg_event *event);
 

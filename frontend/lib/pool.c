@@ -34,6 +34,6 @@ int xenmsg_pool_send(struct xenmsg_pool *pool, void *data, size_t len, unsigned 
 		     uint64_t *seq)
 {
 	if (!len || len > XENMSG_MESSAGE_MAX)
-		return -EINVAL;
+		return len ? -EMSGSIZE : -EINVAL;
 	return pool->x->ops->pool_send(pool, data, len, flags, seq);
 }

@@ -10,6 +10,7 @@
 #include "transport.h"
 
 #define BUFFER_DEFAULT ((2u << 20) + 128)
+#define BUFFER_MAX     ((size_t)1 << 30)
 
 int xenmsg_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind *bind,
 		     struct xenmsg_port **out)
@@ -18,7 +19,7 @@ int xenmsg_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind
 
 	if (bind)
 		memcpy(&b, bind, bind->size < sizeof(b) ? bind->size : sizeof(b));
-	if (b.service && (!number || !name_length(b.service)))
+	if ((b.service && (!number || !name_length(b.service))) || b.buffer > BUFFER_MAX)
 		return -EINVAL;
 	if (!b.buffer)
 		b.buffer = BUFFER_DEFAULT;
@@ -27,8 +28,10 @@ int xenmsg_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind
 
 void xenmsg_port_close(struct xenmsg_port *port)
 {
-	if (port)
-		port->x->ops->port_close(port);
+	if (!port)
+		return;
+	event_forget(&port->x->events, port);
+	port->x->ops->port_close(port);
 }
 
 uint32_t xenmsg_port_number(const struct xenmsg_port *port)
@@ -69,6 +72,8 @@ int xenmsg_sendv(struct xenmsg_port *port, uint32_t addr, uint32_t number, const
 		.len = iov_total(iov, nr),
 	};
 
+	if (nr < 0)
+		return -EINVAL;
 	if (given.len == SIZE_MAX)
 		return -EMSGSIZE;
 	return port->x->ops->sendv(port, &given, seq);

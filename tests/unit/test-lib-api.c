@@ -172,6 +172,7 @@ START_TEST(refuses_nonsense)
 
 	ck_assert_int_eq(xenmsg_send(from, addr, 7, big, over, 0, NULL), -EMSGSIZE);
 	ck_assert_int_eq(xenmsg_sendv(from, addr, 7, iov, 2, 0, NULL), -EMSGSIZE);
+	ck_assert_int_eq(xenmsg_sendv(from, addr, 7, iov, -1, 0, NULL), -EINVAL);
 	ck_assert_int_eq(xenmsg_send(from, 0, 7, big, 1, 0, NULL), -EINVAL);
 	ck_assert_int_eq(xenmsg_send(from, addr, 0, big, 100, 0, NULL), -EINVAL);
 	free(big);
@@ -323,6 +324,21 @@ START_TEST(events_of_sends)
 }
 END_TEST
 
+/* An event that is fetched after its port was closed does not name it. */
+START_TEST(events_outlive_their_port)
+{
+	struct xenmsg_event event;
+
+	ck_assert_int_eq(xenmsg_send(from, addr, 8, "nobody", 6, 0, NULL), 0);
+	ck_assert_int_eq(xenmsg_flush(alice->x, VM_TIMEOUT), -ECONNREFUSED);
+	xenmsg_port_close(from);
+	ck_assert_int_eq(xenmsg_event(alice->x, &event), 0);
+	ck_assert_int_eq(event.type, XENMSG_SEND_FAILED);
+	ck_assert_int_eq(event.status, -ECONNREFUSED);
+	ck_assert_ptr_null(event.port);
+}
+END_TEST
+
 START_TEST(events_are_bounded)
 {
 	struct xenmsg_event e;
@@ -447,6 +463,7 @@ int main(void)
 	tcase_add_test(ports, buffers);
 	tcase_add_test(ports, buffers_that_were_spoilt);
 	tcase_add_test(ports, events_of_sends);
+	tcase_add_test(ports, events_outlive_their_port);
 	tcase_add_test(ports, events_are_bounded);
 	tcase_add_test(ports, timeouts);
 	tcase_add_test(ports, statistics);

@@ -125,7 +125,7 @@ START_TEST(nonsense)
 	ck_assert_int_eq(xenmsg_pool_send(pool, a, 8193, 0, NULL), -EINVAL);
 	ck_assert_int_eq(xenmsg_pool_send(pool, a + 8192, 1, 0, NULL), -EINVAL);
 	ck_assert_int_eq(xenmsg_pool_send(pool, a + 4 * 4096, 1, 0, NULL), -EINVAL);
-	ck_assert_int_eq(xenmsg_pool_send(pool, a, XENMSG_MESSAGE_MAX + 1, 0, NULL), -EINVAL);
+	ck_assert_int_eq(xenmsg_pool_send(pool, a, XENMSG_MESSAGE_MAX + 1, 0, NULL), -EMSGSIZE);
 	xenmsg_pool_put(pool, a + 8192);
 	xenmsg_pool_put(pool, NULL);
 	send_all(pool, a, 5000);
