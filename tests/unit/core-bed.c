@@ -489,10 +489,27 @@ void *cbed_rx_page(struct cbed *bed)
 	return bed->rx_pages[page];
 }
 
+void cbed_rx_raw(struct cbed *bed, const struct vmsgif_rx_response *rsp)
+{
+	rx_ring(bed)->ring[bed->rx_prod++ & (slots(bed) - 1)].rsp = *rsp;
+}
+
 void cbed_rx(struct cbed *bed, struct vmsgif_rx_response rsp)
 {
 	rsp.id = rx_next(bed)->id;
-	rx_ring(bed)->ring[bed->rx_prod++ & (slots(bed) - 1)].rsp = rsp;
+	cbed_rx_raw(bed, &rsp);
+}
+
+struct vmsgif_rx_response cbed_rx_event(unsigned int type, uint32_t addr)
+{
+	return (struct vmsgif_rx_response){ .type = (uint8_t)type, .addr = addr };
+}
+
+void cbed_tell(struct cbed *bed, struct vmsgif_rx_response rsp)
+{
+	cbed_rx(bed, rsp);
+	cbed_rx_publish(bed);
+	cbed_poll(bed);
 }
 
 void cbed_rx_publish(struct cbed *bed)
@@ -667,6 +684,38 @@ void cbed_expect_broken(struct cbed *bed, const char *reason)
 	ck_assert_ptr_nonnull(vmsg_broken(bed->v));
 	ck_assert_str_eq(vmsg_broken(bed->v), reason);
 	ck_assert(!vmsg_is_connected(bed->v));
+}
+
+void cbed_expect_pages(struct cbed *bed, unsigned int held)
+{
+	unsigned int nr_tx = bed->params.nr_tx_pages - 1; /* the last one is for names */
+	unsigned int nr_rx = bed->params.nr_rx_pages - held;
+	struct vmsg_port *port = cbed_port(bed, 0);
+	uint16_t pages[VMSGIF_POOL_PAGES_MAX];
+
+	ck_assert_int_eq(vmsg_tx_pages_get(bed->v, port, nr_tx, pages), 0);
+	vmsg_tx_pages_put(bed->v, port, nr_tx, pages);
+	ck_assert_uint_eq(cbed_rx_posted(bed), nr_rx < slots(bed) ? nr_rx : slots(bed));
+	cbed_port_free(bed, port);
+}
+
+void cbed_expect_broken_once(struct cbed *bed, const char *reason, unsigned int held)
+{
+	struct vmsg_port *port = cbed_port(bed, 0);
+
+	cbed_expect_broken(bed, reason);
+	ck_assert(!vmsg_poll(bed->v, 1000, bed->now));
+	ck_assert(!vmsg_publish(bed->v, true, bed->now));
+	ck_assert(!vmsg_arm(bed->v));
+	ck_assert_int_eq(cbed_send(bed, port, "x", 1, 1), -EHOSTDOWN);
+	ck_assert_int_eq(vmsg_resolve_addr(bed->v, 1, 1), -EHOSTDOWN);
+	cbed_expect_broken(bed, reason);
+	cbed_port_free(bed, port);
+	cbed_forget_events(bed);
+	cbed_up(bed);
+	ck_assert_ptr_null(vmsg_broken(bed->v));
+	cbed_expect_pages(bed, held);
+	cbed_forget_events(bed);
 }
 
 int cbed_run(Suite *suite)

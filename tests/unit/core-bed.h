@@ -109,7 +109,12 @@ unsigned int cbed_rx_posted(const struct cbed *bed);
 void *cbed_rx_page(struct cbed *bed);
 /* Writes a response to the next RX request; the id is set. */
 void cbed_rx(struct cbed *bed, struct vmsgif_rx_response rsp);
+/* The same, with the id that it has. */
+void cbed_rx_raw(struct cbed *bed, const struct vmsgif_rx_response *rsp);
 void cbed_rx_publish(struct cbed *bed);
+/* An event without a name; and one that is published at once. */
+struct vmsgif_rx_response cbed_rx_event(unsigned int type, uint32_t addr);
+void cbed_tell(struct cbed *bed, struct vmsgif_rx_response rsp);
 struct vmsgif_rx_response cbed_msg(uint32_t port, uint64_t seq, const void *data, uint32_t len);
 /* A whole message from CBED_PEER, inline or in pages, published. */
 void cbed_deliver(struct cbed *bed, uint32_t port, uint64_t seq, const void *data, uint32_t len);
@@ -139,6 +144,13 @@ struct vmsg_stats cbed_stats(struct cbed *bed);
 
 /* The device is broken and says @reason. */
 void cbed_expect_broken(struct cbed *bed, const char *reason);
+/*
+ * The same, and it stays so until a new instance connects, which is done here:
+ * that has all pages again, but @held of the RX ones. Events are forgotten.
+ */
+void cbed_expect_broken_once(struct cbed *bed, const char *reason, unsigned int held);
+/* The engine has all TX pages, and all RX pages but @held are posted. */
+void cbed_expect_pages(struct cbed *bed, unsigned int held);
 
 int cbed_run(Suite *suite);
 
