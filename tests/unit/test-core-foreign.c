@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Pools of other domains: mapped, refused, and announced again by the next
+ * broker.
+ */
+#include "tests/unit/core-foreign.h"
+
+/* ----------------------------------------------------------------- mapping */
+
+START_TEST(add_use_del)
+{
+	unsigned int slot = pool(7);
+
+	release(held(7, HELD_A, 100));
+	expect_release(1);
+	/* All of it, and its last byte. */
+	release(held(7, 0, sizeof(memory)));
+	expect_release(2);
+	release(held(7, sizeof(memory) - 1, 1));
+	expect_release(3);
+	tell(VMSGIF_RX_POOL_DEL, 7);
+	expect_unmap(slot, false);
+	expect_ack(CBED_PEER, 7, VMSGIF_ECONNREFUSED);
+	cbed_no_event(&bed);
+	/* The slot is free. */
+	ck_assert_uint_eq(pool(8), slot);
+	cbed_expect_pages(&bed, 0);
+}
+END_TEST
+
+START_TEST(mapped_at_once)
+{
+	bed.pool_map_at_once = true;
+	tell(VMSGIF_RX_POOL_ADD, 7);
+	expect_map();
+	expect_ack(CBED_PEER, 7, 0);
+	release(held(7, HELD_B, 10));
+	expect_release(1);
+}
+END_TEST
+
+START_TEST(cannot_be_mapped)
+{
+	static const int statuses[][2] = { { -ENOMEM, VMSGIF_ENOBUFS },
+					   { -EINVAL, VMSGIF_EFAULT },
+					   { -EFAULT, VMSGIF_EFAULT } };
+
+	for (unsigned int i = 0; i < 3; i++) {
+		unsigned int slot;
+
+		tell(VMSGIF_RX_POOL_ADD, 7);
+		slot = expect_map();
+		mapped(slot, statuses[i][0]);
+		expect_ack(CBED_PEER, 7, statuses[i][1]);
+		cbed_no_event(&bed);
+		/* A late answer is nobody's. */
+		mapped(slot, 0);
+		cbed_expect_none(&bed);
+	}
+	pool(7);
+}
+END_TEST
+
+/* ----------------------------------------------------------------- refused */
+
+START_TEST(bad_pools)
+{
+	struct vmsgif_rx_response good = pool_event(VMSGIF_RX_POOL_ADD, CBED_PEER, 7);
+	struct vmsgif_rx_response rsp;
+
+	rsp = good;
+	rsp.u.pool.type = VMSGIF_POOL_TX;
+	refused(rsp, VMSGIF_EINVAL);
+	rsp = good;
+	rsp.u.pool.id = VMSGIF_MAP_POOLS_MAX;
+	refused(rsp, VMSGIF_EINVAL);
+	rsp = good;
+	rsp.u.pool.nr_pages = 0;
+	refused(rsp, VMSGIF_EINVAL);
+	rsp.u.pool.nr_pages = VMSGIF_POOL_PAGES_MAX + 1;
+	refused(rsp, VMSGIF_EINVAL);
+	rsp = good;
+	rsp.u.pool.status = 1;
+	refused(rsp, VMSGIF_EINVAL);
+	rsp = good;
+	rsp.port = 10; /* not bound */
+	refused(rsp, VMSGIF_ECONNREFUSED);
+	ck_assert_ptr_null(vmsg_broken(bed.v));
+	cbed_expect_pages(&bed, 0);
+}
+END_TEST
+
+START_TEST(too_many_pools)
+{
+	for (unsigned int id = 0; id < 3; id++)
+		pool(id);
+	refused(pool_event(VMSGIF_RX_POOL_ADD, CBED_PEER, 3), VMSGIF_ENOBUFS);
+	tell(VMSGIF_RX_POOL_DEL, 1);
+	expect_unmap(1, false);
+	expect_ack(CBED_PEER, 1, VMSGIF_ECONNREFUSED);
+	ck_assert_uint_eq(pool(3), 1);
+}
+END_TEST
+
+START_TEST(del_of_unknown)
+{
+	unsigned int slot = pool(7);
+
+	refused(pool_event(VMSGIF_RX_POOL_DEL, CBED_PEER, 8), VMSGIF_ECONNREFUSED);
+	refused(pool_event(VMSGIF_RX_POOL_DEL, OTHER, 7), VMSGIF_ECONNREFUSED);
+	refused(pool_event(VMSGIF_RX_POOL_DEL, CBED_PEER, 0xffff), VMSGIF_ECONNREFUSED);
+	/* That of somebody else with the same id is still there. */
+	tell(VMSGIF_RX_POOL_DEL, 7);
+	expect_unmap(slot, false);
+	expect_ack(CBED_PEER, 7, VMSGIF_ECONNREFUSED);
+	refused(pool_event(VMSGIF_RX_POOL_DEL, CBED_PEER, 7), VMSGIF_ECONNREFUSED);
+}
+END_TEST
+
+/* Each refused one keeps its page until that is said, so there are never more than pages. */
+START_TEST(refused_without_end)
+{
+	struct vmsgif_tx_request req;
+	unsigned int told = 0, acked = 0;
+
+	for (unsigned int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < 40; i++, told++)
+			cbed_rx(&bed, pool_event(VMSGIF_RX_POOL_DEL, OTHER, told));
+		cbed_rx_publish(&bed);
+		cbed_poll(&bed);
+		while (cbed_next(&bed, &req)) {
+			ck_assert_uint_eq(req.op, VMSGIF_OP_POOL_ACK);
+			ck_assert_uint_eq(req.u.pool.id, acked++);
+			cbed_answered(&bed, &req, 0);
+		}
+		ck_assert_uint_eq(acked, told);
+		cbed_expect_pages(&bed, 0);
+	}
+}
+END_TEST
+
+/* POOL_ACKs wait for slots if there are none. */
+START_TEST(acks_wait)
+{
+	struct vmsgif_tx_request req[64];
+	unsigned int nr;
+
+	/* The ring is full of POOL_ACKs, */
+	for (unsigned int i = 0; i < 64; i++)
+		cbed_rx(&bed, pool_event(VMSGIF_RX_POOL_DEL, OTHER, i));
+	cbed_rx_publish(&bed);
+	cbed_poll(&bed);
+	for (nr = 0; nr < 64; nr++)
+		req[nr] = cbed_expect(&bed, VMSGIF_OP_POOL_ACK);
+	/* and so there is none for that of a pool, nor for another refused one. */
+	tell(VMSGIF_RX_POOL_ADD, 7);
+	tell(VMSGIF_RX_POOL_DEL, 33);
+	mapped(expect_map(), 0);
+	cbed_expect_none(&bed);
+	ck_assert_uint_eq(cbed_rx_posted(&bed), 63);
+	cbed_answered(&bed, &req[5], 0);
+	req[5] = cbed_expect(&bed, VMSGIF_OP_POOL_ACK);
+	ck_assert_uint_eq(req[5].u.pool.id, 7);
+	ck_assert_int_eq(req[5].u.pool.status, 0);
+	cbed_expect_none(&bed);
+	cbed_answered(&bed, &req[6], 0);
+	expect_ack(CBED_PEER, 33, VMSGIF_ECONNREFUSED);
+	cbed_expect_pages(&bed, 0);
+}
+END_TEST
+
+/* ------------------------------------------------------------------- again */
+
+START_TEST(added_again)
+{
+	unsigned int slot = pool(7);
+	struct vmsg_msg *msg = held(7, HELD_A, 50);
+
+	/* The same one stays mapped, and its message stays held. */
+	cbed_down(&bed);
+	cbed_up(&bed);
+	cbed_expect_none(&bed);
+	tell(VMSGIF_RX_POOL_ADD, 7);
+	expect_ack(CBED_PEER, 7, 0);
+	cbed_no_event(&bed);
+	/* So with the same broker. */
+	tell(VMSGIF_RX_POOL_ADD, 7);
+	expect_ack(CBED_PEER, 7, 0);
+	release(msg);
+	expect_release(1);
+	tell(VMSGIF_RX_POOL_DEL, 7);
+	expect_unmap(slot, false);
+	expect_ack(CBED_PEER, 7, VMSGIF_ECONNREFUSED);
+}
+END_TEST
+
+START_TEST(another_in_its_place)
+{
+	struct vmsgif_rx_response good = pool_event(VMSGIF_RX_POOL_ADD, CBED_PEER, 7);
+	struct vmsgif_rx_response rsp;
+
+	pool(7);
+	rsp = good;
+	rsp.u.pool.ref++;
+	refused(rsp, VMSGIF_EADDRINUSE);
+	rsp = good;
+	rsp.u.pool.nr_pages--;
+	refused(rsp, VMSGIF_EADDRINUSE);
+	rsp = good;
+	rsp.port = 10;
+	refused(rsp, VMSGIF_EADDRINUSE);
+	release(held(7, HELD_B, 9));
+	expect_release(1);
+}
+END_TEST
+
+START_TEST(added_again_while_mapping)
+{
+	unsigned int slot;
+
+	tell(VMSGIF_RX_POOL_ADD, 7);
+	slot = expect_map();
+	cbed_down(&bed);
+	cbed_up(&bed);
+	cbed_expect_none(&bed);
+	tell(VMSGIF_RX_POOL_ADD, 7);
+	cbed_expect_none(&bed);
+	cbed_no_event(&bed);
+	mapped(slot, 0);
+	expect_ack(CBED_PEER, 7, 0);
+	cbed_expect_none(&bed);
+}
+END_TEST
+
+/* Mapped, or not, for a broker that is gone: the next one gets to know when it asks. */
+START_TEST(mapped_too_late)
+{
+	unsigned int slot;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		tell(VMSGIF_RX_POOL_ADD, 7);
+		slot = expect_map();
+		cbed_down(&bed);
+		mapped(slot, i ? 0 : -ENOMEM);
+		cbed_up(&bed);
+		cbed_expect_none(&bed);
+		cbed_no_event(&bed);
+	}
+	tell(VMSGIF_RX_POOL_ADD, 7);
+	expect_ack(CBED_PEER, 7, 0);
+	cbed_no_event(&bed);
+}
+END_TEST
+
+/* POOL_ACKs that are not posted are owed to the broker that waits for them, and to no other. */
+START_TEST(ack_not_posted)
+{
+	unsigned int slot = pool(7);
+
+	/* Not published yet: the broker goes before it can take anything. */
+	cbed_rx(&bed, pool_event(VMSGIF_RX_POOL_DEL, CBED_PEER, 7));
+	cbed_rx_publish(&bed);
+	cbed_down(&bed);
+	expect_unmap(slot, false);
+	cbed_up(&bed);
+	cbed_expect_none(&bed);
+	cbed_no_event(&bed);
+	/* The slot can be used. */
+	ck_assert_uint_eq(pool(7), slot);
+	/* A refused one is not mentioned either, and its page is back. */
+	cbed_rx(&bed, pool_event(VMSGIF_RX_POOL_DEL, CBED_PEER, 8));
+	cbed_rx_publish(&bed);
+	cbed_down(&bed);
+	cbed_up(&bed);
+	cbed_expect_none(&bed);
+	cbed_expect_pages(&bed, 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("core-foreign");
+	TCase *tc = tcase_create("foreign");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, add_use_del);
+	tcase_add_test(tc, mapped_at_once);
+	tcase_add_test(tc, cannot_be_mapped);
+	tcase_add_test(tc, bad_pools);
+	tcase_add_test(tc, too_many_pools);
+	tcase_add_test(tc, del_of_unknown);
+	tcase_add_test(tc, refused_without_end);
+	tcase_add_test(tc, acks_wait);
+	tcase_add_test(tc, added_again);
+	tcase_add_test(tc, another_in_its_place);
+	tcase_add_test(tc, added_again_while_mapping);
+	tcase_add_test(tc, mapped_too_late);
+	tcase_add_test(tc, ack_not_posted);
+	suite_add_tcase(suite, tc);
+	return cbed_run(suite);
+}
