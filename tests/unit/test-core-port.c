@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From BIND to UNBIND: what is refused, what waits for slots and for room for
+ * names, ports that a new broker does not take, and credit.
+ */
+#include "tests/unit/core-bed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SIZE 4096u
+
+static struct cbed bed;
+static const char long_name[] = "a-name-that-is-longer-than-what-fits-in-a-slot";
+
+#define LONG_LEN ((unsigned int)sizeof(long_name) - 1)
+
+static void start(unsigned int max_ports)
+{
+	cbed_defaults(&bed);
+	bed.params.max_ports = max_ports;
+	cbed_init(&bed);
+	cbed_up(&bed);
+}
+
+static void teardown(void)
+{
+	cbed_deinit(&bed);
+}
+
+static int bind(struct vmsg_port *port, uint32_t number)
+{
+	return vmsg_bind(bed.v, port, number, NULL, 0, number);
+}
+
+static void expect_done(uint64_t cookie, int status)
+{
+	struct cbed_event event = cbed_expect_event(&bed, CBED_CONTROL_DONE);
+
+	ck_assert_uint_eq(event.cookie, cookie);
+	ck_assert_int_eq(event.status, status);
+}
+
+static struct vmsgif_tx_request expect_bind(uint32_t number)
+{
+	struct vmsgif_tx_request req = cbed_expect(&bed, VMSGIF_OP_BIND);
+
+	ck_assert_uint_eq(req.port, number);
+	return req;
+}
+
+static struct vmsgif_tx_request expect_unbind(uint32_t number)
+{
+	struct vmsgif_tx_request req = cbed_expect(&bed, VMSGIF_OP_UNBIND);
+
+	ck_assert_uint_eq(req.port, number);
+	return req;
+}
+
+/* A new broker, that knows the device's pools and has not been told more. */
+static void restart(void)
+{
+	cbed_down(&bed);
+	cbed_connect(&bed);
+	cbed_answer_all(&bed, 0);
+}
+
+/* The ring is filled with POOL_ACKs, which stay unanswered: @keep slots are free. */
+static void fill_ring(struct vmsgif_tx_request *reqs, unsigned int keep)
+{
+	for (unsigned int i = keep; i < 64; i++) {
+		struct vmsgif_rx_response rsp = cbed_rx_event(VMSGIF_RX_POOL_DEL, CBED_PEER);
+
+		rsp.u.pool.type = VMSGIF_POOL_MAP;
+		cbed_tell(&bed, rsp);
+		reqs[i] = cbed_expect(&bed, VMSGIF_OP_POOL_ACK);
+	}
+}
+
+/* -------------------------------------------------------------- arguments */
+
+START_TEST(bad_arguments)
+{
+	struct vmsg_port *port, *other;
+	char name[VMSGIF_NAME_MAX + 1];
+
+	start(1);
+	port = cbed_port(&bed, SIZE);
+	other = cbed_port(&bed, SIZE);
+	memset(name, 'a', sizeof(name));
+	ck_assert_int_eq(bind(port, 0), -EINVAL);
+	ck_assert_int_eq(vmsg_bind(bed.v, port, 9, name, VMSGIF_NAME_MAX + 1, 1), -EINVAL);
+	ck_assert_int_eq(vmsg_bind(bed.v, port, 9, "a b", 3, 1), -EINVAL);
+	ck_assert_int_eq(vmsg_bind(bed.v, port, 9, "a@b", 3, 1), -EINVAL);
+	ck_assert_int_eq(vmsg_unbind(bed.v, port, 1), -EINVAL);
+	ck_assert_uint_eq(vmsg_port_number(port), 0);
+	ck_assert_int_eq(vmsg_bind(bed.v, port, 9, name, VMSGIF_NAME_MAX, 1), 0);
+	ck_assert_uint_eq(vmsg_port_number(port), 9);
+	ck_assert_int_eq(bind(port, 10), -EINVAL);
+	ck_assert_int_eq(bind(other, 10), -ENOSPC);
+	cbed_publish(&bed);
+	cbed_answer_all(&bed, 0);
+	expect_done(1, 0);
+	ck_assert_int_eq(bind(port, 10), -EINVAL);
+	ck_assert_int_eq(vmsg_unbind(bed.v, port, 2), 0);
+	ck_assert_int_eq(vmsg_unbind(bed.v, port, 3), -EINVAL);
+	ck_assert_int_eq(bind(port, 10), -EINVAL);
+	cbed_publish(&bed);
+	cbed_answer_all(&bed, 0);
+	expect_done(2, 0);
+	ck_assert_int_eq(bind(other, 10), 0);
+	vmsg_shutdown(bed.v, -ECANCELED);
+	expect_done(10, -ECANCELED);
+	ck_assert_int_eq(bind(port, 11), -EHOSTDOWN);
+	cbed_port_free(&bed, port);
+	cbed_port_free(&bed, other);
+}
+END_TEST
+
+/* Many ports, few buckets: all are found, and leave in any order. */
+START_TEST(many_ports)
+{
+	struct vmsg_port *ports[64], *twice;
+
+	start(64);
+	twice = cbed_port(&bed, SIZE);
+	for (uint32_t i = 0; i < 64; i++) {
+		ports[i] = cbed_bound_port(&bed, 1000 + i * 17, SIZE);
+		ck_assert_int_eq(bind(twice, 1000 + i / 2 * 17), i < 63 ? -EADDRINUSE : -ENOSPC);
+	}
+	for (uint32_t i = 0; i < 64; i++) {
+		cbed_deliver(&bed, 1000 + i * 17, i + 1, "x", 1);
+		ck_assert_ptr_eq(cbed_expect_event(&bed, CBED_READABLE).port, ports[i]);
+	}
+	for (uint32_t i = 0; i < 64; i++) {
+		uint32_t which = i * 37 % 64;
+		struct vmsgif_tx_request req;
+
+		ck_assert_int_eq(vmsg_unbind(bed.v, ports[which], i), 0);
+		cbed_publish(&bed);
+		req = expect_unbind(1000 + which * 17);
+		cbed_answered(&bed, &req, 0);
+		expect_done(i, 0);
+		cbed_port_free(&bed, ports[which]);
+	}
+	cbed_tell(&bed, cbed_msg(1000, 65, "x", 1));
+	cbed_expect_broken(&bed, "message to a port that is not bound");
+	cbed_port_free(&bed, twice);
+}
+END_TEST
+
+/* ----------------------------------------------------------------- refused */
+
+START_TEST(refused)
+{
+	struct vmsgif_tx_request req;
+	struct vmsg_port *port;
+
+	start(4);
+	port = cbed_port(&bed, SIZE);
+	for (uint32_t i = 0; i < 3; i++) {
+		ck_assert_int_eq(bind(port, 9 + i), 0);
+		cbed_publish(&bed);
+		req = expect_bind(9 + i);
+		cbed_answered(&bed, &req, VMSGIF_EADDRINUSE);
+		expect_done(9 + i, VMSGIF_EADDRINUSE);
+		ck_assert_uint_eq(vmsg_port_number(port), 0);
+	}
+	cbed_no_event(&bed);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+START_TEST(messages_and_refused)
+{
+	struct vmsgif_tx_request req;
+	struct vmsg_port *port;
+
+	start(4);
+	port = cbed_port(&bed, SIZE);
+	ck_assert_int_eq(bind(port, 9), 0);
+	cbed_publish(&bed);
+	req = expect_bind(9);
+	cbed_deliver(&bed, 9, 1, "x", 1);
+	cbed_expect_event(&bed, CBED_READABLE);
+	cbed_answered(&bed, &req, VMSGIF_EADDRINUSE);
+	expect_done(9, -EHOSTDOWN);
+	cbed_expect_broken_once(&bed, "messages to a port that was not bound", 0);
+	ck_assert_uint_eq(vmsg_port_number(port), 0);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+/* A message may overtake the answer to its port's BIND. */
+START_TEST(message_before_the_answer)
+{
+	struct vmsgif_tx_request req;
+	struct vmsg_port *port;
+
+	start(4);
+	port = cbed_port(&bed, SIZE);
+	ck_assert_int_eq(bind(port, 9), 0);
+	cbed_publish(&bed);
+	req = expect_bind(9);
+	cbed_deliver(&bed, 9, 1, "x", 1);
+	cbed_expect_event(&bed, CBED_READABLE);
+	cbed_expect_msg(&bed, port, 1, "x", 1);
+	cbed_answered(&bed, &req, 0);
+	expect_done(9, 0);
+	cbed_no_event(&bed);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+/* A new broker does not bind it again: what came in stays, and nothing comes any more. */
+static void lose(struct vmsg_port **port)
+{
+	struct vmsgif_tx_request req;
+
+	start(4);
+	*port = cbed_bound_port(&bed, 9, SIZE);
+	cbed_deliver(&bed, 9, 1, "x", 1);
+	cbed_expect_event(&bed, CBED_READABLE);
+	restart();
+	req = expect_bind(9);
+	ck_assert_uint_eq(req.credit, SIZE - 128);
+	cbed_answered(&bed, &req, VMSGIF_EACCES);
+	cbed_answer_all(&bed, 0);
+}
+
+START_TEST(lost)
+{
+	struct cbed_event event;
+	struct vmsg_port *port, *other;
+
+	lose(&port);
+	event = cbed_expect_event(&bed, CBED_LOST);
+	ck_assert_ptr_eq(event.port, port);
+	ck_assert_int_eq(event.status, VMSGIF_EACCES);
+	cbed_no_event(&bed);
+	/* It is not asked for again, neither by itself nor by others. */
+	restart();
+	cbed_answer_all(&bed, 1u << VMSGIF_OP_BIND);
+	cbed_no_event(&bed);
+	other = cbed_port(&bed, SIZE);
+	ck_assert_int_eq(bind(other, 9), -EADDRINUSE);
+	cbed_expect_msg(&bed, port, 1, "x", 1);
+	cbed_publish(&bed);
+	cbed_expect_none(&bed); /* no CREDIT */
+	ck_assert_int_eq(vmsg_unbind(bed.v, port, 5), 0);
+	expect_done(5, 0);
+	ck_assert_int_eq(bind(other, 9), 0);
+	cbed_port_free(&bed, port);
+	cbed_port_free(&bed, other);
+}
+END_TEST
+
+START_TEST(message_to_a_lost_port)
+{
+	struct vmsg_port *port;
+
+	for (uint64_t seq = 1; seq < 3; seq++) {
+		lose(&port);
+		cbed_expect_event(&bed, CBED_LOST);
+		cbed_tell(&bed, cbed_msg(9, seq, "y", 1));
+		cbed_no_event(&bed);
+		cbed_expect_broken_once(&bed, "message over the credit of its port", 0);
+		cbed_port_free(&bed, port);
+		if (seq == 1)
+			cbed_deinit(&bed);
+	}
+}
+END_TEST
+
+/* Who does not want to know gets to know of it by vmsg_unbind() alone. */
+START_TEST(lost_without_callback)
+{
+	struct vmsgif_tx_request req;
+	struct vmsg_port *port;
+
+	cbed_defaults(&bed);
+	bed.no_lost = true;
+	cbed_init(&bed);
+	cbed_up(&bed);
+	port = cbed_bound_port(&bed, 9, SIZE);
+	restart();
+	req = expect_bind(9);
+	cbed_answered(&bed, &req, VMSGIF_EACCES);
+	cbed_no_event(&bed);
+	ck_assert_int_eq(vmsg_unbind(bed.v, port, 5), 0);
+	expect_done(5, 0);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ unbind */
+
+START_TEST(unbind_while_binding)
+{
+	static const int statuses[] = { 0, VMSGIF_EADDRINUSE };
+	struct vmsgif_tx_request req;
+	struct vmsg_port *port;
+
+	start(4);
+	port = cbed_port(&bed, SIZE);
+	/* BIND is not even posted: nobody has to be told. */
+	ck_assert_int_eq(bind(port, 9), 0);
+	ck_assert_int_eq(vmsg_unbind(bed.v, port, 5), 0);
+	expect_done(9, -ECANCELED);
+	expect_done(5, 0);
+	cbed_publish(&bed);
+	cbed_expect_none(&bed);
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_int_eq(bind(port, 9), 0);
+		cbed_publish(&bed);
+		req = expect_bind(9);
+		ck_assert_int_eq(vmsg_unbind(bed.v, port, 5), 0);
+		expect_done(9, -ECANCELED);
+		cbed_publish(&bed);
+		cbed_expect_none(&bed);
+		cbed_answered(&bed, &req, statuses[i]);
+		if (!statuses[i]) {
+			req = expect_unbind(9);
+			cbed_no_event(&bed);
+			cbed_answered(&bed, &req, 0);
+		}
+		expect_done(5, 0);
+		cbed_no_event(&bed);
+		cbed_expect_none(&bed);
+	}
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+/* Messages to a port that is being unbound are dropped, whatever their form. */
+START_TEST(messages_while_unbinding)
+{
+	static uint8_t bytes[8192];
+	struct vmsgif_tx_request req;
+	struct vmsgif_rx_response map = cbed_msg(9, 5, bytes, 0);
+	struct vmsg_port *port;
+
+	start(4);
+	port = cbed_bound_port(&bed, 9, 65536);
+	cbed_deliver(&bed, 9, 1, bytes, 10);
+	cbed_deliver(&bed, 9, 2, bytes, 8192);
+	cbed_expect_event(&bed, CBED_READABLE);
+	ck_assert_int_eq(vmsg_unbind(bed.v, port, 5), 0);
+	cbed_publish(&bed);
+	req = expect_unbind(9);
+	cbed_deliver(&bed, 9, 3, bytes, 10);
+	cbed_deliver(&bed, 9, 4, bytes, 8192);
+	map.flags = VMSGIF_RXF_MAP;
+	map.len = 1;
+	cbed_tell(&bed, map);
+	ck_assert_uint_eq(cbed_expect(&bed, VMSGIF_OP_RELEASE).seq, 5);
+	ck_assert_ptr_null(cbed_recv(&bed, port, &(struct vmsg_info){ 0 }));
+	ck_assert_uint_eq(cbed_stats(&bed).rx_messages, 2);
+	cbed_no_event(&bed);
+	cbed_expect_pages(&bed, 0);
+	cbed_answered(&bed, &req, 0);
+	expect_done(5, 0);
+	/* Another binding has all of the memory. */
+	ck_assert_int_eq(bind(port, 10), 0);
+	cbed_publish(&bed);
+	ck_assert_uint_eq(expect_bind(10).credit, 65536);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+START_TEST(restart_while_unbinding)
+{
+	struct vmsg_port *port;
+
+	start(4);
+	port = cbed_bound_port(&bed, 9, SIZE);
+	ck_assert_int_eq(vmsg_unbind(bed.v, port, 5), 0);
+	cbed_publish(&bed);
+	expect_unbind(9);
+	cbed_down(&bed);
+	expect_done(5, 0);
+	cbed_no_event(&bed);
+	ck_assert_uint_eq(vmsg_port_number(port), 0);
+	cbed_connect(&bed);
+	cbed_answer_all(&bed, 0);
+	cbed_expect(&bed, VMSGIF_OP_READY);
+	cbed_expect_none(&bed);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+/* ------------------------------------------------------------------- waiting */
+
+START_TEST(no_slot)
+{
+	struct vmsgif_tx_request reqs[64];
+	struct vmsg_port *port, *other;
+	struct vmsg_send send = { .addr = CBED_PEER, .port = 1, .data = "" };
+
+	start(4);
+	port = cbed_bound_port(&bed, 9, SIZE);
+	other = cbed_port(&bed, SIZE);
+	cbed_deliver(&bed, 9, 1, "", 0);
+	cbed_expect_event(&bed, CBED_READABLE);
+	fill_ring(reqs, 0);
+	/* BIND, CREDIT and a SEND wait for a slot each. */
+	ck_assert_int_eq(bind(other, 10), 0);
+	cbed_expect_msg(&bed, port, 1, "", 0);
+	cbed_publish(&bed);
+	ck_assert_int_eq(vmsg_send(bed.v, port, &send, NULL), -EAGAIN);
+	cbed_expect_none(&bed);
+	cbed_answered(&bed, &reqs[0], 0);
+	reqs[0] = expect_bind(10);
+	cbed_expect_none(&bed);
+	cbed_answered(&bed, &reqs[0], 0);
+	expect_done(10, 0);
+	reqs[0] = cbed_expect(&bed, VMSGIF_OP_CREDIT);
+	ck_assert_uint_eq(reqs[0].port, 9);
+	cbed_expect_none(&bed);
+	cbed_no_event(&bed);
+	cbed_answered(&bed, &reqs[1], 0);
+	ck_assert_ptr_eq(cbed_expect_event(&bed, CBED_WRITABLE).port, port);
+	ck_assert_int_eq(vmsg_send(bed.v, port, &send, NULL), 0);
+	cbed_port_free(&bed, port);
+	cbed_port_free(&bed, other);
+}
+END_TEST
+
+/* UNBIND leaves the last slots to what the broker answers at once. */
+START_TEST(unbind_waits)
+{
+	struct vmsgif_tx_request reqs[64];
+	struct vmsg_port *port;
+
+	start(4);
+	port = cbed_bound_port(&bed, 9, SIZE);
+	fill_ring(reqs, 8);
+	ck_assert_int_eq(vmsg_unbind(bed.v, port, 5), 0);
+	cbed_publish(&bed);
+	cbed_expect_none(&bed);
+	cbed_answered(&bed, &reqs[20], 0);
+	reqs[20] = expect_unbind(9);
+	cbed_answered(&bed, &reqs[20], 0);
+	expect_done(5, 0);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+/* There is room for 32 long names; short ones need none. */
+START_TEST(names_wait)
+{
+	struct vmsgif_tx_request reqs[33];
+	struct vmsg_port *ports[35];
+	char name[VMSGIF_NAME_MAX];
+
+	start(35);
+	for (uint32_t i = 0; i < 34; i++) {
+		ports[i] = cbed_port(&bed, SIZE);
+		ck_assert_int_eq(
+			vmsg_bind(bed.v, ports[i], i + 1, long_name, LONG_LEN - i % 5, i + 1), 0);
+	}
+	ports[34] = cbed_port(&bed, SIZE);
+	ck_assert_int_eq(vmsg_bind(bed.v, ports[34], 35, "x", 1, 35), 0);
+	cbed_publish(&bed);
+	for (uint32_t i = 0; i < 33; i++) {
+		reqs[i] = expect_bind(i < 32 ? i + 1 : 35);
+		cbed_payload(&bed, &reqs[i], name);
+		ck_assert_uint_eq(reqs[i].len, i < 32 ? LONG_LEN - i % 5 : 1);
+		ck_assert_mem_eq(name, i < 32 ? long_name : "x", reqs[i].len);
+	}
+	cbed_expect_none(&bed);
+	cbed_answered(&bed, &reqs[17], 0);
+	expect_done(18, 0);
+	reqs[17] = expect_bind(33);
+	cbed_payload(&bed, &reqs[17], name);
+	ck_assert_mem_eq(name, long_name, LONG_LEN - 32 % 5);
+	cbed_expect_none(&bed);
+	cbed_answered(&bed, &reqs[3], 0);
+	expect_done(4, 0);
+	expect_bind(34);
+	/* After a restart READY waits for the last BIND. */
+	cbed_forget_events(&bed);
+	restart();
+	for (uint32_t i = 0; i < 33; i++)
+		reqs[i] = cbed_expect(&bed, VMSGIF_OP_BIND);
+	cbed_expect_none(&bed);
+	cbed_answered(&bed, &reqs[0], 0);
+	cbed_expect(&bed, VMSGIF_OP_BIND);
+	cbed_expect_none(&bed);
+	for (unsigned int i = 1; i < 33; i++)
+		if (reqs[i].nr_segs) {
+			cbed_answered(&bed, &reqs[i], 0);
+			break;
+		}
+	cbed_expect(&bed, VMSGIF_OP_BIND);
+	cbed_expect(&bed, VMSGIF_OP_READY);
+	for (unsigned int i = 0; i < 35; i++)
+		cbed_port_free(&bed, ports[i]);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ credit */
+
+/* As the memory becomes free it is said, by the quarter, and one CREDIT at a time. */
+START_TEST(credit)
+{
+	static uint8_t bytes[SIZE];
+	struct vmsgif_tx_request req;
+	struct vmsg_port *port;
+
+	cbed_defaults(&bed);
+	bed.features.max_message = 64; /* so there is slack */
+	cbed_init(&bed);
+	cbed_up(&bed);
+	port = cbed_bound_port(&bed, 9, SIZE);
+	for (uint64_t seq = 1; seq <= 32; seq++)
+		cbed_deliver(&bed, 9, seq, bytes, 64);
+	cbed_expect_event(&bed, CBED_READABLE);
+	for (uint64_t seq = 1; seq <= 7; seq++)
+		cbed_expect_msg(&bed, port, seq, bytes, 64);
+	cbed_publish(&bed);
+	cbed_expect_none(&bed);
+	cbed_expect_msg(&bed, port, 8, bytes, 64);
+	cbed_publish(&bed);
+	req = cbed_expect(&bed, VMSGIF_OP_CREDIT);
+	ck_assert_uint_eq(req.port, 9);
+	ck_assert_uint_eq(req.credit, SIZE + 1024);
+	/* While that is not answered the next one waits, and then says all. */
+	for (uint64_t seq = 9; seq <= 30; seq++)
+		cbed_expect_msg(&bed, port, seq, bytes, 64);
+	cbed_publish(&bed);
+	cbed_expect_none(&bed);
+	cbed_answered(&bed, &req, 0);
+	req = cbed_expect(&bed, VMSGIF_OP_CREDIT);
+	ck_assert_uint_eq(req.credit, SIZE + 30 * 128);
+	cbed_answered(&bed, &req, 0);
+	cbed_expect_none(&bed);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("core-port");
+	TCase *tc = tcase_create("port");
+
+	tcase_add_checked_fixture(tc, NULL, teardown);
+	tcase_add_test(tc, bad_arguments);
+	tcase_add_test(tc, many_ports);
+	tcase_add_test(tc, refused);
+	tcase_add_test(tc, messages_and_refused);
+	tcase_add_test(tc, message_before_the_answer);
+	tcase_add_test(tc, lost);
+	tcase_add_test(tc, message_to_a_lost_port);
+	tcase_add_test(tc, lost_without_callback);
+	tcase_add_test(tc, unbind_while_binding);
+	tcase_add_test(tc, messages_while_unbinding);
+	tcase_add_test(tc, restart_while_unbinding);
+	tcase_add_test(tc, no_slot);
+	tcase_add_test(tc, unbind_waits);
+	tcase_add_test(tc, names_wait);
+	tcase_add_test(tc, credit);
+	suite_add_tcase(suite, tc);
+	return cbed_run(suite);
+}
