@@ -98,14 +98,14 @@ void vmsg_tx_end_all(struct vmsg *v, int status)
 	vmsg_tx_drop(v, true);
 }
 
-/* The port is still there: vmsg_port_fini() takes it from its shadows. */
+/* BIND, UNBIND or CREDIT. The port is still there: vmsg_port_fini() takes it from its shadows. */
 static void port_answered(struct vmsg *v, struct vmsg_port *port, unsigned int op, int status)
 {
 	if (op == VMSGIF_OP_BIND)
 		vmsg_port_bound(v, port, status);
 	else if (op == VMSGIF_OP_UNBIND)
 		vmsg_port_unbound(v, port);
-	else if (op == VMSGIF_OP_CREDIT)
+	else
 		vmsg_port_credited(v, port);
 }
 

@@ -141,7 +141,8 @@ void vmsg_tx_queue(struct vmsg *v, struct vmsg_shadow *s)
 
 void vmsg_tx_submit(struct vmsg *v, struct vmsg_shadow *s)
 {
-	if (v->phase == VMSG_RUN && !v->nr_queue && wire_room(v))
+	/* There is room on the wire: callers get a shadow only as long as there is (max_call). */
+	if (v->phase == VMSG_RUN && !v->nr_queue)
 		vmsg_tx_post(v, s);
 	else
 		vmsg_tx_queue(v, s);
