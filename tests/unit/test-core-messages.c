@@ -225,6 +225,15 @@ START_TEST(bad_single_page)
 		rsp.reserved = i == 4;
 		whole_breaks(_i, rsp, "bad page of a message");
 	}
+	/* More than a page in one page, and said to be whole. */
+	rsp = next(5000);
+	rsp.flags = 0;
+	rsp.used = 5000;
+	cbed_rx(&bed, cbed_rx_event(VMSGIF_RX_BAD_PAGE, 0));
+	cbed_rx(&bed, rsp);
+	cbed_rx(&bed, cbed_rx_event(VMSGIF_RX_BAD_PAGE, 0));
+	expect_broken("bad page of a message");
+	prepare(_i);
 	/* Nothing is inline, or else nothing. */
 	rsp = next(0);
 	rsp.flags = 0;
