@@ -217,6 +217,36 @@ START_TEST(port_is_unbound)
 }
 END_TEST
 
+/* UNBIND comes after the RELEASEs, which wait for slots. */
+START_TEST(unbound_without_slots)
+{
+	struct vmsgif_tx_request reqs[56], req;
+
+	pool(7);
+	held(7, HELD_A, 10);
+	held(7, HELD_B, 10);
+	for (unsigned int i = 0; i < 56; i++) {
+		cbed_tell(&bed, pool_event(VMSGIF_RX_POOL_DEL, OTHER, i));
+		reqs[i] = cbed_expect(&bed, VMSGIF_OP_POOL_ACK);
+	}
+	ck_assert_int_eq(vmsg_unbind(bed.v, port, 1), 0);
+	cbed_publish(&bed);
+	cbed_expect_none(&bed);
+	for (uint64_t number = 1; number <= 2; number++) {
+		cbed_answered(&bed, &reqs[number], 0);
+		req = cbed_expect(&bed, VMSGIF_OP_RELEASE);
+		ck_assert_uint_eq(req.seq, number);
+		cbed_expect_none(&bed);
+	}
+	cbed_answered(&bed, &req, 0);
+	req = cbed_expect(&bed, VMSGIF_OP_UNBIND);
+	cbed_no_event(&bed);
+	cbed_answered(&bed, &req, 0);
+	cbed_expect_event(&bed, CBED_POOL_UNMAP);
+	ck_assert_uint_eq(cbed_expect_event(&bed, CBED_CONTROL_DONE).cookie, 1);
+}
+END_TEST
+
 /* ------------------------------------------------- messages that are in no pool */
 
 static void breaks(struct vmsgif_rx_response rsp, const char *reason)
@@ -353,6 +383,7 @@ int main(void)
 	tcase_add_test(tc, owner_dies_before_the_ack);
 	tcase_add_test(tc, new_address);
 	tcase_add_test(tc, port_is_unbound);
+	tcase_add_test(tc, unbound_without_slots);
 	tcase_add_loop_test(tc, outside_of_a_pool, 0, 2);
 	tcase_add_loop_test(tc, bad_map_messages, 0, 2);
 	tcase_add_test(tc, in_the_pool_of_another_port);

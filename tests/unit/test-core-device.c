@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Parameters, memory and getters of a device, and ports that come and go. */
 #include "tests/unit/core-bed.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vmsg_send(): forms, limits, who waits for what, and TX pages. */
 #include "tests/unit/core-bed.h"
 
