@@ -255,9 +255,12 @@ START_TEST(subscriptions_over_restarts)
 	cbed_answered(&bed, &req, VMSGIF_EACCES);
 	cbed_no_event(&bed);
 	restart();
+	cbed_no_event(&bed);
 	cbed_expect(&bed, VMSGIF_OP_READY);
 	cbed_expect_none(&bed);
 	ck_assert_int_eq(cancel("one", 4), -EINVAL);
+	ck_assert_int_eq(cancel("two", 4), -EINVAL);
+	ck_assert_int_eq(subscribe("two", 5), 0);
 }
 END_TEST
 

@@ -247,6 +247,36 @@ START_TEST(unbound_without_slots)
 }
 END_TEST
 
+/* RELEASEs that never came to be posted leave no trace in the port's memory. */
+START_TEST(unbound_with_releases_due)
+{
+	struct vmsg_msg *msg;
+	struct vmsgif_tx_request req;
+
+	pool(7);
+	msg = held(7, HELD_A, 10);
+	held(7, HELD_B, 10);
+	for (unsigned int i = 0; i < 56; i++) {
+		cbed_tell(&bed, pool_event(VMSGIF_RX_POOL_DEL, OTHER, i));
+		cbed_expect(&bed, VMSGIF_OP_POOL_ACK);
+	}
+	release(msg);
+	ck_assert_int_eq(vmsg_unbind(bed.v, port, 1), 0);
+	cbed_publish(&bed);
+	cbed_expect_none(&bed);
+	cbed_down(&bed);
+	expect_unmap(0, false);
+	ck_assert_uint_eq(cbed_expect_event(&bed, CBED_CONTROL_DONE).cookie, 1);
+	ck_assert_int_eq(vmsg_bind(bed.v, port, 9, NULL, 0, 2), 0);
+	cbed_connect(&bed);
+	cbed_answer_all(&bed, 0);
+	req = cbed_expect(&bed, VMSGIF_OP_BIND);
+	ck_assert_uint_eq(req.credit, 131072);
+	cbed_expect(&bed, VMSGIF_OP_READY);
+	cbed_expect_none(&bed);
+}
+END_TEST
+
 /* ------------------------------------------------- messages that are in no pool */
 
 static void breaks(struct vmsgif_rx_response rsp, const char *reason)
@@ -384,6 +414,7 @@ int main(void)
 	tcase_add_test(tc, new_address);
 	tcase_add_test(tc, port_is_unbound);
 	tcase_add_test(tc, unbound_without_slots);
+	tcase_add_test(tc, unbound_with_releases_due);
 	tcase_add_loop_test(tc, outside_of_a_pool, 0, 2);
 	tcase_add_loop_test(tc, bad_map_messages, 0, 2);
 	tcase_add_test(tc, in_the_pool_of_another_port);

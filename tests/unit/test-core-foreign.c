@@ -277,6 +277,125 @@ START_TEST(ack_not_posted)
 }
 END_TEST
 
+/* What waits for a slot when the broker goes is not said to the next one, which did not ask. */
+START_TEST(ack_without_slot)
+{
+	unsigned int slot;
+
+	for (unsigned int i = 0; i < 64; i++)
+		cbed_rx(&bed, pool_event(VMSGIF_RX_POOL_DEL, OTHER, i));
+	cbed_rx_publish(&bed);
+	cbed_poll(&bed);
+	for (unsigned int i = 0; i < 64; i++)
+		cbed_expect(&bed, VMSGIF_OP_POOL_ACK);
+	tell(VMSGIF_RX_POOL_ADD, 7);
+	slot = expect_map();
+	mapped(slot, 0);
+	cbed_expect_none(&bed);
+	cbed_down(&bed);
+	cbed_connect(&bed);
+	cbed_answer_all(&bed, 0);
+	cbed_expect(&bed, VMSGIF_OP_BIND);
+	cbed_expect(&bed, VMSGIF_OP_READY);
+	cbed_expect_none(&bed);
+	tell(VMSGIF_RX_POOL_ADD, 7);
+	expect_ack(CBED_PEER, 7, 0);
+	cbed_no_event(&bed);
+}
+END_TEST
+
+/* Deleted and added before the POOL_ACK is out: it has another slot then. */
+START_TEST(replaced_in_one_batch)
+{
+	unsigned int slot = pool(7);
+
+	release(held(7, HELD_A, 10));
+	expect_release(1);
+	bed.pool_map_at_once = true;
+	cbed_rx(&bed, pool_event(VMSGIF_RX_POOL_DEL, CBED_PEER, 7));
+	cbed_rx(&bed, pool_event(VMSGIF_RX_POOL_ADD, CBED_PEER, 7));
+	cbed_tell(&bed, map_msg(7, HELD_B, 10));
+	expect_unmap(slot, false);
+	ck_assert_uint_ne(expect_map(), slot);
+	cbed_expect_event(&bed, CBED_READABLE);
+	expect_ack(CBED_PEER, 7, VMSGIF_ECONNREFUSED);
+	expect_ack(CBED_PEER, 7, 0);
+	release(recv_map(HELD_B, 10));
+	expect_release(2);
+	ck_assert_ptr_null(vmsg_broken(bed.v));
+}
+END_TEST
+
+/* ----------------------------------------------------------------- repeats */
+
+static void repeat(uint64_t number)
+{
+	struct vmsgif_rx_response rsp = map_msg(7, HELD_A, 10);
+
+	rsp.seq = number;
+	cbed_tell(&bed, rsp);
+	cbed_no_event(&bed);
+}
+
+/* A repeat of what is held is nothing; of what is not held any more, it is released again. */
+START_TEST(repeats)
+{
+	struct vmsg_msg *first, *second;
+
+	pool(7);
+	first = held(7, HELD_A, 10);
+	second = held(7, HELD_B, 10);
+	cbed_tell(&bed, map_msg(7, 0, 10));
+	cbed_expect_event(&bed, CBED_READABLE);
+	for (uint64_t number = 1; number <= 3; number++)
+		repeat(number);
+	cbed_expect_none(&bed);
+	ck_assert_uint_eq(cbed_stats(&bed).rx_repeated, 3);
+	release(second);
+	expect_release(2);
+	repeat(2);
+	expect_release(2);
+	repeat(1);
+	repeat(3);
+	cbed_expect_none(&bed);
+	release(first);
+	expect_release(1);
+	repeat(1);
+	expect_release(1);
+	release(recv_map(0, 10));
+	expect_release(3);
+	repeat(3);
+	expect_release(3);
+	ck_assert_ptr_null(cbed_recv(&bed, port, &(struct vmsg_info){ 0 }));
+	/* Nothing is held: the pool can go. */
+	tell(VMSGIF_RX_POOL_DEL, 7);
+	expect_unmap(0, false);
+}
+END_TEST
+
+/* A quarter of the window may be released before the sender has to know. */
+START_TEST(releases_are_lazy)
+{
+	struct vmsgif_tx_sring *ring = bed.tx_ring;
+	struct vmsg_msg *msgs[6];
+
+	pool(7);
+	for (unsigned int i = 0; i < 6; i++) {
+		cbed_tell(&bed, map_msg(7, i, 10));
+		msgs[i] = recv_map(i, 10);
+	}
+	vmsg_publish(bed.v, true, bed.now);
+	for (unsigned int i = 0; i < 6; i++) {
+		if (!(i & 1))
+			ring->req_event = ring->req_prod + 1;
+		vmsg_release(bed.v, port, msgs[i]);
+		ck_assert_int_eq(cbed_publish(&bed), i & 1);
+		ck_assert_uint_eq(vmsg_deadline(bed.v),
+				  i & 1 ? UINT64_MAX : bed.now + VMSGIF_LAZY_NS);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("core-foreign");
@@ -296,6 +415,10 @@ int main(void)
 	tcase_add_test(tc, added_again_while_mapping);
 	tcase_add_test(tc, mapped_too_late);
 	tcase_add_test(tc, ack_not_posted);
+	tcase_add_test(tc, ack_without_slot);
+	tcase_add_test(tc, replaced_in_one_batch);
+	tcase_add_test(tc, repeats);
+	tcase_add_test(tc, releases_are_lazy);
 	suite_add_tcase(suite, tc);
 	return cbed_run(suite);
 }

@@ -166,6 +166,10 @@ START_TEST(add_send_del)
 	struct vmsgif_tx_request req;
 
 	pool(63);
+	/* What was sent before leaves nothing in the request. */
+	ck_assert_int_eq(cbed_send_pages(&bed, port, "abc", 3, 0), 0);
+	cbed_publish(&bed);
+	cbed_answer_all(&bed, 0);
 	ck_assert_int_eq(send(63, 0, BYTES), 0);
 	ck_assert_int_eq(send(63, BYTES - 1, 1), 0);
 	cbed_publish(&bed);

@@ -9,12 +9,13 @@
 
 static struct cbed bed;
 static struct vmsg_port *port;
-static uint8_t bytes[16384];
+static uint8_t bytes[16384], list[40000], out[40000];
 
 static void setup(void)
 {
 	cbed_defaults(&bed);
 	cbed_fill(bytes, sizeof(bytes), 1);
+	cbed_fill(list, sizeof(list), 2);
 }
 
 static void teardown(void)
@@ -214,6 +215,120 @@ START_TEST(answers_on_the_last_stretch)
 	ck_assert_uint_eq(cbed_stats(&bed).rx_repeated, 1);
 	cbed_expect_msg(&bed, port, 7, "m", 1);
 	cbed_expect_pages(&bed, 0);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+/* Both rings start as ring.h says, whatever was there. */
+START_TEST(fresh_rings)
+{
+	cbed_init(&bed);
+	cbed_up(&bed);
+	for (unsigned int i = 0; i < 2; i++) {
+		const uint32_t head[4] = { 0, 1, 0, 1 }; /* req_prod, req_event, rsp_ the same */
+		uint8_t *ring[] = { bed.tx_ring, bed.rx_ring };
+
+		vmsg_disconnected(bed.v);
+		memset(ring[0], 0x5a, bed.ring_bytes);
+		memset(ring[1], 0x5a, bed.ring_bytes);
+		vmsg_ring_init(bed.v, ring[0], ring[1]);
+		ck_assert_mem_eq(ring[i], head, sizeof(head));
+		for (size_t at = sizeof(head); at < bed.ring_bytes; at++)
+			ck_assert_uint_eq(ring[i][at], 0);
+	}
+}
+END_TEST
+
+/* Without fresh rings there is no connection. */
+START_TEST(stale_rings)
+{
+	cbed_init(&bed);
+	cbed_up(&bed);
+	cbed_down(&bed);
+	vmsg_connected(bed.v, &bed.features, bed.now);
+	ck_assert(!vmsg_is_connected(bed.v));
+	ck_assert(!cbed_publish(&bed));
+	cbed_expect_none(&bed);
+}
+END_TEST
+
+/* CREDIT is not said before the BIND that starts its count is answered. */
+START_TEST(credit_waits_for_bind)
+{
+	struct vmsgif_tx_request req;
+
+	cbed_init(&bed);
+	cbed_up(&bed);
+	port = cbed_bound_port(&bed, 9, 4096);
+	cbed_deliver(&bed, 9, 1, bytes, 2000);
+	cbed_down(&bed);
+	cbed_connect(&bed);
+	cbed_answer_all(&bed, 0);
+	req = cbed_expect(&bed, VMSGIF_OP_BIND);
+	ck_assert_uint_eq(req.credit, 4096 - VMSGIF_MSG_COST(2000));
+	cbed_expect(&bed, VMSGIF_OP_READY);
+	cbed_expect_event(&bed, CBED_READABLE);
+	cbed_expect_msg(&bed, port, 1, bytes, 2000);
+	cbed_publish(&bed);
+	cbed_expect_none(&bed);
+	cbed_answered(&bed, &req, 0);
+	req = cbed_expect(&bed, VMSGIF_OP_CREDIT);
+	ck_assert_uint_eq(req.credit, 4096);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+/* Messages in pages and with a list go to each broker as it knows the pages. */
+START_TEST(pages_over_restarts)
+{
+	struct vmsgif_tx_request req;
+
+	cbed_init(&bed);
+	port = cbed_port(&bed, 0);
+	for (unsigned int i = 0; i < 5; i++) {
+		bool pool = i != 1 && i != 2;
+
+		bed.features.max_pool_pages = pool ? 1024 : 0;
+		cbed_connect(&bed);
+		if (pool)
+			cbed_answer_all(&bed, 0);
+		req = cbed_expect(&bed, VMSGIF_OP_READY);
+		cbed_answered(&bed, &req, 0);
+		if (!i) {
+			ck_assert_int_eq(cbed_send_pages(&bed, port, bytes, 9000, 1), 0);
+			ck_assert_int_eq(cbed_send_pages(&bed, port, bytes + 1, 16300, 2), 0);
+			ck_assert_int_eq(cbed_send_pages(&bed, port, list, sizeof(list), 3), 0);
+			cbed_publish(&bed);
+		}
+		for (unsigned int j = 0; j < 3; j++) {
+			static const uint32_t lens[] = { 9000, 16300, sizeof(list) };
+
+			req = cbed_expect(&bed, VMSGIF_OP_SEND);
+			ck_assert_uint_eq(req.flags & VMSGIF_TXF_POOL, pool ? VMSGIF_TXF_POOL : 0);
+			ck_assert_uint_eq(req.len, lens[j]);
+			cbed_payload(&bed, &req, out);
+			ck_assert_mem_eq(out, j == 2 ? list : bytes + j, lens[j]);
+		}
+		if (i < 4)
+			cbed_down(&bed);
+	}
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
+/* What one broker limits another does not. */
+START_TEST(limits_of_each_broker)
+{
+	cbed_init(&bed);
+	port = cbed_port(&bed, 0);
+	bed.features.max_message = 10;
+	cbed_up(&bed);
+	ck_assert_int_eq(cbed_send(&bed, port, bytes, 11, 1), -EMSGSIZE);
+	cbed_down(&bed);
+	bed.features.max_message = 65536;
+	cbed_up(&bed);
+	ck_assert_int_eq(cbed_send(&bed, port, bytes, 11, 1), 0);
+	ck_assert_int_eq(cbed_send(&bed, port, bytes, 32, 1), 0);
 	cbed_port_free(&bed, port);
 }
 END_TEST
@@ -456,6 +571,11 @@ int main(void)
 	tcase_add_test(tc, reset_with_bind_unanswered);
 	tcase_add_test(tc, answers_on_the_last_stretch);
 	tcase_add_test(tc, rings_while_connected);
+	tcase_add_test(tc, fresh_rings);
+	tcase_add_test(tc, stale_rings);
+	tcase_add_test(tc, credit_waits_for_bind);
+	tcase_add_test(tc, pages_over_restarts);
+	tcase_add_test(tc, limits_of_each_broker);
 	tcase_add_test(tc, ready_waits_for_a_slot);
 	tcase_add_test(tc, pool_waits_for_a_slot);
 	tcase_add_test(tc, smaller_window);

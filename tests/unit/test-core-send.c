@@ -399,6 +399,34 @@ START_TEST(share_and_slots)
 }
 END_TEST
 
+/* Who has used up its share is not woken for the sake of others. */
+START_TEST(share_waits_for_its_port)
+{
+	struct vmsg_port *other = cbed_port(&bed, 0);
+	struct vmsgif_tx_request first, req = { .op = 0 };
+
+	for (uint32_t i = 0; i < 24; i++) {
+		struct vmsg_send send = { .addr = CBED_PEER + i / 8, .port = 1, .data = "" };
+
+		ck_assert_int_eq(vmsg_send(bed.v, port, &send, NULL), 0);
+	}
+	ck_assert_uint_eq(send_all(port, CBED_PEER + 9), 0);
+	ck_assert_uint_eq(send_all(other, CBED_PEER + 9), 8);
+	vmsg_port_fini(bed.v, other); /* it does not wait */
+	cbed_publish(&bed);
+	first = cbed_expect(&bed, VMSGIF_OP_SEND);
+	for (unsigned int i = 1; i < 32; i++)
+		req = cbed_expect(&bed, VMSGIF_OP_SEND);
+	ck_assert_uint_eq(req.addr, CBED_PEER + 9);
+	cbed_answered(&bed, &req, 0);
+	cbed_answer_all(&bed, 0);
+	cbed_no_event(&bed);
+	cbed_answered(&bed, &first, 0);
+	ck_assert_ptr_eq(cbed_expect_event(&bed, CBED_WRITABLE).port, port);
+	cbed_port_free(&bed, other);
+}
+END_TEST
+
 START_TEST(pages_are_waited_for)
 {
 	struct vmsg_port *other = cbed_port(&bed, 0);
@@ -517,6 +545,7 @@ int main(void)
 	tcase_add_test(tc, window);
 	tcase_add_test(tc, window_waits_for_its_flow);
 	tcase_add_test(tc, share_and_slots);
+	tcase_add_test(tc, share_waits_for_its_port);
 	tcase_add_test(tc, pages_are_waited_for);
 	tcase_add_test(tc, drained);
 	tcase_add_test(tc, who_waits_can_go);
