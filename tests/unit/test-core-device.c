@@ -80,6 +80,13 @@ START_TEST(bad_params)
 	REFUSED(max_subscriptions, (1u << 12) + 1);
 	REFUSED(copy_out, VMSGIF_PAGE_SIZE + 1);
 	REFUSED(seq_start, 0);
+	/* The largest ones are fine. */
+	p->max_ports = 1u << 16;
+	p->max_flows = 1u << 20;
+	p->max_pools = 1u << 12;
+	p->max_subscriptions = 1u << 12;
+	p->copy_out = VMSGIF_PAGE_SIZE;
+	p->seq_start = UINT64_MAX;
 	ck_assert_uint_gt(vmsg_size(p), 0);
 	cbed_deinit(&bed);
 }

@@ -373,6 +373,43 @@ START_TEST(repeats)
 }
 END_TEST
 
+/* RELEASEs that a broker did not answer are said to each one that follows, before READY. */
+START_TEST(releases_over_restarts)
+{
+	struct vmsgif_tx_request req;
+	struct vmsg_msg *msg;
+
+	pool(7);
+	release(held(7, HELD_A, 10));
+	expect_release(1);
+	release(held(7, HELD_A, 10));
+	msg = held(7, HELD_B, 10);
+	for (unsigned int i = 0; i < 3; i++) {
+		cbed_down(&bed);
+		if (!i)
+			release(msg);
+		cbed_connect(&bed);
+		cbed_answer_all(&bed, 0);
+		req = cbed_expect(&bed, VMSGIF_OP_BIND);
+		cbed_answered(&bed, &req, 0);
+		/* In any order. */
+		req = cbed_expect(&bed, VMSGIF_OP_RELEASE);
+		ck_assert(req.seq == 2 || req.seq == 3);
+		ck_assert_uint_eq(cbed_expect(&bed, VMSGIF_OP_RELEASE).seq, 5 - req.seq);
+		cbed_expect(&bed, VMSGIF_OP_READY);
+		cbed_expect_none(&bed);
+	}
+	cbed_answered(&bed, &req, 0);
+	/* Only the device's end takes them away. */
+	vmsg_shutdown(bed.v, 0);
+	cbed_connect(&bed);
+	cbed_answer_all(&bed, 0);
+	cbed_expect(&bed, VMSGIF_OP_BIND);
+	cbed_expect(&bed, VMSGIF_OP_READY);
+	cbed_expect_none(&bed);
+}
+END_TEST
+
 /* A quarter of the window may be released before the sender has to know. */
 START_TEST(releases_are_lazy)
 {
@@ -418,6 +455,7 @@ int main(void)
 	tcase_add_test(tc, ack_without_slot);
 	tcase_add_test(tc, replaced_in_one_batch);
 	tcase_add_test(tc, repeats);
+	tcase_add_test(tc, releases_over_restarts);
 	tcase_add_test(tc, releases_are_lazy);
 	suite_add_tcase(suite, tc);
 	return cbed_run(suite);

@@ -288,6 +288,7 @@ START_TEST(owner_is_no_more)
 	struct vmsg_send s = in_pool(1, 0, 1);
 	struct vmsgif_tx_request req;
 
+	pool(2);
 	ck_assert_int_eq(vmsg_pool_add(bed.v, other, 1, CBED_PEER, CBED_PORT, REF, 1, 101), 0);
 	cbed_publish(&bed);
 	cbed_answer_all(&bed, 0);
@@ -304,6 +305,7 @@ START_TEST(owner_is_no_more)
 	cbed_publish(&bed);
 	cbed_answer_all(&bed, 0);
 	expect_done(201, 0);
+	ck_assert_int_eq(send(2, 0, 1), 0); /* that of another port */
 	cbed_port_free(&bed, other);
 }
 END_TEST

@@ -332,6 +332,33 @@ START_TEST(unbind_while_binding)
 }
 END_TEST
 
+/* Whose work is taken off the list leaves that of others there. */
+START_TEST(unbind_among_others)
+{
+	struct vmsg_port *ports[4];
+
+	for (unsigned int gone = 0; gone < 4; gone++) {
+		start(4);
+		for (uint32_t i = 0; i < 4; i++) {
+			ports[i] = cbed_port(&bed, SIZE);
+			ck_assert_int_eq(bind(ports[i], i + 1), 0);
+		}
+		ck_assert_int_eq(vmsg_unbind(bed.v, ports[gone], 5), 0);
+		expect_done(gone + 1, -ECANCELED);
+		expect_done(5, 0);
+		cbed_publish(&bed);
+		for (uint32_t i = 0; i < 4; i++)
+			if (i != gone)
+				expect_bind(i + 1);
+		cbed_expect_none(&bed);
+		for (unsigned int i = 0; i < 4; i++)
+			cbed_port_free(&bed, ports[i]);
+		if (gone < 3)
+			cbed_deinit(&bed);
+	}
+}
+END_TEST
+
 /* Messages to a port that is being unbound are dropped, whatever their form. */
 START_TEST(messages_while_unbinding)
 {
@@ -554,6 +581,7 @@ int main(void)
 	tcase_add_test(tc, message_to_a_lost_port);
 	tcase_add_test(tc, lost_without_callback);
 	tcase_add_test(tc, unbind_while_binding);
+	tcase_add_test(tc, unbind_among_others);
 	tcase_add_test(tc, messages_while_unbinding);
 	tcase_add_test(tc, restart_while_unbinding);
 	tcase_add_test(tc, no_slot);

@@ -118,6 +118,27 @@ START_TEST(held_pages)
 }
 END_TEST
 
+/* The same with messages of a page each, most of which come in by the short way. */
+START_TEST(held_single_pages)
+{
+	struct vmsg_msg *msgs[40];
+
+	large_port();
+	for (unsigned int i = 0; i < 40; i++) {
+		cbed_deliver(&bed, 9, i + 1, bytes + i, 4000);
+		msgs[i] = hold(i + 1);
+		ck_assert_uint_eq(cbed_rx_posted(&bed), i < 32 ? 63 - i : 32);
+		ck_assert_uint_eq(cbed_stats(&bed).rx_copied_out, i < 32 ? 0 : i - 31);
+	}
+	for (unsigned int i = 0; i < 40; i++) {
+		check(msgs[i], i, 4000, 1);
+		vmsg_release(bed.v, port, msgs[i]);
+	}
+	cbed_publish(&bed);
+	cbed_expect_pages(&bed, 0);
+}
+END_TEST
+
 /* Room comes back in the order of arrival, whatever the order of release. */
 START_TEST(released_in_any_order)
 {
@@ -258,6 +279,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, every_form);
 	tcase_add_test(tc, held_pages);
+	tcase_add_test(tc, held_single_pages);
 	tcase_add_test(tc, released_in_any_order);
 	tcase_add_test(tc, around_the_end);
 	tcase_add_test(tc, two_ports);

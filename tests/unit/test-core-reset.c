@@ -483,6 +483,46 @@ START_TEST(smaller_window)
 }
 END_TEST
 
+/* What is queued is not overtaken, also not by SENDs of flows that could go on. */
+START_TEST(queue_is_not_overtaken)
+{
+	struct vmsg_send other = { .addr = CBED_PEER + 1, .port = 1, .data = "" };
+	struct vmsgif_tx_request req;
+	uint64_t seq = 1000;
+
+	cbed_init(&bed);
+	port = cbed_port(&bed, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		ck_assert_int_eq(cbed_send(&bed, port, "x", 1, 0), 0);
+	bed.features.flow_window = 1;
+	cbed_connect(&bed);
+	cbed_answer_all(&bed, 0);
+	cbed_expect(&bed, VMSGIF_OP_READY);
+	req = cbed_expect(&bed, VMSGIF_OP_SEND);
+	ck_assert_int_eq(vmsg_send(bed.v, port, &other, NULL), 0);
+	other.addr++;
+	ck_assert_int_eq(vmsg_send(bed.v, port, &other, NULL), 0);
+	ck_assert_int_eq(vmsg_resolve_addr(bed.v, 5, 6), 0);
+	cbed_publish(&bed);
+	for (; seq < 1002; seq++) {
+		ck_assert_uint_eq(req.seq, seq);
+		cbed_expect_none(&bed);
+		cbed_answered(&bed, &req, 0);
+		req = cbed_expect(&bed, VMSGIF_OP_SEND);
+	}
+	ck_assert_uint_eq(req.seq, seq);
+	cbed_expect(&bed, VMSGIF_OP_SEND);
+	cbed_expect(&bed, VMSGIF_OP_SEND);
+	cbed_expect(&bed, VMSGIF_OP_RESOLVE);
+	/* With nothing queued it goes out at once again. */
+	other.addr++;
+	ck_assert_int_eq(vmsg_send(bed.v, port, &other, NULL), 0);
+	cbed_publish(&bed);
+	cbed_expect(&bed, VMSGIF_OP_SEND);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
 /*
  * As a new instance the device is somebody else: what was under way may have
  * arrived or not, what never was goes out from the new address.
@@ -579,6 +619,7 @@ int main(void)
 	tcase_add_test(tc, ready_waits_for_a_slot);
 	tcase_add_test(tc, pool_waits_for_a_slot);
 	tcase_add_test(tc, smaller_window);
+	tcase_add_test(tc, queue_is_not_overtaken);
 	tcase_add_test(tc, new_address);
 	tcase_add_test(tc, failures_after_a_restart);
 	suite_add_tcase(suite, tc);
