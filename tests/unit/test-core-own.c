@@ -207,14 +207,18 @@ START_TEST(bad_arguments)
 	ck_assert_int_eq(vmsg_pool_add(bed.v, unbound, 0, 1, 1, REF, 1, 1), -EINVAL);
 	ck_assert_int_eq(del(VMSGIF_MAP_POOLS_MAX), -EINVAL);
 	ck_assert_int_eq(del(0), -EINVAL);
+	ck_assert_int_eq(vmsg_pool_add(bed.v, port, 1, 1, 1, REF, 1024, 101), 0);
 	ck_assert_int_eq(add(0), 0);
 	ck_assert_int_eq(add(0), -EADDRINUSE);
 	ck_assert_int_eq(del(0), -EBUSY);
 	cbed_publish(&bed);
 	expect_add(0);
+	ck_assert_uint_eq(cbed_expect(&bed, VMSGIF_OP_POOL_ADD).u.pool.nr_pages, 1024);
 	cbed_expect_none(&bed);
 	vmsg_shutdown(bed.v, -ECANCELED);
 	expect_done(100, -ECANCELED);
+	expect_done(101, -ECANCELED);
+	ck_assert_uint_eq(vmsg_address(bed.v), 0);
 	ck_assert_int_eq(add(1), -EHOSTDOWN);
 	ck_assert_int_eq(del(0), -EHOSTDOWN);
 	cbed_port_free(&bed, unbound);

@@ -316,6 +316,27 @@ START_TEST(pages_over_restarts)
 }
 END_TEST
 
+/* Before the first broker all that the protocol allows may be sent. */
+START_TEST(sent_before_the_first)
+{
+	struct vmsgif_tx_request req;
+
+	cbed_init(&bed);
+	port = cbed_port(&bed, 0);
+	ck_assert_int_eq(cbed_send_pages(&bed, port, list, sizeof(list), 1), 0);
+	ck_assert_int_eq(cbed_send(&bed, port, bytes, 32, 2), 0);
+	cbed_connect(&bed);
+	cbed_answer_all(&bed, 0);
+	cbed_expect(&bed, VMSGIF_OP_READY);
+	req = cbed_expect(&bed, VMSGIF_OP_SEND);
+	cbed_payload(&bed, &req, out);
+	ck_assert_mem_eq(out, list, sizeof(list));
+	ck_assert_uint_eq(cbed_expect(&bed, VMSGIF_OP_SEND).len, 32);
+	ck_assert_uint_eq(cbed_stats(&bed).tx_resubmitted, 0);
+	cbed_port_free(&bed, port);
+}
+END_TEST
+
 /* What one broker limits another does not. */
 START_TEST(limits_of_each_broker)
 {
@@ -615,6 +636,7 @@ int main(void)
 	tcase_add_test(tc, stale_rings);
 	tcase_add_test(tc, credit_waits_for_bind);
 	tcase_add_test(tc, pages_over_restarts);
+	tcase_add_test(tc, sent_before_the_first);
 	tcase_add_test(tc, limits_of_each_broker);
 	tcase_add_test(tc, ready_waits_for_a_slot);
 	tcase_add_test(tc, pool_waits_for_a_slot);
