@@ -256,6 +256,8 @@ static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response
 	struct arrival a = { .port = port, .r = r, .page = page };
 	unsigned int nr;
 
+	if (!r->addr || !r->seq)
+		return vmsg_break(v, "message without an address or a number");
 	if (!port)
 		return vmsg_break(v, "message to a port that is not bound");
 	if (r->len > port->max_len)

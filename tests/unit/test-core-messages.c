@@ -121,6 +121,12 @@ START_TEST(bad_target)
 	start(_i);
 	prepare(_i);
 	rsp = next(10);
+	rsp.addr = 0;
+	whole_breaks(_i, rsp, "message without an address or a number");
+	rsp = next(10);
+	rsp.seq = 0;
+	whole_breaks(_i, rsp, "message without an address or a number");
+	rsp = next(10);
 	rsp.port = 10;
 	whole_breaks(_i, rsp, "message to a port that is not bound");
 	rsp = next(10);
