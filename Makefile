@@ -305,6 +305,24 @@ xen-payload-stage: all $(PAYLOAD_PROGRAMS)
 	@set -- $(wildcard tests/xen/lib.sh); [ $$# -eq 0 ] || cp -p "$$@" $(PAYLOAD)/
 	@echo 'xen-payload: staged in $(PAYLOAD)'
 
+# --- Kernel module -------------------------------------------------------------------------------
+
+# Kbuild builds where the sources are, so they go to $(BUILD)/module/RELEASE first: the engine's
+# files are those that library and unit tests are made of.
+KDIR ?= /lib/modules/$(shell uname -r)/build
+MODULE_SRC := $(wildcard common/*.h frontend/core/*.[ch] frontend/linux/*.[ch] frontend/linux/Kbuild \
+	include/xen/io/*.h include/uapi/linux/*.h)
+kernel_release = $(or $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease 2>/dev/null),\
+	$(error $(KDIR) is no folder of kernel headers; say KDIR=...))
+
+.PHONY: module
+module: ## build the guest's kernel module xen-vmsgfront.ko (KDIR=folder of kernel headers)
+	$(eval M := $(abspath $(BUILD))/module/$(kernel_release))
+	@mkdir -p $M && cp -pu --parents $(MODULE_SRC) $M/
+	+$(Q)$(MAKE) --no-print-directory -C $(KDIR) M=$M/frontend/linux W=1 KBUILD_MODPOST_WARN= \
+		CONFIG_DEBUG_INFO_BTF_MODULES= modules
+	@echo 'module: $(patsubst $(abspath .)/%,%,$M)/frontend/linux/xen-vmsgfront.ko'
+
 # --- Lint ----------------------------------------------------------------------------------------
 
 # Each part is a target of its own; files are checked again only when they or their headers change.

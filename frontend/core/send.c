@@ -112,7 +112,7 @@ static int refuse(struct vmsg *v, struct vmsg_port *port)
 
 /* Any SEND, with all checks. */
 static __attribute__((__noinline__)) int send_any(struct vmsg *v, struct vmsg_port *port,
-					      const struct vmsg_send *send)
+						  const struct vmsg_send *send)
 {
 	struct vmsg_shadow *s = v->free;
 	struct vmsg_window *window;
@@ -164,7 +164,7 @@ static inline int send_now(struct vmsg *v, struct vmsg_shadow *s, struct vmsg_po
 
 /* The short way of a few pages that are in the pool. */
 static __attribute__((__noinline__)) int send_few(struct vmsg *v, struct vmsg_port *port,
-					      const struct vmsg_send *send)
+						  const struct vmsg_send *send)
 {
 	struct vmsg_shadow *s = v->free;
 	unsigned int nr = send->nr_segs;

@@ -6,6 +6,7 @@ The modules form layers, and an include goes down only:
 
     include, xenstore-schema  <-  common  <-  backend  <-  broker
     include  <-  frontend/core  <-  frontend/user  <-  frontend/lib/user
+    include  <-  frontend/core  <-  frontend/linux
     common   <-  frontend/lib   <-  frontend/lib/user
 
 frontend/lib knows no way to the device; each is in a folder of its own below.
@@ -28,7 +29,8 @@ MAY_INCLUDE = {
     "backend": ["common", "include/xen", SCHEMA],
     "broker": ["backend", "common", "include/xen", SCHEMA],
     "frontend/core": ["include/xen/io/vmsgif.h", "common/xen-compat.h"],
-    "frontend/linux": ["frontend/core", "include/xen/io/vmsgif.h", "common/xen-compat.h", SCHEMA],
+    "frontend/linux": ["frontend/core", "include/xen/io/vmsgif.h", "include/uapi",
+                       "common/xen-compat.h"],
     "frontend/user": ["frontend/core", "common", "include", SCHEMA],
     "frontend/lib": ["common", "include"],
     "frontend/lib/user": ["frontend/lib", "frontend/user", "frontend/core", "common", "include"],
@@ -55,6 +57,7 @@ LICENCE = {
     "": GPL,
     "include": "MIT",
     "include/xenmsg.h": LGPL,
+    "include/uapi": "((GPL-2.0 WITH Linux-syscall-note) OR MIT)",
     SCHEMA: "MIT",
     "common": DUAL,
     "frontend/core": DUAL,

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The TX area of a file: pages of the device's TX pool that the process writes
+ * messages into, and that stay its own, whatever is sent from them. The engine
+ * knows them as pages in the hands of its caller.
+ *
+ * The file's mappings hold the file, so the area outlives them.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "front.h"
+
+static int make(struct endpoint *ep, unsigned int nr)
+{
+	struct vmsg_front *front = ep->front;
+	unsigned int i;
+	int r;
+
+	r = front_usable(front);
+	if (!r)
+		r = endpoint_ready(ep);
+	if (!r && ep->area)
+		r = -EINVAL;
+	/* Whatever areas there are, half of the pages are left for all. */
+	if (!r && front->area_pages + nr > front->tx.nr / 2)
+		r = -ENOBUFS;
+	if (r)
+		return r;
+	ep->area = kvcalloc(nr, sizeof(*ep->area), GFP_KERNEL_ACCOUNT);
+	ep->area_busy = bitmap_zalloc(nr, GFP_KERNEL_ACCOUNT);
+	r = ep->area && ep->area_busy ? vmsg_tx_pages_get(front->v, ep->port, nr, ep->area) :
+					-ENOMEM;
+	if (r) {
+		kvfree(ep->area);
+		bitmap_free(ep->area_busy);
+		ep->area = NULL;
+		return r == -EAGAIN ? -ENOBUFS : r;
+	}
+	/* Others may have sent from them. */
+	for (i = 0; i < nr; i++)
+		clear_page(front->tx.va[ep->area[i]]);
+	ep->area_pages = nr;
+	front->area_pages += nr;
+	return 0;
+}
+
+long area_make(struct endpoint *ep, struct xenmsg_uapi_area __user *arg)
+{
+	struct xenmsg_uapi_area a;
+	int r;
+
+	if (copy_from_user(&a, arg, sizeof(a)))
+		return -EFAULT;
+	if (!a.nr_pages || a.reserved)
+		return -EINVAL;
+	if (a.nr_pages > READ_ONCE(front_area_max))
+		return -ENOBUFS;
+	front_lock(ep->front);
+	r = make(ep, a.nr_pages);
+	front_unlock(ep->front);
+	return r;
+}
+
+void area_free(struct endpoint *ep)
+{
+	struct vmsg_front *front = ep->front;
+
+	if (!ep->area)
+		return;
+	vmsg_tx_pages_put(front->v, ep->port, ep->area_pages, ep->area);
+	front->area_pages -= ep->area_pages;
+	kvfree(ep->area);
+	bitmap_free(ep->area_busy);
+	ep->area = NULL;
+	ep->area_pages = 0;
+}
+
+int area_mmap(struct endpoint *ep, struct vm_area_struct *vma)
+{
+	struct vmsg_front *front = ep->front;
+	struct page **pages;
+	unsigned int i, nr;
+	int r;
+
+	front_lock(front);
+	nr = ep->area_pages;
+	pages = nr ? kvcalloc(nr, sizeof(*pages), GFP_KERNEL) : NULL;
+	for (i = 0; pages && i < nr; i++)
+		pages[i] = front->tx.pages[ep->area[i]];
+	mutex_unlock(&front->lock);
+	if (!pages)
+		return nr ? -ENOMEM : -EINVAL;
+	r = vm_map_pages_zero(vma, pages, nr);
+	kvfree(pages);
+	return r;
+}
+
+int area_segments(struct endpoint *ep, u64 offset, u32 len, struct vmsgif_segment *segs,
+		  unsigned int *nr)
+{
+	u64 size = (u64)ep->area_pages * PAGE_SIZE;
+	unsigned int page, first = offset / PAGE_SIZE;
+	u32 at = offset % PAGE_SIZE, n;
+
+	if (offset >= size || len > size - offset || len > VMSGIF_MESSAGE_MAX)
+		return -EINVAL;
+	for (page = first; len; page++, len -= n, at = 0) {
+		n = min_t(u32, len, PAGE_SIZE - at);
+		if (test_bit(page, ep->area_busy))
+			return -EBUSY;
+		segs[page - first] = (struct vmsgif_segment){
+			.ref = ep->area[page],
+			.offset = at,
+			.len = n,
+		};
+	}
+	*nr = page - first;
+	return 0;
+}

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Map mode, both ends.
+ *
+ * Own pools: pages that are granted to the receiver's domain and mapped by the
+ * process that writes messages into them. Pages that the receiver still has
+ * when the pool goes are freed when it lets go of them.
+ *
+ * Foreign pools: it is the process that maps them, through /dev/xen/gntdev. In
+ * a PV domain nobody else could: the hypervisor itself writes the page tables'
+ * entries for foreign pages, at addresses that gntdev arranges for. In a PVH
+ * domain this driver could map them and pass the pages on, but one way that
+ * works everywhere is better than two; and gntdev takes care of processes that
+ * die, fork or unmap in pieces. So map mode is for processes that may open
+ * gntdev; for others the sender is told so before the first message, and copies.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "front.h"
+
+#define POOLS_PER_FILE	 8
+#define FOREIGN_PER_FILE 64
+
+struct own_pool {
+	struct endpoint *ep;
+	struct granted pages, directory;
+	u32 addr;
+	u32 port;
+	unsigned int id;
+	unsigned int nr_sent;
+	bool added; /* the engine knows it */
+	bool asked; /* POOL_DEL is under way */
+	bool gone;  /* the receiver let go of it */
+	bool tell;  /* the process is to be told so */
+	struct call call;
+};
+
+struct own_pool *pool_of(struct endpoint *ep, unsigned int id)
+{
+	struct own_pool *pool = id < VMSGIF_MAP_POOLS_MAX ? ep->front->own[id] : NULL;
+
+	return pool && pool->ep == ep ? pool : NULL;
+}
+
+void pool_sent(struct own_pool *pool)
+{
+	pool->nr_sent++;
+}
+
+void pool_answered(struct own_pool *pool)
+{
+	pool->nr_sent--;
+}
+
+void pool_gone(struct vmsg_front *front, unsigned int id)
+{
+	struct own_pool *pool = front->own[id];
+
+	if (!pool)
+		return;
+	pool->gone = true;
+	pool->tell = true;
+	ep_wake(pool->ep);
+}
+
+/* ---------------------------------------------------------------- own pools */
+
+static void pool_free(struct own_pool *pool)
+{
+	struct endpoint *ep = pool->ep;
+
+	call_end(&pool->call);
+	if (ep->front->own[pool->id] == pool) {
+		ep->front->own[pool->id] = NULL;
+		ep->nr_pools--;
+	}
+	granted_free(ep->front, &pool->directory);
+	granted_free(ep->front, &pool->pages);
+	kfree(pool);
+}
+
+static struct own_pool *pool_new(struct endpoint *ep, const struct xenmsg_uapi_pool_add *a)
+{
+	struct own_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
+	domid_t domid = VMSGIF_ADDR_DOMID(a->addr);
+
+	if (!pool)
+		return NULL;
+	pool->ep = ep;
+	pool->id = VMSGIF_MAP_POOLS_MAX;
+	pool->addr = a->addr;
+	pool->port = a->port;
+	if (!granted_alloc(&pool->pages, a->nr_pages, true, false) &&
+	    !granted_alloc(&pool->directory, 1, true, false) &&
+	    !granted_grant(&pool->pages, domid) && !granted_grant(&pool->directory, domid)) {
+		memcpy(pool->directory.va[0], pool->pages.refs,
+		       a->nr_pages * sizeof(*pool->pages.refs));
+		return pool;
+	}
+	granted_free(ep->front, &pool->directory);
+	granted_free(ep->front, &pool->pages);
+	kfree(pool);
+	return NULL;
+}
+
+static int start_add(struct endpoint *ep, void *arg, u64 cookie)
+{
+	const struct own_pool *pool = arg;
+
+	return vmsg_pool_add(ep->front->v, ep->port, pool->id, pool->addr, pool->port,
+			     pool->directory.refs[0], pool->pages.nr, cookie);
+}
+
+static int find_id(const struct vmsg_front *front)
+{
+	unsigned int id;
+
+	for (id = 0; id < VMSGIF_MAP_POOLS_MAX; id++)
+		if (!front->own[id])
+			return id;
+	return -ENOBUFS;
+}
+
+static int register_pool(struct endpoint *ep, struct own_pool *pool, s32 timeout)
+{
+	struct vmsg_front *front = ep->front;
+	int id, r;
+
+	r = front_usable(front);
+	if (!r && ep->state != EP_BOUND)
+		r = -EINVAL;
+	if (!r && ep->nr_pools >= POOLS_PER_FILE)
+		r = -ENOBUFS;
+	id = r ? r : find_id(front);
+	if (id < 0) {
+		pool_free(pool);
+		return id;
+	}
+	pool->id = id;
+	front->own[id] = pool;
+	ep->nr_pools++;
+	r = call_run(ep, &pool->call, start_add, pool, timeout, true);
+	/* After a wait in vain it stays, to be deleted when the file is closed. */
+	pool->added = !r || pool->call.cookie;
+	if (!pool->added)
+		pool_free(pool);
+	return r;
+}
+
+long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg)
+{
+	struct xenmsg_uapi_pool_add a;
+	struct own_pool *pool;
+	int r;
+
+	if (copy_from_user(&a, arg, sizeof(a)))
+		return -EFAULT;
+	if (!a.nr_pages || a.nr_pages > VMSGIF_POOL_PAGES_MAX || !a.addr || !a.port || a.reserved)
+		return -EINVAL;
+	/* A client in the broker's domain has no domain that grants could name. */
+	if (VMSGIF_ADDR_DOMID(a.addr) & VMSGIF_ADDR_LOCAL)
+		return -EACCES;
+	pool = pool_new(ep, &a);
+	if (!pool)
+		return -ENOMEM;
+	front_lock(ep->front);
+	r = register_pool(ep, pool, a.timeout);
+	if (!r) {
+		a.id = pool->id;
+		a.offset = XENMSG_MMAP_POOL(a.id);
+	}
+	front_unlock(ep->front);
+	if (r)
+		return r;
+	return copy_to_user(arg, &a, sizeof(a)) ? -EFAULT : 0;
+}
+
+static int start_del(struct endpoint *ep, void *arg, u64 cookie)
+{
+	const struct own_pool *pool = arg;
+
+	return vmsg_pool_del(ep->front->v, pool->id, cookie);
+}
+
+long pool_del(struct endpoint *ep, struct xenmsg_uapi_pool_del __user *arg)
+{
+	struct xenmsg_uapi_pool_del d;
+	struct own_pool *pool;
+	int r = 0;
+
+	if (copy_from_user(&d, arg, sizeof(d)))
+		return -EFAULT;
+	front_lock(ep->front);
+	pool = pool_of(ep, d.id);
+	if (!pool || pool->call.cookie)
+		r = -EINVAL;
+	else if (pool->nr_sent)
+		r = -EBUSY;
+	if (!r) {
+		pool->asked = true;
+		r = call_run(ep, &pool->call, start_del, pool, d.timeout, true);
+		/* Under way still: close_step() ends it. Else the engine knows it no more. */
+		if (!pool->call.cookie)
+			pool_free(pool);
+	}
+	front_unlock(ep->front);
+	return r;
+}
+
+/* True: it is gone. */
+static bool close_step(struct own_pool *pool)
+{
+	struct vmsg_front *front = pool->ep->front;
+	struct call *call = &pool->call;
+	int r;
+
+	if (pool->nr_sent) {
+		vmsg_drained(front->v, pool->ep->port);
+		return false;
+	}
+	if (call->cookie && !call->done)
+		return false;
+	if (call->cookie) {
+		call_end(call);
+		/* An answered POOL_DEL, or a POOL_ADD that failed. */
+		if (pool->asked || call->answer.status)
+			pool->added = false;
+	}
+	if (pool->added) {
+		call_begin(front, call, pool->ep);
+		r = vmsg_pool_del(front->v, pool->id, call->cookie);
+		pool->asked = !r;
+		if (!r)
+			return call->done && close_step(pool);
+		call_end(call);
+		if (r == -EAGAIN || r == -EBUSY)
+			return false;
+	}
+	pool_free(pool);
+	return true;
+}
+
+bool pools_close_step(struct endpoint *ep)
+{
+	unsigned int id;
+
+	for (id = 0; id < VMSGIF_MAP_POOLS_MAX && ep->nr_pools; id++)
+		if (pool_of(ep, id))
+			close_step(ep->front->own[id]);
+	return !ep->nr_pools;
+}
+
+int pool_mmap(struct endpoint *ep, unsigned int id, struct vm_area_struct *vma)
+{
+	struct own_pool *pool;
+	int r = -EINVAL;
+
+	/* Nothing here waits for a process, and the pages must not go meanwhile. */
+	front_lock(ep->front);
+	pool = pool_of(ep, id);
+	if (pool)
+		r = vm_map_pages_zero(vma, pool->pages.pages, pool->pages.nr);
+	mutex_unlock(&ep->front->lock);
+	return r;
+}
+
+/* ------------------------------------------------------------ foreign pools */
+
+/*
+ * One mapping of a foreign pool. The engine may use its slot for another one as
+ * soon as it has let go; the process knows it by a handle, until it has been
+ * told to unmap.
+ */
+struct foreign {
+	struct list_head link; /* ep->foreign */
+	struct endpoint *ep;
+	unsigned int slot;
+	u32 handle;
+	u32 addr, ref, nr_pages;
+	bool asked;  /* the engine waits for vmsg_pool_mapped() */
+	bool map;    /* XENMSG_EV_POOL_MAP to be fetched */
+	bool unmap;  /* XENMSG_EV_POOL_UNMAP to be fetched */
+	bool detach; /* with -EBUSY */
+	bool free;   /* XENMSG_EV_POOL_FREE to be fetched, the end */
+};
+
+static void foreign_end(struct vmsg_front *front, struct foreign *f)
+{
+	if (front->foreign[f->slot] == f)
+		front->foreign[f->slot] = NULL;
+	xa_erase(&front->foreign_handles, f->handle);
+	list_del(&f->link);
+	f->ep->nr_foreign--;
+	kfree(f);
+}
+
+static struct foreign *foreign_new(struct endpoint *ep, unsigned int slot)
+{
+	struct vmsg_front *front = ep->front;
+	struct foreign *f;
+
+	/* Who does not fetch its events gets no more of them. */
+	if (ep->closed || ep->nr_foreign >= FOREIGN_PER_FILE)
+		return NULL;
+	f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
+	if (!f)
+		return NULL;
+	if (xa_alloc(&front->foreign_handles, &f->handle, f, XA_LIMIT(1, U16_MAX), GFP_KERNEL)) {
+		kfree(f);
+		return NULL;
+	}
+	f->ep = ep;
+	f->slot = slot;
+	front->foreign[slot] = f;
+	list_add_tail(&f->link, &ep->foreign);
+	ep->nr_foreign++;
+	return f;
+}
+
+void foreign_map(struct vmsg *v, struct vmsg_port *port, unsigned int slot, u32 addr, u32 ref,
+		 u32 nr_pages)
+{
+	struct endpoint *ep = vmsg_port_priv(port);
+	struct foreign *f = NULL;
+
+	if (nr_pages && nr_pages <= VMSGIF_POOL_PAGES_MAX)
+		f = foreign_new(ep, slot);
+	if (!f) {
+		vmsg_pool_mapped(v, slot, -ENOMEM, NULL);
+		return;
+	}
+	f->addr = addr;
+	f->ref = ref;
+	f->nr_pages = nr_pages;
+	f->asked = true;
+	f->map = true;
+	ep_wake(ep);
+}
+
+void foreign_unmap(struct vmsg *v, unsigned int slot, bool detach)
+{
+	struct vmsg_front *front = vmsg_priv(v);
+	struct foreign *f = front->foreign[slot];
+
+	if (!f)
+		return;
+	f->unmap = true;
+	f->detach = detach;
+	if (!detach)
+		front->foreign[slot] = NULL;
+	ep_wake(f->ep);
+}
+
+void foreign_free(struct vmsg *v, unsigned int slot)
+{
+	struct vmsg_front *front = vmsg_priv(v);
+	struct foreign *f = front->foreign[slot];
+
+	if (!f)
+		return;
+	f->free = true;
+	front->foreign[slot] = NULL;
+	ep_wake(f->ep);
+}
+
+static struct foreign *foreign_of(struct endpoint *ep, u32 handle)
+{
+	struct foreign *f = xa_load(&ep->front->foreign_handles, handle);
+
+	return f && f->ep == ep ? f : NULL;
+}
+
+long pool_mapped(struct endpoint *ep, struct xenmsg_uapi_pool_mapped __user *arg)
+{
+	struct vmsg_front *front = ep->front;
+	struct xenmsg_uapi_pool_mapped m;
+	struct foreign *f;
+	int r = -EINVAL;
+
+	if (copy_from_user(&m, arg, sizeof(m)))
+		return -EFAULT;
+	if (m.status > 0)
+		return -EINVAL;
+	front_lock(front);
+	f = foreign_of(ep, m.slot);
+	if (f && f->asked && !f->map) {
+		f->asked = false;
+		vmsg_pool_mapped(front->v, f->slot, m.status, FOREIGN_VA(f->handle));
+		if (m.status)
+			foreign_end(front, f);
+		r = 0;
+	}
+	front_unlock(front);
+	return r;
+}
+
+void foreign_drop(struct endpoint *ep)
+{
+	struct foreign *f, *next;
+
+	list_for_each_entry_safe(f, next, &ep->foreign, link) {
+		unsigned int slot = f->slot;
+		bool asked = f->asked;
+
+		foreign_end(ep->front, f);
+		if (asked)
+			vmsg_pool_mapped(ep->front->v, slot, -ECONNREFUSED, NULL);
+	}
+}
+
+/* ------------------------------------------------------------------- events */
+
+static bool foreign_pending(const struct foreign *f)
+{
+	return f->map || f->unmap || f->free;
+}
+
+bool pools_pending(const struct endpoint *ep)
+{
+	const struct vmsg_front *front = ep->front;
+	const struct foreign *f;
+	unsigned int i;
+
+	list_for_each_entry(f, &ep->foreign, link)
+		if (foreign_pending(f))
+			return true;
+	for (i = 0; i < VMSGIF_MAP_POOLS_MAX && ep->nr_pools; i++)
+		if (front->own[i] && front->own[i]->ep == ep && front->own[i]->tell)
+			return true;
+	return false;
+}
+
+/* In the order in which they come up for one pool. */
+static void take_foreign(struct foreign *f, struct xenmsg_uapi_event *event)
+{
+	event->slot = f->handle;
+	event->addr = f->addr;
+	if (f->map) {
+		f->map = false;
+		event->type = XENMSG_EV_POOL_MAP;
+		event->ref = f->ref;
+		event->nr_pages = f->nr_pages;
+	} else if (f->unmap) {
+		f->unmap = false;
+		event->type = XENMSG_EV_POOL_UNMAP;
+		event->status = f->detach ? -EBUSY : 0;
+		if (!f->detach)
+			foreign_end(f->ep->front, f);
+	} else {
+		event->type = XENMSG_EV_POOL_FREE;
+		foreign_end(f->ep->front, f);
+	}
+}
+
+static bool take_own(struct own_pool *pool, struct xenmsg_uapi_event *event)
+{
+	if (!pool || !pool->tell)
+		return false;
+	pool->tell = false;
+	event->slot = pool->id;
+	event->type = XENMSG_EV_POOL_GONE;
+	event->addr = pool->addr;
+	return true;
+}
+
+bool pools_take_event(struct endpoint *ep, struct xenmsg_uapi_event *event)
+{
+	struct foreign *f;
+	unsigned int i;
+
+	list_for_each_entry(f, &ep->foreign, link) {
+		if (!foreign_pending(f))
+			continue;
+		take_foreign(f, event);
+		return true;
+	}
+	for (i = 0; i < VMSGIF_MAP_POOLS_MAX && ep->nr_pools; i++)
+		if (take_own(pool_of(ep, i), event))
+			return true;
+	return false;
+}

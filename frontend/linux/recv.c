@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Receiving, many messages in a call.
+ *
+ * With the lock, messages are taken from the engine; without it, they are
+ * copied to the process, which may take as long as it likes; with the lock,
+ * they are released. What was taken and did not fit waits, taken, for the next
+ * call. A second mutex per endpoint keeps its messages from being dropped while
+ * they are copied.
+ *
+ * A message in map mode is not copied: the process is told where in the
+ * sender's pool it is, and releases it by a handle.
+ */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "front.h"
+
+#define BATCH	 XENMSG_UAPI_BATCH
+#define HELD_MAX 4096 /* mapped messages in the hands of a process */
+
+struct rx_item {
+	struct vmsg_msg *msg;
+	struct vmsg_info info;
+};
+
+struct rx_pending {
+	struct rx_item items[BATCH];
+};
+
+void recv_free(struct endpoint *ep)
+{
+	kvfree(ep->pending);
+	xa_destroy(&ep->held);
+}
+
+void recv_drop(struct endpoint *ep)
+{
+	ep->pending_nr = 0;
+	xa_destroy(&ep->held);
+	ep->nr_held = 0;
+	ep->readable = false;
+}
+
+/* Takes messages up to @nr in all. */
+static void take(struct endpoint *ep, unsigned int nr)
+{
+	struct vmsg_front *front = ep->front;
+	struct rx_item *item;
+
+	/* What is left of an earlier call comes first. */
+	memmove(ep->pending->items, &ep->pending->items[ep->pending_first],
+		ep->pending_nr * sizeof(*item));
+	ep->pending_first = 0;
+	while (ep->readable && ep->pending_nr < nr) {
+		item = &ep->pending->items[ep->pending_nr];
+		item->msg = vmsg_recv(front->v, ep->port, &item->info);
+		if (!item->msg) {
+			ep->readable = false;
+			break;
+		}
+		event_peer(ep, item->info.addr);
+		ep->pending_nr++;
+	}
+}
+
+static int wait_for_message(struct endpoint *ep, unsigned int nr, s32 timeout)
+{
+	struct vmsg_front *front = ep->front;
+	long left = front_jiffies(timeout);
+	int r = 0;
+
+	if (ep->state != EP_BOUND)
+		return -EINVAL;
+	take(ep, nr);
+	if (ep->pending_nr)
+		return 0;
+	front_service(front, false);
+	for (;;) {
+		take(ep, nr);
+		if (ep->pending_nr)
+			return 0;
+		r = front_usable(front);
+		if (!r)
+			r = front_sleep(ep, &left);
+		if (r)
+			return r == -ETIMEDOUT && !timeout ? -EAGAIN : r;
+		if (ep->state != EP_BOUND)
+			return -EINVAL;
+	}
+}
+
+/* ------------------------------------------------------------ to the process */
+
+/* A place in the process. */
+struct out {
+	struct xenmsg_uapi_rx __user *msgs;
+	u8 __user *buffer;
+	u64 len;
+	u64 at;
+};
+
+static int copy_pieces(struct endpoint *ep, const struct rx_item *item, u8 __user *to)
+{
+	u32 cursor = 0, len;
+	const void *data;
+
+	while (vmsg_msg_piece(ep->front->v, ep->port, item->msg, &cursor, &data, &len)) {
+		if (copy_to_user(to, data, len))
+			return -EFAULT;
+		to += len;
+	}
+	return 0;
+}
+
+/* A mapped one: it stays with the process until it is released. */
+static int hand_out(struct endpoint *ep, const struct rx_item *item, struct xenmsg_uapi_rx *rx)
+{
+	u32 cursor = 0, len;
+	const void *va;
+
+	if (ep->nr_held >= HELD_MAX)
+		return -ENOBUFS;
+	if (!vmsg_msg_piece(ep->front->v, ep->port, item->msg, &cursor, &va, &len))
+		return -EIO;
+	if (xa_alloc(&ep->held, &rx->handle, item->msg, xa_limit_31b, GFP_KERNEL_ACCOUNT))
+		return -ENOMEM;
+	ep->nr_held++;
+	rx->flags = XENMSG_RX_MAPPED;
+	rx->slot = FOREIGN_HANDLE(va);
+	rx->data = FOREIGN_OFFSET(va);
+	return 0;
+}
+
+/* One message. -ENOSPC: there is no more room in the buffer. */
+static int give(struct endpoint *ep, const struct rx_item *item, struct out *out)
+{
+	struct xenmsg_uapi_rx rx = {
+		.seq = item->info.seq,
+		.len = item->info.len,
+		.addr = item->info.addr,
+		.src_port = item->info.src_port,
+	};
+	int r;
+
+	if (item->info.mapped) {
+		r = hand_out(ep, item, &rx);
+	} else {
+		rx.data = ALIGN(out->at, 8);
+		if (rx.data > out->len || rx.len > out->len - rx.data)
+			return -ENOSPC;
+		r = copy_pieces(ep, item, out->buffer + rx.data);
+		out->at = rx.data + rx.len;
+	}
+	if (!r && copy_to_user(out->msgs, &rx, sizeof(rx))) {
+		r = -EFAULT;
+		if (rx.flags) {
+			xa_erase(&ep->held, rx.handle);
+			ep->nr_held--;
+		}
+	}
+	out->msgs++;
+	return r;
+}
+
+/* The first one is longer than the whole buffer. */
+static int too_long(const struct rx_item *item, struct xenmsg_uapi_rx __user *msgs)
+{
+	struct xenmsg_uapi_rx rx = { .seq = item->info.seq, .len = item->info.len };
+
+	return copy_to_user(msgs, &rx, sizeof(rx)) ? -EFAULT : -EMSGSIZE;
+}
+
+/* Those that were copied are the engine's again. */
+static void release_copied(struct endpoint *ep, unsigned int nr)
+{
+	unsigned int i;
+
+	front_lock(ep->front);
+	for (i = 0; i < nr; i++)
+		if (!ep->pending->items[i].info.mapped)
+			vmsg_release(ep->front->v, ep->port, ep->pending->items[i].msg);
+	front_unlock(ep->front);
+	ep->pending_first = nr;
+	ep->pending_nr -= nr;
+}
+
+static long receive(struct endpoint *ep, const struct xenmsg_uapi_recv *arg, s32 timeout)
+{
+	unsigned int i, nr = min_t(u32, arg->nr, BATCH);
+	struct out out = {
+		.msgs = u64_to_user_ptr(arg->msgs),
+		.buffer = u64_to_user_ptr(arg->buffer),
+		.len = arg->buffer_len,
+	};
+	int r;
+
+	if (!ep->pending)
+		ep->pending = kvzalloc(sizeof(*ep->pending), GFP_KERNEL_ACCOUNT);
+	if (!ep->pending)
+		return -ENOMEM;
+	front_lock(ep->front);
+	r = wait_for_message(ep, nr, timeout);
+	front_unlock(ep->front);
+	if (r)
+		return r;
+	nr = min(nr, ep->pending_nr);
+	for (i = 0; i < nr; i++) {
+		r = give(ep, &ep->pending->items[i], &out);
+		if (r)
+			break;
+	}
+	if (!i)
+		return r == -ENOSPC ? too_long(&ep->pending->items[0], out.msgs) : r;
+	release_copied(ep, i);
+	return i;
+}
+
+long recv_messages(struct endpoint *ep, struct xenmsg_uapi_recv __user *arg, bool nonblock)
+{
+	struct xenmsg_uapi_recv r;
+	long n;
+
+	if (copy_from_user(&r, arg, sizeof(r)))
+		return -EFAULT;
+	if (!r.nr)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&ep->recv_lock))
+		return -ERESTARTSYS;
+	n = receive(ep, &r, nonblock ? 0 : r.timeout);
+	mutex_unlock(&ep->recv_lock);
+	return n;
+}
+
+long recv_release(struct endpoint *ep, struct xenmsg_uapi_release __user *arg)
+{
+	struct xenmsg_uapi_release q;
+	struct vmsg_msg *msg;
+	u32 __user *handles;
+	u32 handle, i;
+	long r = 0;
+
+	if (copy_from_user(&q, arg, sizeof(q)))
+		return -EFAULT;
+	if (!q.nr || q.nr > BATCH || q.reserved)
+		return -EINVAL;
+	handles = u64_to_user_ptr(q.handles);
+	for (i = 0; i < q.nr && !r; i++) {
+		if (get_user(handle, &handles[i]))
+			return -EFAULT;
+		front_lock(ep->front);
+		msg = xa_erase(&ep->held, handle);
+		if (msg) {
+			ep->nr_held--;
+			vmsg_release(ep->front->v, ep->port, msg);
+		} else {
+			r = -EINVAL;
+		}
+		if (i + 1 == q.nr || r)
+			front_unlock(ep->front);
+		else
+			mutex_unlock(&ep->front->lock);
+	}
+	return r;
+}

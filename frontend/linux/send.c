@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sending, many messages in a call.
+ *
+ * A call works through its messages in small groups, each in three steps: with
+ * the lock, pages are taken; without it, payload is copied from the process,
+ * which may take as long as it likes; with the lock, all are posted, and at the
+ * end published at once. A message is charged to its endpoint until it is
+ * answered: while an endpoint has pages in flight it may have a quarter of all,
+ * so that nobody who writes to a receiver that does not read keeps others from
+ * sending.
+ */
+#include <linux/fs.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include "front.h"
+
+#define GROUP	 16
+#define NO_ENTRY U16_MAX
+
+/* A message of the group under way. */
+struct tx_item {
+	struct xenmsg_uapi_tx tx;
+	u8 data[VMSGIF_INLINE_MAX];
+	unsigned int nr_pages; /* taken, without the list's */
+	u16 pages[VMSGIF_INDIRECT_MAX + 1];
+};
+
+struct tx_scratch {
+	struct tx_item items[GROUP];
+	struct vmsgif_segment segs[VMSGIF_INDIRECT_MAX];
+};
+
+void send_init(struct vmsg_front *front)
+{
+	unsigned int i;
+
+	for (i = 0; i < FRONT_SENT; i++)
+		front->sent[i].next = i + 1;
+	front->sent[FRONT_SENT - 1].next = NO_ENTRY;
+}
+
+void send_free(struct endpoint *ep)
+{
+	kvfree(ep->scratch);
+}
+
+/* ---------------------------------------------------------------- answers */
+
+void send_answered(struct vmsg_front *front, u64 cookie, int status)
+{
+	struct sent *sent = &front->sent[cookie - 1];
+	struct endpoint *ep = sent->ep;
+	const struct ep_event event = {
+		.type = sent->confirm ? XENMSG_EV_SENT : XENMSG_EV_FAILED,
+		.status = status,
+		.addr = sent->addr,
+		.port = sent->port,
+		.seq = sent->seq,
+		.cookie = sent->cookie,
+	};
+
+	if (status && !ep->failure)
+		ep->failure = status;
+	if (status || sent->confirm)
+		event_post(ep, &event);
+	ep->tx_pages -= sent->pages;
+	if (sent->area_nr)
+		bitmap_clear(ep->area_busy, sent->area_first, sent->area_nr);
+	if (sent->pool)
+		pool_answered(sent->pool);
+	sent->ep = NULL;
+	sent->next = front->free_sent;
+	front->free_sent = cookie - 1;
+	front->nr_sent--;
+	/* Whoever flushes or waits for its share looks at these. */
+	if (!--ep->nr_sent || ep->stuck) {
+		ep->stuck = false;
+		ep_wake(ep);
+	}
+}
+
+/* ------------------------------------------------------- pages and payload */
+
+static bool is_inline(const struct xenmsg_uapi_tx *tx)
+{
+	return tx->len <= VMSGIF_INLINE_MAX && !(tx->flags & (XENMSG_TX_AREA | XENMSG_TX_POOL));
+}
+
+static int check(const struct endpoint *ep, const struct xenmsg_uapi_tx *tx)
+{
+	unsigned int where = tx->flags & (XENMSG_TX_IOV | XENMSG_TX_AREA | XENMSG_TX_POOL);
+
+	if (tx->flags & ~(XENMSG_TX_LAZY | XENMSG_TX_CONFIRM | XENMSG_TX_IOV | XENMSG_TX_AREA |
+			  XENMSG_TX_POOL) ||
+	    hweight32(where) > 1 || !tx->addr || !tx->port)
+		return -EINVAL;
+	if (!(where & (XENMSG_TX_IOV | XENMSG_TX_POOL)) && tx->nr)
+		return -EINVAL;
+	if ((where & (XENMSG_TX_AREA | XENMSG_TX_POOL)) && !tx->len)
+		return -EINVAL;
+	return tx->len > ep->front->features.max_message ? -EMSGSIZE : 0;
+}
+
+/* With the lock. The pages that payload is to be copied into, and that of a list. */
+static int take_pages(struct endpoint *ep, struct tx_item *item)
+{
+	unsigned int nr = DIV_ROUND_UP(item->tx.len, PAGE_SIZE);
+	unsigned int all = nr + (nr > VMSGIF_SEGS_MAX);
+	int r;
+
+	item->nr_pages = 0;
+	if (is_inline(&item->tx) || (item->tx.flags & (XENMSG_TX_AREA | XENMSG_TX_POOL)))
+		return 0;
+	if (ep->tx_pages && ep->tx_pages + all > ep->front->tx.nr / 4) {
+		vmsg_drained(ep->front->v, ep->port); /* have answers wake us */
+		return -EAGAIN;
+	}
+	r = vmsg_tx_pages_get(ep->front->v, ep->port, all, item->pages);
+	if (r)
+		return r;
+	item->nr_pages = nr;
+	ep->tx_pages += all;
+	return 0;
+}
+
+static unsigned int nr_all(const struct tx_item *item)
+{
+	return item->nr_pages + (item->nr_pages > VMSGIF_SEGS_MAX);
+}
+
+static void put_pages(struct endpoint *ep, struct tx_item *item)
+{
+	if (!item->nr_pages)
+		return;
+	ep->tx_pages -= nr_all(item);
+	vmsg_tx_pages_put(ep->front->v, ep->port, nr_all(item), item->pages);
+	item->nr_pages = 0;
+}
+
+static int copy_iov(struct endpoint *ep, struct tx_item *item)
+{
+	struct iovec fast[UIO_FASTIOV], *iov = fast;
+	struct vmsg_front *front = ep->front;
+	u32 left = item->tx.len, n;
+	struct iov_iter iter;
+	unsigned int i;
+	ssize_t len;
+	int r = 0;
+
+	len = import_iovec(WRITE, u64_to_user_ptr(item->tx.data), item->tx.nr, ARRAY_SIZE(fast),
+			   &iov, &iter);
+	if (len < 0)
+		return len;
+	if (len != item->tx.len)
+		r = -EINVAL;
+	else if (is_inline(&item->tx))
+		r = copy_from_iter_full(item->data, left, &iter) ? 0 : -EFAULT;
+	for (i = 0; i < item->nr_pages && !r; i++, left -= n) {
+		n = min_t(u32, left, PAGE_SIZE);
+		if (!copy_from_iter_full(front->tx.va[item->pages[i]], n, &iter))
+			r = -EFAULT;
+	}
+	kfree(iov);
+	return r;
+}
+
+/* Without the lock. */
+static int copy_payload(struct endpoint *ep, struct tx_item *item)
+{
+	const u8 __user *from = u64_to_user_ptr(item->tx.data);
+	struct vmsg_front *front = ep->front;
+	u32 left = item->tx.len, n;
+	unsigned int i;
+
+	if (item->tx.flags & XENMSG_TX_IOV)
+		return copy_iov(ep, item);
+	if (is_inline(&item->tx))
+		return copy_from_user(item->data, from, left) ? -EFAULT : 0;
+	for (i = 0; i < item->nr_pages; i++, from += n, left -= n) {
+		n = min_t(u32, left, PAGE_SIZE);
+		if (copy_from_user(front->tx.va[item->pages[i]], from, n))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* --------------------------------------------------------------------- post */
+
+/* The form and place of the payload. */
+static int fill(struct endpoint *ep, struct tx_item *item, struct vmsg_send *send)
+{
+	const struct xenmsg_uapi_tx *tx = &item->tx;
+	struct vmsgif_segment *segs = ep->scratch->segs;
+	unsigned int i, nr = item->nr_pages;
+	int r;
+
+	send->segs = segs;
+	if (tx->flags & XENMSG_TX_POOL) {
+		send->form = VMSG_MAP;
+		send->map_id = tx->nr;
+		send->map_offset = (u32)tx->data;
+		return tx->data > U32_MAX || !pool_of(ep, tx->nr) ? -EINVAL : 0;
+	}
+	if (tx->flags & XENMSG_TX_AREA) {
+		r = area_segments(ep, tx->data, tx->len, segs, &nr);
+		if (!r && nr > VMSGIF_SEGS_MAX)
+			r = vmsg_tx_pages_get(ep->front->v, ep->port, 1, &send->list_page);
+		send->form = VMSG_PAGES;
+		send->nr_segs = nr;
+		send->keep = true;
+		return r;
+	}
+	if (is_inline(tx)) {
+		send->form = VMSG_INLINE;
+		send->data = item->data;
+		return 0;
+	}
+	for (i = 0; i < nr; i++)
+		segs[i] = (struct vmsgif_segment){
+			.ref = item->pages[i],
+			.len = min_t(u32, tx->len - i * PAGE_SIZE, PAGE_SIZE),
+		};
+	send->form = VMSG_PAGES;
+	send->nr_segs = nr;
+	send->list_page = item->pages[nr];
+	return 0;
+}
+
+/* Notes it down; the engine has taken it. */
+static void remember(struct endpoint *ep, struct tx_item *item, const struct vmsg_send *send,
+		     u64 seq)
+{
+	struct vmsg_front *front = ep->front;
+	struct sent *sent = &front->sent[front->free_sent];
+	const struct xenmsg_uapi_tx *tx = &item->tx;
+
+	front->free_sent = sent->next;
+	front->nr_sent++;
+	ep->nr_sent++;
+	*sent = (struct sent){
+		.ep = ep,
+		.cookie = tx->cookie,
+		.seq = seq,
+		.addr = tx->addr,
+		.port = tx->port,
+		.pages = nr_all(item),
+		.confirm = tx->flags & XENMSG_TX_CONFIRM,
+	};
+	if (tx->flags & XENMSG_TX_AREA) {
+		sent->area_first = tx->data / PAGE_SIZE;
+		sent->area_nr = send->nr_segs;
+		bitmap_set(ep->area_busy, sent->area_first, sent->area_nr);
+	} else if (tx->flags & XENMSG_TX_POOL) {
+		sent->pool = pool_of(ep, tx->nr);
+		pool_sent(sent->pool);
+	}
+	event_peer(ep, tx->addr);
+	item->nr_pages = 0; /* the engine's now */
+}
+
+/* With the lock. */
+static int post(struct endpoint *ep, struct tx_item *item)
+{
+	struct vmsg_front *front = ep->front;
+	const struct xenmsg_uapi_tx *tx = &item->tx;
+	struct vmsg_send send = {
+		.addr = tx->addr,
+		.port = tx->port,
+		.len = tx->len,
+		.lazy = tx->flags & XENMSG_TX_LAZY,
+		.quiet = !(tx->flags & XENMSG_TX_CONFIRM),
+		.cookie = front->free_sent + 1,
+	};
+	u64 seq;
+	int r;
+
+	if (front->free_sent == NO_ENTRY)
+		return -EAGAIN;
+	r = fill(ep, item, &send);
+	if (r)
+		return r;
+	r = vmsg_send(front->v, ep->port, &send, &seq);
+	if (r) {
+		if (send.keep && send.nr_segs > VMSGIF_SEGS_MAX)
+			vmsg_tx_pages_put(front->v, ep->port, 1, &send.list_page);
+		return r;
+	}
+	remember(ep, item, &send, seq);
+	item->tx.seq = seq;
+	return 0;
+}
+
+/* Takes pages for the first messages of the group: how many messages, or why not one. */
+static int prepare(struct endpoint *ep, struct tx_item *items, unsigned int nr)
+{
+	unsigned int i;
+	int r = front_usable(ep->front);
+
+	if (!r)
+		r = endpoint_ready(ep);
+	for (i = 0; i < nr && !r; i++) {
+		r = check(ep, &items[i].tx);
+		if (!r)
+			r = take_pages(ep, &items[i]);
+		if (r)
+			break;
+	}
+	return i ? i : r;
+}
+
+/* Sends as many of the group as go now: how many, or why not one. */
+static int send_group(struct endpoint *ep, struct tx_item *items, unsigned int nr)
+{
+	struct vmsg_front *front = ep->front;
+	int ready, copied, done, r = 0;
+
+	front_lock(front);
+	ready = prepare(ep, items, nr);
+	mutex_unlock(&front->lock);
+	if (ready <= 0)
+		return ready;
+	for (copied = 0; copied < ready; copied++) {
+		r = copy_payload(ep, &items[copied]);
+		if (r)
+			break;
+	}
+	front_lock(front);
+	for (done = 0; done < copied; done++) {
+		int s = post(ep, &items[done]);
+
+		if (s) {
+			r = s;
+			break;
+		}
+	}
+	for (nr = done; nr < ready; nr++)
+		put_pages(ep, &items[nr]);
+	front_unlock(front);
+	return done ? done : r;
+}
+
+/* After -EAGAIN for the first message. */
+static int wait_for_room(struct endpoint *ep, long *left)
+{
+	int r;
+
+	front_lock(ep->front);
+	ep->stuck = true;
+	r = front_sleep(ep, left);
+	front_unlock(ep->front);
+	return r == -ETIMEDOUT ? -EAGAIN : r;
+}
+
+static long send_all(struct endpoint *ep, struct xenmsg_uapi_tx __user *msgs, u32 nr, s32 timeout)
+{
+	struct tx_item *items = ep->scratch->items;
+	long left = front_jiffies(timeout), done = 0;
+	unsigned int i, n;
+	int r = 0;
+
+	while (done < nr) {
+		n = min_t(unsigned int, nr - done, GROUP);
+		for (i = 0; i < n; i++)
+			if (copy_from_user(&items[i].tx, &msgs[done + i], sizeof(items[i].tx)))
+				return done ? done : -EFAULT;
+		r = send_group(ep, items, n);
+		if (r == -EAGAIN && !done) {
+			r = wait_for_room(ep, &left);
+			if (!r)
+				continue;
+		}
+		if (r < 0)
+			break;
+		for (i = 0; i < r; i++)
+			if (put_user(items[i].tx.seq, &msgs[done + i].seq))
+				return -EFAULT;
+		done += r;
+	}
+	return done ? done : r;
+}
+
+long send_messages(struct endpoint *ep, struct xenmsg_uapi_send __user *arg, bool nonblock)
+{
+	struct xenmsg_uapi_send s;
+	long r = 0;
+
+	if (copy_from_user(&s, arg, sizeof(s)))
+		return -EFAULT;
+	if (!s.nr)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&ep->send_lock))
+		return -ERESTARTSYS;
+	if (!ep->scratch)
+		ep->scratch = kvzalloc(sizeof(*ep->scratch), GFP_KERNEL_ACCOUNT);
+	if (!ep->scratch)
+		r = -ENOMEM;
+	else
+		r = send_all(ep, u64_to_user_ptr(s.msgs), min_t(u32, s.nr, XENMSG_UAPI_BATCH),
+			     nonblock ? 0 : s.timeout);
+	mutex_unlock(&ep->send_lock);
+	return r;
+}
+
+long send_flush(struct endpoint *ep, struct xenmsg_uapi_flush __user *arg)
+{
+	struct xenmsg_uapi_flush f;
+	long left;
+	int r = 0;
+
+	if (copy_from_user(&f, arg, sizeof(f)))
+		return -EFAULT;
+	left = front_jiffies(f.timeout);
+	front_lock(ep->front);
+	while (!r && ep->nr_sent) {
+		vmsg_drained(ep->front->v, ep->port); /* have their answers wake us */
+		r = front_sleep(ep, &left);
+	}
+	f.status = ep->failure;
+	if (!r)
+		ep->failure = 0;
+	front_unlock(ep->front);
+	if (r)
+		return r;
+	return copy_to_user(arg, &f, sizeof(f)) ? -EFAULT : 0;
+}
