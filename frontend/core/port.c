@@ -314,7 +314,7 @@ void vmsg_port_credited(struct vmsg *v, struct vmsg_port *port)
 	port->flags &= (uint8_t)~VMSG_PORT_CREDIT_BUSY;
 	if (!(port->flags & VMSG_PORT_BEHIND))
 		return;
-	port->flags &= (uint8_t)~VMSG_PORT_BEHIND;
+	port->flags ^= VMSG_PORT_BEHIND;
 	v->nr_behind--;
 	vmsg_msg_check_credit(v, port);
 }

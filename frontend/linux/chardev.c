@@ -14,6 +14,19 @@
 
 static struct vmsg_front *the_front;
 
+/* No holes, and the same for 32-bit processes. */
+static_assert(sizeof(struct xenmsg_uapi_info) == 32);
+static_assert(sizeof(struct xenmsg_uapi_stats) == 120);
+static_assert(sizeof(struct xenmsg_uapi_resolve) == 144);
+static_assert(sizeof(struct xenmsg_uapi_name) == 144);
+static_assert(sizeof(struct xenmsg_uapi_subscribe) == 144);
+static_assert(sizeof(struct xenmsg_uapi_bind) == 152);
+static_assert(sizeof(struct xenmsg_uapi_tx) == 40);
+static_assert(sizeof(struct xenmsg_uapi_rx) == 40);
+static_assert(sizeof(struct xenmsg_uapi_recv) == 32);
+static_assert(sizeof(struct xenmsg_uapi_pool_add) == 32);
+static_assert(sizeof(struct xenmsg_uapi_event) == 176);
+
 static int chardev_open(struct inode *inode, struct file *file)
 {
 	struct endpoint *ep = endpoint_open(the_front);

@@ -31,8 +31,6 @@ void front_service(struct vmsg_front *front, bool force)
 {
 	unsigned int i = 0;
 
-	if (!front->v)
-		return;
 	if (front->phase == FRONT_CONNECTED) {
 		do {
 			while (vmsg_poll(front->v, BUDGET, ktime_get_ns()) && i++ < ROUNDS)
