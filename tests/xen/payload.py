@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Pack what a machine gets after its snapshot was loaded: the payload disk.
 
-A raw tar archive, padded to one fixed size because the disk's size is a part
-of the snapshot.  dom0 and each guest unpack it to /p:
+Two tar archives, padded to one fixed size because the disk's size is a part
+of the snapshot.  dom0 unpacks both to /p; guests, whose disks are slow, only
+the first, without what is for dom0 alone:
 
-  /p/bin, /p/...   whatever the staged folder holds (the project's programs)
+  /p/bin, /p/...   whatever the staged folder holds (the project's programs),
+                   and this machine's sha256sum, as busybox's is slow
   /p/lib           the shared libraries all those programs need, taken from
                    this machine together with the dynamic loader, so that
                    programs run with exactly the libraries they were built for
@@ -13,12 +15,15 @@ of the snapshot.  dom0 and each guest unpack it to /p:
 """
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 
 from common import HERE, Failure
 
 SIZE = 64 << 20
+BLOCK = 64 << 10
+DOM0_ONLY = ("bin/xenmsgd", "bin/xenmsgctl", "xt/hub", "xt/guest-exec")
 SCRIPTS = ("env.sh", "lib.sh", "xenmsg.sh", "dom0-run.sh", "guest-run.sh")
 
 
@@ -50,9 +55,31 @@ def _libraries(programs, own):
     return found
 
 
+def _archive(target, content):
+    """Write {name: file} to a tar archive, in whole blocks; returns those."""
+    with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT,
+                      dereference=True, bufsize=BLOCK) as tar:
+        for name in sorted(content):
+            info = tar.gettarinfo(content[name], name)
+            info.uid = info.gid = 0
+            # Dated in the machine's past, or its tar would complain.
+            info.uname = info.gname = ""
+            info.mtime = 0
+            info.type = tarfile.REGTYPE     # hard links are copied too
+            info.size = os.path.getsize(content[name])
+            with open(content[name], "rb") as f:
+                tar.addfile(info, f)
+    blocks = -(-os.path.getsize(target) // BLOCK)
+    os.truncate(target, blocks * BLOCK)
+    return blocks
+
+
 def pack(staged, tools, target):
-    """Write the disk image from the staged folder (or None) and the tools."""
-    content = {}    # name in the archive: file
+    """Write the disk image from the staged folder (or None) and the tools.
+
+    Returns the numbers of 64 KiB blocks of the two archives.
+    """
+    content = {"bin/sha256sum": shutil.which("sha256sum")}  # in the archive: file
 
     def add_tree(folder, prefix):
         for where, _, names in os.walk(folder, followlinks=True):
@@ -67,29 +94,24 @@ def pack(staged, tools, target):
         content[f"xt/{script}"] = os.path.join(HERE, script)
     if staged:
         add_tree(staged, "")
-    programs = [f for f in content.values() if _is_elf(f)]
     own = os.path.join(staged, "lib") if staged else ""
-    for soname, file in _libraries(programs, own).items():
-        content.setdefault(f"lib/{soname}", file)
+    archives = [{n: f for n, f in content.items() if (n in DOM0_ONLY) == only}
+                for only in (False, True)]
+    for archive in archives:
+        programs = [f for f in archive.values() if _is_elf(f)]
+        for soname, file in _libraries(programs, own).items():
+            if f"lib/{soname}" not in archives[0]:
+                archive[f"lib/{soname}"] = file
 
-    temporary = f"{target}.{os.getpid()}.tmp"
-    with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT,
-                      dereference=True) as tar:
-        for name in sorted(content):
-            info = tar.gettarinfo(content[name], name)
-            info.uid = info.gid = 0
-            # Dated in the machine's past, or its tar would complain.
-            info.uname = info.gname = ""
-            info.mtime = 0
-            info.type = tarfile.REGTYPE     # hard links are copied too
-            info.size = os.path.getsize(content[name])
-            with open(content[name], "rb") as f:
-                tar.addfile(info, f)
-    used = os.path.getsize(temporary)
-    if used > SIZE:
-        os.unlink(temporary)
-        raise Failure(f"the payload has {used >> 20} MiB, and the payload "
-                      f"disk {SIZE >> 20}")
-    os.truncate(temporary, SIZE)
-    os.replace(temporary, target)
-    return used
+    parts = [f"{target}.{os.getpid()}.{n}.tmp" for n in range(len(archives))]
+    blocks = [_archive(*pair) for pair in zip(parts, archives)]
+    with open(parts[0], "ab") as disk, open(parts[1], "rb") as second:
+        shutil.copyfileobj(second, disk)
+    os.unlink(parts[1])
+    if sum(blocks) * BLOCK > SIZE:
+        os.unlink(parts[0])
+        raise Failure(f"the payload has {sum(blocks) * BLOCK >> 20} MiB, and "
+                      f"the payload disk {SIZE >> 20}")
+    os.truncate(parts[0], SIZE)
+    os.replace(parts[0], target)
+    return blocks

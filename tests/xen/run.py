@@ -34,12 +34,14 @@ from control import Receiver
 LIMIT, QUIET_LIMIT = 600, 180
 POST_MORTEM_LIMIT = 30
 END = b"\x1eend\n"
-# Guests get the same from lib.sh.  The block device's first page was read
-# before the snapshot, in search of partitions.  The size is given because
-# busybox tar would read the rest of the disk too, in pieces of 512 bytes.
-START = ("XT_BLOCKS={}; blockdev --flushbufs /dev/vda; mkdir -p /p; "
-         "dd if=/dev/vda bs=64k count=$XT_BLOCKS 2>/dev/null | "
-         "tar -xf - -C /p && export XT_BLOCKS && exec sh /p/xt/dom0-run.sh")
+# Guests get the same from lib.sh, but for the second archive.  The block
+# device's first page was read before the snapshot, in search of partitions.
+# The sizes are given because busybox tar would read the rest of the disk too,
+# in pieces of 512 bytes.
+START = ("export XT_BLOCKS={}; blockdev --flushbufs /dev/vda; mkdir -p /p; "
+         "unpack() {{ dd if=/dev/vda bs=64k $* 2>/dev/null | tar -xf - -C /p; }}; "
+         "unpack count=$XT_BLOCKS && unpack skip=$XT_BLOCKS count={} && "
+         "exec sh /p/xt/dom0-run.sh")
 
 _print_lock = threading.Lock()
 
@@ -198,8 +200,8 @@ def main():
         saved = snapshot.ensure(options.clock)
         if options.action == "prepare":
             return 0
-        used = payload.pack(options.payload, options.tools, options.disk)
-        start = START.format((used + 65535) // 65536)
+        start = START.format(*payload.pack(options.payload, options.tools,
+                                           options.disk))
         if options.action == "shell":
             return shell.run(saved, options.disk, start)
         action = check if options.action == "check" else demo
