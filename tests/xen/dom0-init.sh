@@ -51,6 +51,8 @@ for guest in /guests/*.cfg; do
 		sleep 0.1
 	done
 	say "${guest%.cfg} is up"
+	xenstore-read "/local/domain/$(xl domid "${guest%.cfg}")/console/tty" \
+		>"/run/xt/${guest%.cfg}.tty" || stop "the console of ${guest%.cfg}"
 done
 
 # The port that is a terminal: hvc0 is Xen's own console.

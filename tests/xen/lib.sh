@@ -54,17 +54,26 @@ xt_not() { ! "$@"; }
 # now_ms: the machine's clock in milliseconds since its boot.
 now_ms()
 {
+	xt_clock
+	echo "$xt_now"
+}
+
+# The same in $xt_now: a new process is expensive here.
+xt_clock()
+{
 	read -r xt_up _ </proc/uptime
-	echo "${xt_up%.*}${xt_up#*.}0"
+	xt_now=${xt_up%.*}${xt_up#*.}0
 }
 
 # wait_for SECONDS CMD...: until the command is true; false after SECONDS.
 wait_for()
 {
-	xt_end=$(($(now_ms) + $1 * 1000))
+	xt_clock
+	xt_end=$((xt_now + $1 * 1000))
 	shift
 	until "$@"; do
-		[ "$(now_ms)" -lt "$xt_end" ] || return 1
+		xt_clock
+		[ "$xt_now" -lt "$xt_end" ] || return 1
 		sleep 0.05
 	done
 }
@@ -173,6 +182,7 @@ dom0_kill()
 destroy_guest()
 {
 	xl destroy "$1" || return
+	rm -f "$XT/$1.tty"
 	wait_for 10 test ! -e $XT/"$1".sock
 }
 
@@ -208,13 +218,14 @@ XT_START="mkdir -p /p; blockdev --flushbufs /dev/xvda; \
 dd if=/dev/xvda bs=64k count=$XT_BLOCKS 2>/dev/null | \
 tar -xf - -C /p && exec sh /p/xt/guest-run.sh"
 
+# The terminal of its console is known if dom0-init.sh has booted it.
 xt_start_hub()
 {
-	if xt_domid=$(xl domid "$1") &&
-		xt_tty=$(xenstore-read "/local/domain/$xt_domid/console/tty")
-	then
-		hub "$1" "$xt_tty" $XT/"$1".sock "$XT_START" && return
+	if [ ! -e "$XT/$1.tty" ] && xt_domid=$(xl domid "$1"); then
+		xenstore-read "/local/domain/$xt_domid/console/tty" >"$XT/$1.tty"
 	fi
+	read -r xt_tty <"$XT/$1.tty" &&
+		hub "$1" "$xt_tty" $XT/"$1".sock "$XT_START" && return
 	fail "there is no way to talk to $1"
 	return 1
 }

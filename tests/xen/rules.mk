@@ -37,7 +37,7 @@ $(XEN_TOOLS): tests/xen/frame.h tests/xen/client.h
 .PHONY: xen-ready
 xen-ready:
 	@sh tests/deps.sh build xen
-	+@$(MAKE) --no-print-directory $(XEN_TOOLS)
+	+@$(MAKE) -s --no-print-directory $(XEN_TOOLS)
 
 .PHONY: check-xen
 check-xen: xen-ready ## run the scenarios on real Xen in QEMU (S=NAME: one; PARALLEL=1: real time)

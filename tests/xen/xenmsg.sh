@@ -19,7 +19,7 @@ start_broker()
 	}
 }
 
-broker_answers() { xenmsgctl status --json >/dev/null 2>&1; }
+broker_answers() { [ -S /run/xenmsg/control ] && xenmsgctl status --json >/dev/null 2>&1; }
 broker_runs() { kill -0 "$(cat $BROKER_PID)" 2>/dev/null; }
 broker_ended() { ! broker_runs; }
 
@@ -38,7 +38,6 @@ port_count()
 		$1 == "\"ports\":" && mine { print $2 + 0 }'
 }
 has_port() { [ "$(port_count "$1")" -gt 0 ] 2>/dev/null; }
-has_no_port() { ! has_port "$1"; }
 
 # serve GUEST TAG ARG...: `xenmsg listen` in the background, until it is bound.
 serve()
@@ -47,19 +46,21 @@ serve()
 	xm_tag=$2
 	shift 2
 	guest_bg "$xm_guest" "$xm_tag" xenmsg listen -q "$@"
-	wait_for 10 has_port "$xm_guest" || fail "$xm_guest does not listen"
+	wait_for 10 listens "$xm_guest" "$xm_tag" || fail "$xm_guest does not listen"
 }
+
+# It says so first, once the broker has bound its port.
+listens() { read -r xm_line <"$XT/$1.$2.out" && [ "${xm_line#listening on port}" != "$xm_line" ]; }
 
 # unserve GUEST TAG: ends it.
 unserve()
 {
 	guest_kill "$1" "$2" TERM
-	guest_wait "$1" "$2" 10
-	wait_for 10 has_no_port "$1" || fail "$1 does not stop listening"
+	guest_wait "$1" "$2" 10 || fail "$1 does not stop listening"
 }
 
 # refused GUEST RULE: the log says that this rule refused something of the guest.
-refused() { grep "refused" "$BROKER_LOG" | grep "$1" | grep -q "rule=\"$2\""; }
+refused() { grep -q "rule=\"$2\" refused.*$1" "$BROKER_LOG"; }
 
 # traffic_between A B OPTION...: the traffic program in both, until it ended.
 traffic_between()
