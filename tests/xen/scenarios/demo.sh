@@ -6,50 +6,62 @@
 # shellcheck source=tests/xen/xenmsg.sh
 . /p/xt/xenmsg.sh
 
-ping_from()
-{
-	serve "$2" echo 7 --echo
-	check "$1 pings $2" guest "$1" xenmsg ping -c 3 -i 0.2 "$2"
-	unserve "$2" echo
-}
-
-# transfer FROM TO HOW [OPTION]: a file of several MB, checked at both ends.
+# transfer FROM TO HOW FILE [OPTION]: a file of several MB, checked at both ends:
+# by the receiving `xenmsg`, or the sending one fails; and as it was stored, by
+# a program that knows nothing of xenmsg. It is kept there as /tmp/arrived.
 transfer()
 {
-	serve "$2" sink 9 -o /tmp/received
 	check "$1 -> $2 by $3: the receiver has verified it" \
-		guest "$1" xenmsg send --progress ${4:+"$4"} "$2:9" /boot/vmlinuz
-	guest_wait "$2" sink 30
-	got=$(guest_out "$2" sha256sum /tmp/received | cut -c1-64)
+		guest "$1" xenmsg send --progress ${5:+"$5"} "$2:9" "$4"
+	got=$(guest_out "$2" sh -c '/p/bin/sha256sum received && mv received arrived')
+	got=${got%% *}
 	echo "        SHA-256 $got in $2"
 	check "$1 -> $2 by $3: SHA-256 is the same at both ends" \
 		test "64:$sent" = "${#got}:$got"
-	guest "$2" rm -f /tmp/received
 }
+
+# answers N: so many have come to alice.
+answers() { [ "$(grep -c 'seq=' "$XT/alice.ping.out")" -ge "$1" ]; }
 
 note 'dom0 starts the broker; its policy:'
 sed -n '/^\[allow/,$s/^/        /p' /p/scenarios/demo.conf
 start_broker demo.conf
 
-note 'ping, both ways'
-ping_from alice bob
-ping_from bob alice
+note 'bob pings alice'
+serve alice echo 7 --echo
+check 'bob pings alice' guest bob xenmsg ping -c 3 -i 0.2 alice
+unserve alice echo
 
-sent=$(guest_out alice sha256sum /boot/vmlinuz | cut -c1-64)
-note "a file of $(guest_out alice stat -c %s /boot/vmlinuz) bytes, the guest's kernel:"
-echo "        SHA-256 $sent"
-transfer alice bob copy
-transfer alice bob map --map
-transfer bob alice copy
-transfer bob alice map --map
+# shellcheck disable=SC2046 # two words: its size and its SHA-256
+set -- $(guest_out alice sh -c 'stat -c %s /boot/vmlinuz; /p/bin/sha256sum /boot/vmlinuz')
+sent=$2
+note "a file of $1 bytes, the guest's kernel:"
+echo "        SHA-256 $sent in alice"
+serve bob sink 9 -c 100 -o received
+transfer alice bob copy /boot/vmlinuz
+transfer alice bob map /boot/vmlinuz --map
+unserve bob sink
 
-note 'mallory tries, whom no rule allows'
-serve bob sink 9
-check_not 'mallory is refused' guest mallory xenmsg send bob:9 -m 'let me in'
-check_not 'and cannot even learn who is there' guest mallory xenmsg send nobody:9 -m hello
+note 'and back, as it has arrived'
+serve alice sink 9 -c 100 -o received
+transfer bob alice copy arrived
+transfer bob alice map arrived --map
+unserve alice sink
+
+note 'alice pings bob; meanwhile mallory tries, whom no rule allows'
+serve bob echo 7 --echo
+guest_bg alice ping xenmsg ping -i 0.1 bob
+wait_for 10 answers 1
+check_not 'mallory is refused' guest mallory xenmsg send bob:7 -m 'let me in'
 check 'the log names the rule' refused mallory default
-grep refused "$BROKER_LOG" | sed 's/^/        /'
+sed -n '/refused/s/^/        /p' "$BROKER_LOG"
+wait_for 10 answers 3
+# Now, while both are connected; shown at the end.
+xenmsgctl status >/tmp/status || fail 'the broker does not tell what it has counted'
+guest_kill alice ping INT
+guest_wait alice ping 10
+guest_output alice ping | sed 's/^/alice  | /'
+check 'alice pings bob' grep -q ' 0 lost' "$XT/alice.ping.out"
 
 note 'what it all was and cost'
-xenmsgctl status
-unserve bob sink
+cat /tmp/status
