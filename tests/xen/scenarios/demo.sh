@@ -60,7 +60,7 @@ wait_for 10 answers 3
 xenmsgctl status >/tmp/status || fail 'the broker does not tell what it has counted'
 guest_kill alice ping INT
 guest_wait alice ping 10
-guest_output alice ping | sed 's/^/alice  | /'
+guest_output alice ping | sed -n 's/^/alice  | /;1,3p;/sent/,$p'
 check 'alice pings bob' grep -q ' 0 lost' "$XT/alice.ping.out"
 
 note 'what it all was and cost'
