@@ -303,7 +303,10 @@ xt_post_mortem()
 	done
 	dmesg | tail -n +$(($(cat $XT/dmesg.before) + 1)) >$XT/dmesg
 	xt_tail "dom0's kernel messages" $XT/dmesg
-	for xt_file in "$XT_CONSOLES"/guest-*.log /tmp/core.*; do
+	for xt_file in /run/*.log; do
+		[ -e "$xt_file" ] && xt_tail "${xt_file##*/}" "$xt_file"
+	done
+	for xt_file in "$XT_CONSOLES"/guest-*.log /run/*.log /tmp/core.*; do
 		[ -e "$xt_file" ] && save_file "$xt_file"
 	done
 	echo '..... domains:'

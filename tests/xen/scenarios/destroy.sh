@@ -37,7 +37,7 @@ aftermath()
 # The process that owns the device dies, the domain lives; nobody takes its place.
 process_dies()
 {
-	start_transfer "$@"
+	start_transfer
 	guest bob killall -9 xenmsg
 	guest_wait alice source 20
 	check 'the sender fails' test $? = 1
