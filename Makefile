@@ -303,6 +303,9 @@ xen-payload-stage: all $(PAYLOAD_PROGRAMS)
 	@set -- $(wildcard tests/xen/scenarios/*.sh); \
 		[ $$# -eq 0 ] || cp -p "$$@" $(PAYLOAD)/scenarios/
 	@set -- $(wildcard tests/xen/lib.sh); [ $$# -eq 0 ] || cp -p "$$@" $(PAYLOAD)/
+	@[ -z "$(XEN_RELEASE)" ] || { mkdir -p $(PAYLOAD)/modules/$(XEN_RELEASE) && \
+		objcopy --strip-debug $(BUILD)/module/$(XEN_RELEASE)/frontend/linux/xen-vmsgfront.ko \
+		$(PAYLOAD)/modules/$(XEN_RELEASE)/xen-vmsgfront.ko; }
 	@echo 'xen-payload: staged in $(PAYLOAD)'
 
 # --- Kernel module -------------------------------------------------------------------------------
@@ -310,10 +313,12 @@ xen-payload-stage: all $(PAYLOAD_PROGRAMS)
 # Kbuild builds where the sources are, so they go to $(BUILD)/module/RELEASE first: the engine's
 # files are those that library and unit tests are made of.
 KDIR ?= /lib/modules/$(shell uname -r)/build
+XEN_RELEASE ?=
 MODULE_SRC := $(wildcard common/*.h frontend/core/*.[ch] frontend/linux/*.[ch] frontend/linux/Kbuild \
 	include/xen/io/*.h include/uapi/linux/*.h)
-kernel_release = $(or $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease 2>/dev/null),\
-	$(error $(KDIR) is no folder of kernel headers; say KDIR=...))
+# What `uname -r` says there.
+kernel_release = $(or $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
+	$(KDIR)/include/generated/utsrelease.h),$(error $(KDIR): no kernel headers; say KDIR=...))
 
 .PHONY: module
 module: ## build the guest's kernel module xen-vmsgfront.ko (KDIR=folder of kernel headers)

@@ -16,9 +16,11 @@ packages() {
 	coverage) echo gcovr python3 ;;
 	lint) echo clang clang-format clang-tidy cppcheck shellcheck python3 ;;
 	fuzz) echo clang libclang-rt-dev ;;
+	# Those of one kernel: the name says which.
+	linux-headers-*) echo make gcc "$1" ;;
 	xen) echo qemu-system-x86 qemu-utils python3 cpio lz4 xz-utils zstd busybox-static kmod ;;
 	*)
-		echo "deps: unknown group '$1' (build test coverage lint fuzz xen)" >&2
+		echo "deps: unknown group '$1' (build test coverage lint fuzz xen linux-headers-*)" >&2
 		exit 2
 		;;
 	esac

@@ -36,7 +36,8 @@ def _unpack(payload):
     if payload[:4] == b"\x02\x21\x4c\x18":
         return _run(["lz4", "-dc"], payload)
     if payload[:4] == b"\x28\xb5\x2f\xfd":
-        return _run(["zstd", "-dcq"], payload)
+        # The others do not mind the size at the end.
+        return _run(["zstd", "-dcq"], payload[:-4])
     raise Failure("the kernel is packed in a way this does not know: "
                   + payload[:6].hex())
 

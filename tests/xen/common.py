@@ -14,6 +14,13 @@ TREE = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("XEN_BUILD")
                         or os.path.join(TREE, "build", "xen"))
 
+# The distribution's kernel for dom0 and guests: its own, or a newer one of its
+# security archive.
+DEFAULT_KERNEL = "6.1"
+KERNEL = os.environ.get("XEN_KERNEL") or DEFAULT_KERNEL
+
+BOOT = f"boot-{KERNEL}"     # what the machine boots, below build/xen/
+
 _started = time.monotonic()
 
 

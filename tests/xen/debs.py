@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import time
 
-from common import Failure, digest, read_text, say, write_text
+from common import DEFAULT_KERNEL, KERNEL, Failure, digest, read_text, say, write_text
 
 XEN = "4.17"
 PACKAGES = [
@@ -31,8 +31,9 @@ PACKAGES = [
     "libc6", "libgcc-s1", "zlib1g", "libyajl2", "libuuid1", "liblzma5",
     "libzstd1", "busybox-static",
 ]
-# A meta package: what it depends on names the current kernel.
-KERNEL_META = "linux-image-amd64"
+# Meta packages: what they depend on names the current kernel.
+KERNEL_META = ("linux-image-amd64" if KERNEL == DEFAULT_KERNEL else
+               f"linux-image-{KERNEL}-amd64")
 
 
 def _apt(*args):
@@ -91,7 +92,7 @@ def _have(folder):
 
 def _complete(have):
     return (all(p in have for p in PACKAGES)
-            and any(p.startswith("linux-image-") for p in have))
+            and any(p.startswith(f"linux-image-{KERNEL}.") for p in have))
 
 
 def _lists_signature():
@@ -103,7 +104,7 @@ def _lists_signature():
             info = os.stat(os.path.join(folder, name))
             if not os.path.isdir(os.path.join(folder, name)):
                 files.append([name, info.st_size, info.st_mtime_ns])
-    return digest(json.dumps([PACKAGES, files]))
+    return digest(json.dumps([PACKAGES, KERNEL_META, files]))
 
 
 def versions(folder):
@@ -112,7 +113,7 @@ def versions(folder):
     Asking apt takes a second or two, so its answer is kept for as long as
     its lists stay the same.
     """
-    note = os.path.join(folder, "versions.json")
+    note = os.path.join(folder, f"versions-{KERNEL}.json")
     signature = _lists_signature()
     try:
         known = json.loads(read_text(note) or "{}")
@@ -126,12 +127,19 @@ def versions(folder):
     return known["wanted"]
 
 
+def release(wanted):
+    """The kernel's name for itself, as `uname -r` says it."""
+    prefix = "linux-image-"
+    return next(p for p in wanted if p.startswith(prefix))[len(prefix):]
+
+
 def _ask_apt(folder):
     wanted = _candidates()
     if wanted is None:
         have = _have(folder)
         if _complete(have):
-            return have
+            return {p: v for p, v in have.items() if p in PACKAGES
+                    or p.startswith(f"linux-image-{KERNEL}.")}
         _refresh_lists()
         wanted = _candidates()
     if wanted is None:

@@ -36,9 +36,12 @@ if [ "$1" = shell ]; then
 fi
 
 scenario=$2
+# NAME+VARIANT: what a variant means is up to the scenario.
+XT_VARIANT=${scenario#"${scenario%%+*}"}
+export XT_VARIANT="${XT_VARIANT#+}"
 dmesg | wc -l >"$XT/dmesg.before"
 
-sh -c '. /p/xt/lib.sh; . "$0"; exit 0' "/p/scenarios/$scenario.sh" </dev/null &
+sh -c '. /p/xt/lib.sh; . "$0"; exit 0' "/p/scenarios/${scenario%%+*}.sh" </dev/null &
 pid=$!
 
 # The watchdog's request, if it comes.

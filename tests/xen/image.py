@@ -9,6 +9,7 @@ modules only, and one big real file for transfers to use, the kernel image.
 Nothing of the project itself is in here: that is the payload (payload.py),
 so that a change of the project never costs a new boot.
 """
+import lzma
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ import subprocess
 
 import bzimage
 import debs
-from common import HERE, Failure, digest, path, read_text, say, write_text
+from common import BOOT, HERE, Failure, digest, path, read_text, say, write_text
 
 INPUTS = ("image.py", "bzimage.py", "debs.py", "dom0-init.sh", "guest-init.sh",
           "block.sh")
@@ -117,19 +118,30 @@ class Root:
         found["libgcc_s.so.1"] = self.find("libgcc_s.so.1")
         return found
 
+    def _module(self, names):
+        """(file name, contents) of the module that has one of these names."""
+        for name in names:
+            if f"{name}.ko" in self.files:
+                return f"{name}.ko", self.read(f"{name}.ko")
+            if f"{name}.ko.xz" in self.files:
+                return f"{name}.ko", lzma.decompress(self.read(f"{name}.ko.xz"))
+        return None, None
+
     def modules(self, names):
         """[(file name, contents)] in an order in which they can be loaded."""
         done = {}
+        builtin = {os.path.basename(line)[:-3].replace("-", "_") for line in
+                   self.read("modules.builtin").decode().splitlines()}
 
         def visit(name):
             key = name.replace("-", "_")
             if key in done:
                 return
-            file = next((f"{n}.ko" for n in (key, name, key.replace("_", "-"))
-                         if f"{n}.ko" in self.files), None)
+            file, data = self._module({key, name, key.replace("_", "-")})
+            if not file and key in builtin:
+                return
             if not file:
                 raise Failure(f"the kernel has no module {name}")
-            data = self.read(file)
             needed = re.search(rb"\0depends=([^\0]*)\0", data)
             for other in (needed.group(1).decode().split(",") if needed else ()):
                 if other:
@@ -208,9 +220,9 @@ def _dom0_initrd(root, kernel, guest_initrd):
 
 
 def build():
-    """Bring build/xen/boot up to date; returns the key of its contents."""
+    """Bring the folder BOOT up to date; returns the key of its contents."""
     sources = [("file", os.path.join(HERE, name)) for name in INPUTS]
-    folder, cache = path("boot"), path("debs")
+    folder, cache = path(BOOT), path("debs")
     wanted = debs.versions(cache)
     key = digest(*sources, sorted(wanted.items()))
     if read_text(os.path.join(folder, "key")) == key:

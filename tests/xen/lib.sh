@@ -200,7 +200,11 @@ create_guest()
 		return 1
 	}
 	xt_start_hub "$1"
+	guest_ready "$1"
 }
+
+# A scenario can have something done in every guest that it creates.
+guest_ready() { :; }
 
 xt_boots()
 {

@@ -22,7 +22,7 @@ import socket
 import subprocess
 import time
 
-from common import Failure, path
+from common import BOOT, Failure, path
 
 MEMORY_MB = 2048
 DOM0_MB = 704
@@ -71,9 +71,9 @@ def arguments(clock, payload, memory, writable):
                        f"mem-path={memory},share={'on' if writable else 'off'}",
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             # Read at a boot only.
-            *(["-kernel", path("boot", "xen.elf"), "-append", XEN_ARGS,
-               "-initrd", f"{path('boot', 'vmlinuz')} {DOM0_ARGS},"
-                          f"{path('boot', 'initrd')}"] if writable else []),
+            *(["-kernel", path(BOOT, "xen.elf"), "-append", XEN_ARGS,
+               "-initrd", f"{path(BOOT, 'vmlinuz')} {DOM0_ARGS},"
+                          f"{path(BOOT, 'initrd')}"] if writable else []),
             "-drive", f"file={payload},if=none,id=payload,format=raw,"
                       "readonly=on",
             "-device", "virtio-blk-pci,drive=payload",

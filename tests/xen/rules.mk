@@ -3,7 +3,7 @@
 # The real-Xen tests; included by the top Makefile, which stages what is to
 # run there (xen-payload).  tests/xen/README.md says how all this works.
 #
-#   make check-xen [S=NAME] [PARALLEL=1] [J=MACHINES]
+#   make check-xen [S=NAME] [KERNEL=6.12] [PARALLEL=1] [J=MACHINES]
 #   make demo, make xen-shell, make xen-smoke (the harness without the project)
 
 XEN_DIR := $(BUILD)/xen
@@ -11,6 +11,8 @@ XEN_PAYLOAD ?= $(XEN_DIR)/payload
 # Every scenario but the demo, unless the caller names some.
 XEN_SCENARIOS ?= $(filter-out demo,$(patsubst tests/xen/scenarios/%.sh,%,$(wildcard tests/xen/scenarios/*.sh)))
 S ?=
+# Of dom0 and guests: the distribution's, or 6.12.
+KERNEL ?=
 PARALLEL ?=
 J ?=
 
@@ -20,7 +22,7 @@ XEN_HARNESS_SRC := tests/xen/agent.c tests/xen/exec.c tests/xen/hub.c tests/xen/
 XEN_TOOLS := $(addprefix $(XEN_DIR)/tools/,agent guest-exec hub smoke)
 XEN_TOOL_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -Wall -Wextra -Wshadow
 
-XEN_RUN = XEN_BUILD=$(abspath $(XEN_DIR)) $(or $(PYTHON),python3) tests/xen/run.py
+XEN_RUN = XEN_BUILD=$(abspath $(XEN_DIR)) XEN_KERNEL=$(KERNEL) $(or $(PYTHON),python3) tests/xen/run.py
 XEN_OPTIONS = $(if $(PARALLEL),--parallel) $(if $(J),-j $(J)) --tools $(XEN_DIR)/tools
 
 $(XEN_DIR)/tools/guest-exec: tests/xen/exec.c
@@ -39,9 +41,15 @@ xen-ready:
 	@sh tests/deps.sh build xen
 	+@$(MAKE) -s --no-print-directory $(XEN_TOOLS)
 
+# The guests' driver, for the kernel that they boot.
+.PHONY: xen-module
+xen-module: xen-ready
+	@sh tests/deps.sh "linux-headers-$$($(XEN_RUN) release)"
+	+@$(MAKE) --no-print-directory KDIR=/lib/modules/$$($(XEN_RUN) release)/build module >$(XEN_DIR)/module.log 2>&1 || { cat $(XEN_DIR)/module.log; exit 1; }
+
 .PHONY: check-xen
-check-xen: xen-ready ## run the scenarios on real Xen in QEMU (S=NAME: one; PARALLEL=1: real time)
-	+@$(MAKE) --no-print-directory xen-payload
+check-xen: xen-module ## run the scenarios on real Xen in QEMU (S=NAME: one; PARALLEL=1: real time)
+	+@$(MAKE) --no-print-directory XEN_RELEASE="$$($(XEN_RUN) release)" xen-payload
 	@$(XEN_RUN) check $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) $(or $(S),$(XEN_SCENARIOS))
 
 .PHONY: demo

@@ -24,6 +24,7 @@ import time
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
+import debs
 import machine
 import payload
 import shell
@@ -80,6 +81,8 @@ class Printer:
 
 
 def scenario_file(name, staged):
+    """The script of a scenario, whose name may have a variant: NAME+VARIANT."""
+    name = name.partition("+")[0]
     for folder in (staged, HERE):
         file = folder and os.path.join(folder, "scenarios", name + ".sh")
         if file and os.path.exists(file):
@@ -223,7 +226,8 @@ def demo(options, start, saved):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("action", choices=("check", "demo", "shell", "prepare"))
+    parser.add_argument("action", choices=("check", "demo", "shell", "prepare",
+                                           "release"))
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--payload", help="folder with the project's files")
     parser.add_argument("--tools", help="folder with the harness's programs",
@@ -248,6 +252,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options.disk = path(f"payload.{os.getpid()}.img")
     try:
+        if options.action == "release":
+            print(debs.release(debs.versions(path("debs"))))
+            return 0
         for name in options.names:
             scenario_file(name, options.payload)
         saved = snapshot.ensure(options.clock)

@@ -21,7 +21,7 @@ import time
 
 import image
 import machine
-from common import Failure, digest, path, say
+from common import KERNEL, Failure, digest, path, say
 from payload import SIZE
 
 # Wall seconds.  A boot takes 25 to 60 on two cores of 2020s hardware.
@@ -51,7 +51,8 @@ class Snapshot:
     """
 
     def __init__(self, clock, key):
-        self.clock, self.name = clock, f"{clock}-{key[:16]}"
+        self.kind = f"{clock}-{KERNEL}"
+        self.clock, self.name = clock, f"{self.kind}-{key[:16]}"
         self.memory = path("snapshot", self.name + ".memory")
         self.state = path("snapshot", self.name + ".state")
         # Held until the harness ends.
@@ -64,7 +65,7 @@ class Snapshot:
     def remove_others(self):
         for name in os.listdir(path("snapshot")):
             other, kind = os.path.splitext(path("snapshot", name))
-            if not name.startswith(self.clock + "-") or kind != ".memory" \
+            if not name.startswith(self.kind + "-") or kind != ".memory" \
                     or name == self.name + kind:
                 continue
             with open(other + kind, "rb") as lock:
@@ -98,7 +99,7 @@ def _boot(snapshot):
         f.truncate(SIZE)
     with open(snapshot.memory, "wb"):
         pass    # empty it: zeros take no room in the file
-    log = path("log", f"boot-{snapshot.clock}.log")
+    log = path("log", f"boot-{snapshot.kind}.log")
     started = time.monotonic()
     box = machine.Machine(snapshot.clock, blank, log, snapshot.memory)
     seen = bytearray()
@@ -136,7 +137,7 @@ def ensure(clock):
         if snapshot.exists():
             return snapshot
         say(f"booting Xen, dom0 and {len(image.GUESTS)} guests once, "
-            f"for the {clock} snapshot (about a minute)")
+            f"for the {snapshot.kind} snapshot (about a minute)")
         try:
             _boot(snapshot)
         except Failure as error:

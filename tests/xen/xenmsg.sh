@@ -3,6 +3,45 @@
 # What the scenarios of xenmsg itself share: the broker in dom0, and listeners
 # in guests. A scenario starts with `. /p/xt/xenmsg.sh`.
 
+# The variant says which guests have the kernel's driver; in the others a process
+# drives the device.
+case $XT_VARIANT in
+kernel) XM_KERNEL='alice bob mallory' ;;
+half) XM_KERNEL=alice ;;
+*) XM_KERNEL= ;;
+esac
+
+has_kernel_driver()
+{
+	case " $XM_KERNEL " in *" $1 "*) return 0 ;; esac
+	return 1
+}
+
+load_driver()
+{
+	# shellcheck disable=SC2016 # the guest's to expand
+	guest "$1" sh -c 'insmod "/p/modules/$(uname -r)/xen-vmsgfront.ko"'
+}
+
+# What holds the device is the driver's module until it is unbound, as with all of Xen's.
+unload_driver()
+{
+	guest "$1" sh -c 'cd /sys/bus/xen/drivers/xen-vmsgfront || exit
+		[ ! -e vmsg-0 ] || echo vmsg-0 >unbind
+		rmmod xen-vmsgfront'
+}
+
+# Called by create_guest, too.
+guest_ready()
+{
+	has_kernel_driver "$1" || return 0
+	load_driver "$1" || fail "$1 cannot load the driver"
+}
+
+for xm_guest in $XM_KERNEL; do
+	guest_ready "$xm_guest"
+done
+
 BROKER_LOG=/run/xenmsg.log
 BROKER_PID=/run/xenmsg.pid
 
