@@ -140,6 +140,9 @@ static void handle_line(char *line, void *arg)
 		run(&frame);
 		return;
 	}
+	/* Another hub, as the console is another one: we were restored. */
+	if (strcmp(frame.kind, "hey") == 0)
+		send_frame(STDOUT_FILENO, "hello", 0, "", 0);
 	if (strcmp(frame.kind, "sig") != 0)
 		return;
 	for (int i = 0; i < MAX_COMMANDS; i++)

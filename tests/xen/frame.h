@@ -9,7 +9,7 @@
  * backslash are written as a backslash and two hex digits, so any bytes can
  * pass.
  *
- *	to the guest:	run ID ARG\00ARG\00...    sig ID NUMBER
+ *	to the guest:	run ID ARG\00ARG\00...    sig ID NUMBER    hey 0
  *	from the guest:	hello 0    out ID TEXT    err ID TEXT    exit ID STATUS
  */
 #ifndef XEN_TEST_FRAME_H

@@ -4,7 +4,8 @@
  *
  * One hub per running guest owns the guest's console.  It writes the line
  * START to it, which makes the guest's waiting shell unpack the payload and
- * become the agent, and then passes commands and output between the agent
+ * become the agent (or, of a guest that was restored, is the frame that the
+ * agent there answers), and then passes commands and output between the agent
  * and any number of clients (exec.c) on a Unix socket.  Commands that come
  * before the agent is up wait for it.  When the guest goes, each client is
  * told, and the hub ends.  Console lines that are no frames are the guest's
@@ -281,6 +282,8 @@ int main(int argc, char **argv)
 	/* The caller goes on as soon as clients can connect. */
 	if (daemon(0, 0) != 0)
 		return 1;
+	/* An agent may still have commands of another hub. */
+	last_id = (unsigned long)getpid() << 16;
 	write_all(tty, argv[4], strlen(argv[4]));
 	write_all(tty, "\n", 1);
 	serve(listener);

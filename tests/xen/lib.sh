@@ -234,6 +234,17 @@ xt_start_hub()
 	return 1
 }
 
+# restored_guest NAME: it was restored by xl; it takes commands again. Those that
+# ran go on in it, unheard.
+restored_guest()
+{
+	rm -f "$XT/$1.tty"
+	wait_for 10 xt_no_hub "$1"
+	XT_START=$(printf '\036hey 0 ') xt_start_hub "$1" && guest "$1" true
+}
+
+xt_no_hub() { [ ! -S "$XT/$1.sock" ]; }
+
 # Those that take commands, the scenario's own ones with them.
 xt_running_guests()
 {
