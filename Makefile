@@ -422,9 +422,20 @@ install: all ## install to DESTDIR and PREFIX (default /usr/local)
 	$(if $(wildcard packaging/*.service),install -d $(DESTDIR)$(LIBDIR)/systemd/system && \
 		install -m 644 packaging/*.service $(DESTDIR)$(LIBDIR)/systemd/system/)
 
+UDEVDIR ?= /usr/lib/udev/rules.d
+.PHONY: install-dkms
+install-dkms: ## install the kernel module's sources for DKMS, and the udev rule (DESTDIR)
+	install -d $(DESTDIR)/usr/src/xen-vmsgfront-$(VERSION) $(DESTDIR)$(UDEVDIR) \
+		$(DESTDIR)$(INCLUDEDIR)/linux
+	cp -p --parents $(MODULE_SRC) $(DESTDIR)/usr/src/xen-vmsgfront-$(VERSION)/
+	sed 's/@VERSION@/$(VERSION)/' packaging/dkms.conf \
+		>$(DESTDIR)/usr/src/xen-vmsgfront-$(VERSION)/dkms.conf
+	install -m 644 packaging/60-xenmsg.rules $(DESTDIR)$(UDEVDIR)/
+	install -m 644 include/uapi/linux/xenmsg.h $(DESTDIR)$(INCLUDEDIR)/linux/
+
 .PHONY: clean
 clean: ## remove what was built, except the prepared machine in $(BUILD)/xen
-	rm -rf $(BUILD)/release $(BUILD)/asan $(BUILD)/cov $(BUILD)/fuzz $(BUILD)/lint
+	rm -rf $(BUILD)/release $(BUILD)/asan $(BUILD)/cov $(BUILD)/fuzz $(BUILD)/lint $(BUILD)/module
 
 .PHONY: distclean
 distclean: ## remove $(BUILD) altogether
