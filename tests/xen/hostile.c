@@ -199,6 +199,8 @@ static void offer(struct raw *raw, const char *spoilt, const char *value, size_t
 	write_number(raw, "tx-ring-ref-0", raw->tx_ref);
 	write_number(raw, "rx-ring-ref-0", raw->rx_ref);
 	write_number(raw, "event-channel", (uint64_t)raw->port);
+	/* Instead of what a library's process has left. */
+	write_number(raw, "alive-ref", 0);
 	if (spoilt && strcmp(spoilt, "state") != 0)
 		write_text(raw, spoilt, value, len);
 	if (spoilt && !strcmp(spoilt, "state"))

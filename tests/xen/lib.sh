@@ -65,11 +65,13 @@ xt_clock()
 	xt_now=${xt_up%.*}${xt_up#*.}0
 }
 
-# wait_for SECONDS CMD...: until the command is true; false after SECONDS.
+# wait_for SECONDS CMD...: until the command is true; false after SECONDS.  They
+# are the machine's; in the parallel mode they pass while the host does other
+# things, and count as XT_PATIENCE times as many.
 wait_for()
 {
 	xt_clock
-	xt_end=$((xt_now + $1 * 1000))
+	xt_end=$((xt_now + $1 * 1000 * ${XT_PATIENCE:-1}))
 	shift
 	until "$@"; do
 		xt_clock
