@@ -271,7 +271,7 @@ dmesg_clean()
 {
 	xt_found=$(
 		dmesg | grep -E "$XT_BAD" | sed 's/^/dom0: /'
-		xl dmesg | grep -E 'BUG|Assertion|Panic|domain_crash|FATAL' |
+		xl dmesg | grep -E 'BUG|Assertion|Panic|domain_crash|FATAL|Triple fault' |
 			sed 's/^/xen: /'
 		for xt_log in "$XT_CONSOLES"/guest-*.log; do
 			grep -a -E "$XT_BAD" "$xt_log" |

@@ -43,7 +43,8 @@ END = b"\x1eend\n"
 # device's first page was read before the snapshot, in search of partitions.
 # The sizes are given because busybox tar would read the rest of the disk too,
 # in pieces of 512 bytes.
-START = ("export XT_BLOCKS={} XT_PATIENCE={}; blockdev --flushbufs /dev/vda; mkdir -p /p; "
+START = ("export XT_BLOCKS={} XT_PATIENCE={}; mkdir -p /p; "
+         "blockdev --flushbufs /dev/vda; "
          "unpack() {{ dd if=/dev/vda bs=64k $* 2>/dev/null | tar -xf - -C /p; }}; "
          "unpack count=$XT_BLOCKS && unpack skip=$XT_BLOCKS count={} && "
          "exec sh /p/xt/dom0-run.sh")
@@ -95,6 +96,14 @@ def scenario_file(name, staged):
     raise Failure(f"there is no scenario {name}; there are {known}")
 
 
+def read_bytes(file):
+    try:
+        with open(file, "rb") as f:
+            return f.read()
+    except FileNotFoundError:
+        return b""
+
+
 def limits(file):
     """`# limit: SECONDS` and `# quiet-limit: SECONDS` in a scenario."""
     with open(file, encoding="utf-8") as f:
@@ -109,7 +118,7 @@ class Result:
 
     def __init__(self, passed, seconds, broken, tries=1):
         self.passed, self.seconds = passed, seconds
-        self.broken = broken    # Xen, dom0 or QEMU hung or crashed
+        self.broken = broken    # QEMU, Xen or a kernel hung or crashed
         self.tries = tries
 
 
@@ -152,14 +161,19 @@ def attempt(name, options, start, saved, alone):
             if broken:
                 printer.feed(f"\n{error}\n..... the end of the serial log:\n"
                              f"{words}\nscenario {name}: failed\n".encode())
+    if receiver.status != 0:
+        # No program of a guest can bring that about, emulation can.
+        broken |= b"Triple fault" in read_bytes(
+            path("log", name + ".serial.log"))
     return Result(receiver.status == 0, time.monotonic() - started, broken)
 
 
 def run_scenario(name, options, start, saved, alone):
     """One scenario; a second machine for it if a parallel one breaks down.
 
-    QEMU 7.2 with several threads now and then hangs with Xen in it.  Where
-    dom0 still answers it is the scenario that hangs, which is no excuse.
+    QEMU 7.2 with several threads now and then hangs with Xen in it, or a PVH
+    guest's kernel ends by a triple fault.  Where dom0 still answers the
+    watchdog it is the scenario that hangs, which is no excuse.
     """
     result = attempt(name, options, start, saved, alone)
     if not result.broken or options.clock != "parallel":

@@ -101,6 +101,10 @@ unserve()
 # refused GUEST RULE: the log says that this rule refused something of the guest.
 refused() { grep -q "rule=\"$2\" refused.*$1" "$BROKER_LOG"; }
 
+# nothing_lost GUEST TAG: by a ping that was interrupted, and may have had one
+# message under way then.
+nothing_lost() { grep -q ' [01] lost' "$XT/$1.$2.out"; }
+
 # traffic_between A B OPTION...: the traffic program in both, until it ended.
 traffic_between()
 {
