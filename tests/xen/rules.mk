@@ -8,8 +8,12 @@
 
 XEN_DIR := $(BUILD)/xen
 XEN_PAYLOAD ?= $(XEN_DIR)/payload
-# Every scenario but the demo, unless the caller names some.
-XEN_SCENARIOS ?= $(filter-out demo,$(patsubst tests/xen/scenarios/%.sh,%,$(wildcard tests/xen/scenarios/*.sh)))
+# Every scenario but the demo, unless the caller names some; those that guests with and without
+# the kernel's driver are to pass, in its variants too (S=all: all of these).
+XEN_EVERY := $(filter-out demo,$(patsubst tests/xen/scenarios/%.sh,%,$(wildcard tests/xen/scenarios/*.sh)))
+XEN_VARIED := demo mixed no-pools destroy bad-input memory
+XEN_SCENARIOS ?= $(XEN_EVERY) mixed+half destroy+kernel bad-input+half
+XEN_ALL := $(XEN_EVERY) $(XEN_VARIED:%=%+kernel) $(XEN_VARIED:%=%+half)
 S ?=
 # Of dom0 and guests: the distribution's, or 6.12.
 KERNEL ?=
@@ -50,7 +54,7 @@ xen-module: xen-ready
 .PHONY: check-xen
 check-xen: xen-module ## run the scenarios on real Xen in QEMU (S=NAME: one; PARALLEL=1: real time)
 	+@$(MAKE) --no-print-directory XEN_RELEASE="$$($(XEN_RUN) release)" xen-payload
-	@$(XEN_RUN) check $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) $(or $(S),$(XEN_SCENARIOS))
+	@$(XEN_RUN) check $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) $(if $(filter all,$(S)),$(XEN_ALL),$(or $(S),$(XEN_SCENARIOS)))
 
 .PHONY: demo
 demo: xen-ready ## show messages crossing real Xen

@@ -4,9 +4,9 @@
 # in guests. A scenario starts with `. /p/xt/xenmsg.sh`.
 
 # The variant says which guests have the kernel's driver; in the others a process
-# drives the device.
+# drives the device. A scenario can name those that may have it.
 case $XT_VARIANT in
-kernel) XM_KERNEL='alice bob mallory' ;;
+kernel) XM_KERNEL=${XM_KERNEL_GUESTS:-alice bob mallory} ;;
 half) XM_KERNEL=alice ;;
 *) XM_KERNEL= ;;
 esac
