@@ -65,11 +65,12 @@ static int take_answer(struct outgoing *out)
 	return out->answered && out->result.status ? out->result.status : 0;
 }
 
+/* The answer first: who has given it may have ended since, which is no failure. */
 static int look(struct outgoing *out)
 {
-	int r = take_events(out);
+	int r = take_answer(out);
 
-	return r ? r : take_answer(out);
+	return r || out->answered ? r : take_events(out);
 }
 
 /* For the receiver, that is for room or an answer. */
@@ -240,9 +241,12 @@ static int send_end(struct outgoing *out, uint8_t digest[SHA256_DIGEST_SIZE])
 static int finish(struct outgoing *out)
 {
 	int r = xenmsg_flush(out->cli->x, out->options->timeout);
+	int seen = look(out);
 
-	if (!r)
-		r = look(out);
+	/* What the receiver says that it got, it got, whatever became of it then. */
+	if (out->answered)
+		return seen;
+	r = r ? r : seen;
 	while (!r && out->options->wait_result && !out->answered)
 		r = out_wait(out);
 	return r;

@@ -155,6 +155,7 @@ struct command {
 	char *argv[16];
 	int argc;
 	struct sim_process *process;
+	struct sim_actor *actor;
 	bool ended;
 	int status;
 };
@@ -181,7 +182,7 @@ static void start(struct command *c, const struct vm *vm, int (*run)(int argc, c
 	for (word = strtok_r(c->words, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		c->argv[c->argc++] = word;
 	c->process = sim_process_new(vm->domid, c->argv[0]);
-	sim_actor_new(c->process, command_step, c);
+	c->actor = sim_actor_new(c->process, command_step, c);
 }
 
 static bool ended(void *arg)
@@ -420,6 +421,33 @@ START_TEST(a_file_that_breaks_off)
 }
 END_TEST
 
+static bool stored(void *arg)
+{
+	return access(out_path, F_OK) == 0;
+}
+
+/* The receiver stores the file, says so, and ends, all before the sender looks. */
+START_TEST(a_receiver_that_is_gone_at_once)
+{
+	struct command listener, sender;
+	char line[256];
+
+	write_input(50000);
+	(void)snprintf(line, sizeof(line), "listen 9 -o %s", out_path);
+	start_listener(&listener, line);
+	(void)snprintf(line, sizeof(line), "send bob:9 %s%s", _i ? "--map " : "", in_path);
+	start(&sender, alice, cmd_send, line);
+	sim_run(stored, NULL, 0, 0);
+	sim_actor_stall(sender.actor, true);
+	ck_assert_int_eq(finish_command(&listener), STATUS_OK);
+	sim_run_for(10000000);
+	ck_assert(!sender.ended);
+	sim_actor_stall(sender.actor, false);
+	ck_assert_int_eq(finish_command(&sender), STATUS_OK);
+	check_output(50000);
+}
+END_TEST
+
 START_TEST(a_receiver_that_dies)
 {
 	struct command listener, sender;
@@ -616,6 +644,7 @@ static TCase *cases(void)
 	tcase_add_test(c, a_pipe);
 	tcase_add_test(c, a_file_that_cannot_be_stored);
 	tcase_add_test(c, a_file_that_breaks_off);
+	tcase_add_loop_test(c, a_receiver_that_is_gone_at_once, 0, 2);
 	tcase_add_test(c, a_receiver_that_dies);
 	tcase_add_test(c, pings);
 	tcase_add_test(c, pings_into_the_void);
