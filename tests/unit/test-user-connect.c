@@ -261,6 +261,22 @@ START_TEST(removed_by_the_broker)
 }
 END_TEST
 
+/* A broker that cannot map the rings closes the device: the one who opens hears it at once. */
+START_TEST(closed_while_it_opens)
+{
+	struct xenmsg_options o = XENMSG_OPTIONS_INIT;
+	uint64_t before = sim_now();
+
+	o.timeout = 5000;
+	sim_fail_nth(w.process, SIM_CALL_MAP, (unsigned int)_i, EINVAL);
+	ck_assert_int_eq(vm_open(alice, &o), -EHOSTDOWN);
+	ck_assert_uint_lt(sim_now() - before, SIM_NSEC_PER_SEC);
+	ck_assert(world_logged(&w, "ring cannot be mapped"));
+	sim_fail_reset();
+	ck_assert_int_eq(vm_open(alice, &o), 0);
+}
+END_TEST
+
 /* ------------------------------------------------------------------- failures */
 
 static bool succeeded_at(unsigned int n, int error)
@@ -368,6 +384,7 @@ int main(void)
 	tcase_add_test(with, same_address_after_a_restart);
 	tcase_add_test(with, smaller_rings_after_a_restart);
 	tcase_add_test(with, removed_by_the_broker);
+	tcase_add_loop_test(with, closed_while_it_opens, 1, 3);
 	tcase_add_test(with, every_call_fails_once);
 	tcase_add_test(with, conflicts);
 	tcase_add_test(with, dies_at_every_call);
