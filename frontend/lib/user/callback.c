@@ -44,7 +44,7 @@ static void send_done(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, i
 	sent->port->nr_sent--;
 	if (sent->pool) {
 		sent->pool->nr_sent--;
-		pool_put_room(sent->pool, sent->head);
+		room_put(&sent->pool->rooms, sent->head);
 	}
 	sent->port = NULL;
 	sent->next = f->free_sent;

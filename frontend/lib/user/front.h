@@ -23,6 +23,7 @@
 
 #include "common/list.h"
 #include "common/macros.h"
+#include "frontend/lib/room.h"
 #include "frontend/lib/transport.h"
 #include "frontend/user/user.h"
 
@@ -110,13 +111,9 @@ struct front_pool {
 	struct xenmsg_pool base;
 	struct list link;
 	struct user_pool *memory;
-	char *va;
+	struct rooms rooms; /* busy: sent and not answered */
 	unsigned int id;
 	uint32_t addr, number;
-	unsigned int nr_pages;
-	unsigned int next; /* page to look for room from */
-	uint16_t *head;	   /* per page: the first page of the room it belongs to */
-	bool *busy;	   /* per first page: its room is sent and not answered */
 	unsigned int nr_sent;
 	bool added;   /* the broker knows it */
 	bool gone;    /* the receiver let go of it */
@@ -242,8 +239,6 @@ void front_buffer_put(struct xenmsg_port *base, struct xenmsg_buffer *buffer);
 /* share.c */
 void pool_close_step(struct front_pool *pool);
 void pool_destroy(struct front_pool *pool);
-/* The room at page @head is the sender's again. */
-void pool_put_room(struct front_pool *pool, unsigned int head);
 int front_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, size_t bytes,
 		    struct xenmsg_pool **out, int timeout);
 void front_pool_close(struct xenmsg_pool *base);

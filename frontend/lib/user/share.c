@@ -2,28 +2,25 @@
 /*
  * Map mode, the sender's side: a pool shared with one port of one receiver.
  *
- * Room in it is whole pages in a row, found by the first fit from where the
- * last was found. Each page knows the first page of its room; a room that is
- * sent is busy until the receiver has released the message.
+ * Room in it is as room.h says; one that is sent is busy until the receiver has
+ * released the message.
  *
  * A pool being closed waits for its messages, then for the answer to POOL_DEL
  * (the receiver has unmapped it), and then ends the grants.
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "front.h"
 
-#define PAGE	  VMSGIF_PAGE_SIZE
-#define FREE_PAGE UINT16_MAX
+#define PAGE VMSGIF_PAGE_SIZE
 
 static int start_add(struct front *f, void *arg, uint64_t cookie)
 {
 	const struct front_pool *pool = arg;
 
 	return vmsg_pool_add(f->v, pool_port(pool)->engine, pool->id, pool->addr, pool->number,
-			     user_pool_directory(pool->memory), pool->nr_pages, cookie);
+			     user_pool_directory(pool->memory), pool->rooms.nr_pages, cookie);
 }
 
 /* The lowest id that no pool has, -1 if all are taken. */
@@ -46,15 +43,11 @@ static struct front_pool *new_pool(struct front_port *port, unsigned int nr_page
 		return NULL;
 	pool->base.x = port->base.x;
 	pool->base.port = &port->base;
-	pool->nr_pages = nr_pages;
 	list_init(&pool->link);
-	pool->head = malloc(nr_pages * sizeof(*pool->head));
-	pool->busy = calloc(nr_pages, sizeof(*pool->busy));
-	if (!pool->head || !pool->busy) {
+	if (rooms_init(&pool->rooms, nr_pages)) {
 		pool_destroy(pool);
 		return NULL;
 	}
-	memset(pool->head, 0xff, nr_pages * sizeof(*pool->head));
 	return pool;
 }
 
@@ -63,8 +56,7 @@ void pool_destroy(struct front_pool *pool)
 	call_end(&pool->call);
 	list_del(&pool->link);
 	user_pool_free(pool_front(pool)->user, pool->memory);
-	free(pool->head);
-	free(pool->busy);
+	rooms_fini(&pool->rooms);
 	free(pool);
 }
 
@@ -76,10 +68,10 @@ static int share(struct front_pool *pool, uint32_t addr, uint32_t number)
 
 	if (id < 0)
 		return -ENOBUFS;
-	r = user_pool_new(f->user, VMSGIF_ADDR_DOMID(addr), pool->nr_pages, &pool->memory);
+	r = user_pool_new(f->user, VMSGIF_ADDR_DOMID(addr), pool->rooms.nr_pages, &pool->memory);
 	if (r)
 		return r;
-	pool->va = user_pool_memory(pool->memory);
+	pool->rooms.va = user_pool_memory(pool->memory);
 	pool->id = (unsigned int)id;
 	pool->addr = addr;
 	pool->number = number;
@@ -176,49 +168,14 @@ void front_pool_close(struct xenmsg_pool *base)
 	front_leave(f);
 }
 
-/* The first of @n free pages in a row between pages @from and @to, or @to. */
-static unsigned int find_room(const struct front_pool *pool, unsigned int from, unsigned int to,
-			      unsigned int n)
-{
-	unsigned int i, run = 0;
-
-	for (i = from; i < to; i++) {
-		run = pool->head[i] == FREE_PAGE ? run + 1 : 0;
-		if (run == n)
-			return i + 1 - n;
-	}
-	return to;
-}
-
-static int get_room(struct front_pool *pool, unsigned int n, void **data)
-{
-	unsigned int i, first;
-
-	first = find_room(pool, pool->next, pool->nr_pages, n);
-	if (first == pool->nr_pages) {
-		first = find_room(pool, 0, pool->nr_pages, n);
-		if (first == pool->nr_pages)
-			return -EAGAIN;
-	}
-	for (i = first; i < first + n; i++)
-		pool->head[i] = (uint16_t)first;
-	pool->busy[first] = false;
-	pool->next = (first + n) % pool->nr_pages;
-	*data = pool->va + (size_t)first * PAGE;
-	return 0;
-}
-
 int front_pool_get(struct xenmsg_pool *base, size_t len, void **data, unsigned int flags)
 {
 	struct front_pool *pool = pool_of(base);
-	size_t pages = len / PAGE + !!(len % PAGE);
 	struct front *f = pool_front(pool);
 	int r;
 
-	if (pages > pool->nr_pages)
-		return -EMSGSIZE;
 	for (;;) {
-		r = pool->gone ? -EHOSTDOWN : get_room(pool, (unsigned int)pages, data);
+		r = pool->gone ? -EHOSTDOWN : room_get(&pool->rooms, len);
 		if (r != -EAGAIN)
 			break;
 		/* Room comes with answers: these are to wake us. */
@@ -227,41 +184,20 @@ int front_pool_get(struct xenmsg_pool *base, size_t len, void **data, unsigned i
 		if (r)
 			break;
 	}
-	send_leave(f, r != 0);
-	return r;
-}
-
-void pool_put_room(struct front_pool *pool, unsigned int head)
-{
-	unsigned int i;
-
-	for (i = head; i < pool->nr_pages && pool->head[i] == head; i++)
-		pool->head[i] = FREE_PAGE;
-}
-
-/* The first page of the room that [@data, @data + @len) lies in, or -EINVAL. */
-static int room_of(const struct front_pool *pool, const void *data, size_t len)
-{
-	size_t offset = (size_t)((uintptr_t)data - (uintptr_t)pool->va);
-	size_t last = offset + (len ? len - 1 : 0);
-	size_t bytes = (size_t)pool->nr_pages * PAGE;
-	uint16_t head;
-
-	if (offset >= bytes || last < offset || last >= bytes)
-		return -EINVAL;
-	head = pool->head[offset / PAGE];
-	if (head == FREE_PAGE || head != pool->head[last / PAGE] || pool->busy[head])
-		return -EINVAL;
-	return head;
+	send_leave(f, r < 0);
+	if (r < 0)
+		return r;
+	*data = pool->rooms.va + (size_t)r * PAGE;
+	return 0;
 }
 
 void front_pool_put(struct xenmsg_pool *base, void *data)
 {
 	struct front_pool *pool = pool_of(base);
-	int head = room_of(pool, data, 0);
+	int head = room_of(&pool->rooms, data, 0);
 
 	if (head >= 0)
-		pool_put_room(pool, (unsigned int)head);
+		room_put(&pool->rooms, (unsigned int)head);
 }
 
 int front_pool_send(struct xenmsg_pool *base, void *data, size_t len, unsigned int flags,
@@ -277,15 +213,15 @@ int front_pool_send(struct xenmsg_pool *base, void *data, size_t len, unsigned i
 	};
 	int head, r;
 
-	head = room_of(pool, data, len);
+	head = room_of(&pool->rooms, data, len);
 	if (head < 0)
 		return head;
 	if (pool->gone)
 		return -EHOSTDOWN;
-	send.map_offset = (uint32_t)((char *)data - pool->va);
+	send.map_offset = (uint32_t)((char *)data - pool->rooms.va);
 	r = send_post(pool_port(pool), &send, flags, pool, (uint16_t)head, seq);
 	if (!r) {
-		pool->busy[head] = true;
+		pool->rooms.busy[head] = true;
 		pool->nr_sent++;
 	} else if (r == -EINVAL) {
 		/* The receiver let go of it, and the messages in it are not answered yet. */
