@@ -5,7 +5,8 @@
 #
 #   common/           libcommon.a    small shared helpers
 #   frontend/core/    libcore.a      the OS-free engine (freestanding: a kernel compiles it too)
-#   frontend/user/    \
+#   frontend/map/     \
+#   frontend/user/    |
 #   frontend/lib/     | libxenmsg.so.0 and libxenmsg.a, with the core inside
 #   frontend/lib/*/   /
 #   frontend/cli/     xenmsg
@@ -120,7 +121,8 @@ PROGRAM_MAINS := broker/xenmsgd.c broker/xenmsgctl.c $(wildcard broker/ctl-*.c)
 
 SRC_common   := $(wildcard common/*.c)
 SRC_core     := $(wildcard frontend/core/*.c)
-SRC_frontend := $(wildcard frontend/user/*.c frontend/lib/*.c frontend/lib/*/*.c)
+SRC_frontend := $(wildcard frontend/map/*.c frontend/user/*.c frontend/lib/*.c \
+	frontend/lib/*/*.c)
 SRC_cli      := $(wildcard frontend/cli/*.c)
 SRC_backend  := $(wildcard backend/*.c backend/guest/*.c)
 SRC_broker   := $(filter-out $(PROGRAM_MAINS),$(wildcard broker/*.c))

@@ -12,17 +12,6 @@
 #include "common/clock.h"
 #include "device.h"
 
-static void be_quiet(struct xentoollog_logger *logger, xentoollog_level level, int err,
-		     const char *context, const char *format, va_list args)
-{
-}
-
-static void no_progress(struct xentoollog_logger *logger, const char *context,
-			const char *doing_what, int percent, unsigned long done,
-			unsigned long total)
-{
-}
-
 static struct user *new_user(const struct user_params *params)
 {
 	struct user *user = calloc(1, sizeof(*user));
@@ -32,12 +21,7 @@ static struct user *new_user(const struct user_params *params)
 	user->params = *params;
 	mappool_ops(&user->params.ops);
 	user->lock_fd = user->epoll_fd = user->timer_fd = -1;
-	/*
-	 * Xen's libraries tell failures on stderr. Peers can cause some here
-	 * (a pool that cannot be mapped), and the caller gets all as errors.
-	 */
-	user->quiet.vmessage = be_quiet;
-	user->quiet.progress = no_progress;
+	quiet_logger(&user->quiet);
 	return user;
 }
 

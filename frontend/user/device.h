@@ -7,6 +7,7 @@
 #include <xengnttab.h>
 #include <xentoollog.h>
 
+#include "frontend/map/foreign.h"
 #include "store.h"
 #include "user.h"
 
@@ -24,17 +25,6 @@ struct shared {
 struct user_pool {
 	struct shared pages;
 	struct shared directory;
-};
-
-/*
- * A pool of another domain, mapped here. It has a gntdev file of its own,
- * because closing the file is how its mapping is given back when the address
- * range itself lives on; see mappool.c.
- */
-struct foreign {
-	xengnttab_handle *gnttab; /* NULL: detached, or not in use */
-	void *va;		  /* NULL: not in use */
-	unsigned int nr_pages;
 };
 
 enum user_phase {

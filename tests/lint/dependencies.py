@@ -7,9 +7,12 @@ The modules form layers, and an include goes down only:
     include, xenstore-schema  <-  common  <-  backend  <-  broker
     include  <-  frontend/core  <-  frontend/user  <-  frontend/lib/user
     include  <-  frontend/core  <-  frontend/linux
-    common   <-  frontend/lib   <-  frontend/lib/user
+    common   <-  frontend/lib   <-  frontend/lib/user, frontend/lib/kernel
+    include  <-  frontend/map   <-  frontend/user, frontend/lib/kernel
 
 frontend/lib knows no way to the device; each is in a folder of its own below.
+The one over the kernel's driver knows no engine.  frontend/map is what both ways
+need: mapping pages of other domains.
 frontend/core sees the protocol header and common/xen-compat.h alone, not even
 the C library, because a kernel compiles it as well.  Product code never
 includes tests.  Each of Xen's libraries is used in the one place named here.
@@ -31,9 +34,11 @@ MAY_INCLUDE = {
     "frontend/core": ["include/xen/io/vmsgif.h", "common/xen-compat.h"],
     "frontend/linux": ["frontend/core", "include/xen/io/vmsgif.h", "include/uapi",
                        "common/xen-compat.h"],
-    "frontend/user": ["frontend/core", "common", "include", SCHEMA],
+    "frontend/map": ["include/xen/io/vmsgif.h"],
+    "frontend/user": ["frontend/core", "frontend/map", "common", "include", SCHEMA],
     "frontend/lib": ["common", "include"],
     "frontend/lib/user": ["frontend/lib", "frontend/user", "frontend/core", "common", "include"],
+    "frontend/lib/kernel": ["frontend/lib", "frontend/map", "common", "include"],
     "frontend/cli": ["common", "include/xenmsg.h"],
     "tests": [""],
 }
@@ -62,6 +67,7 @@ LICENCE = {
     "common": DUAL,
     "frontend/core": DUAL,
     "frontend/linux": "GPL-2.0-only",
+    "frontend/map": LGPL,
     "frontend/user": LGPL,
     "frontend/lib": LGPL,
 }
