@@ -12,6 +12,8 @@
 #include "common/clock.h"
 #include "device.h"
 
+#define SYSFS_DEVICE "/sys/bus/xen/devices/vmsg-0"
+
 static struct user *new_user(const struct user_params *params)
 {
 	struct user *user = calloc(1, sizeof(*user));
@@ -32,6 +34,9 @@ static int open_handles(struct user *user)
 	user->lock_fd = lock_take(user->params.lock);
 	if (user->lock_fd < 0)
 		return user->lock_fd;
+	r = lock_driver(SYSFS_DEVICE);
+	if (r)
+		return r;
 	r = store_open(&user->store);
 	if (r)
 		return r;

@@ -104,7 +104,10 @@ void events_close(struct user *user);
 /* Sleep until the file descriptors say something, or @deadline. */
 bool events_sleep(struct user *user, uint64_t deadline);
 
-/* lock.c: a file descriptor that holds the lock, -EBUSY, or another error */
+/* lock.c */
+/* A file descriptor that holds the lock, -EBUSY, or another error. */
 int lock_take(const char *path);
+/* The kernel's driver has the device whose folder in sysfs is @device: -EBUSY; else 0. */
+int lock_driver(const char *device);
 
 #endif /* XENMSG_USER_DEVICE_H */

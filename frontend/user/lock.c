@@ -3,10 +3,13 @@
  * Who owns the device in this guest: whoever holds this lock.
  *
  * flock() goes with the process, however it ends. The file stays: removing it
- * would let two processes lock two files of the same name.
+ * would let two processes lock two files of the same name. The kernel's driver
+ * takes no such lock; that it has the device can be seen in sysfs, and that a
+ * process has it the driver sees in xenstore.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,4 +45,14 @@ int lock_take(const char *path)
 		return r;
 	}
 	return fd;
+}
+
+int lock_driver(const char *device)
+{
+	char path[128];
+	int n = snprintf(path, sizeof(path), "%s/driver", device);
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return -EINVAL;
+	return access(path, F_OK) ? 0 : -EBUSY;
 }

@@ -10,8 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xen/io/xenbus.h>
 
+#include "frontend/user/device.h"
 #include "tests/unit/system-traffic.h"
 #include "tests/unit/system.h"
 
@@ -362,6 +365,26 @@ START_TEST(dies_at_every_call)
 }
 END_TEST
 
+/* Where the kernel's driver has the device, a process keeps its hands off. */
+START_TEST(kernel_driver_has_it)
+{
+	char dir[] = "/tmp/xenmsg-sysfs-XXXXXX", path[64], longer[200];
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/driver", dir);
+	ck_assert_int_eq(lock_driver(dir), 0);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(lock_driver(dir), -EBUSY);
+	rmdir(path);
+	ck_assert_int_eq(lock_driver(dir), 0);
+	rmdir(dir);
+	ck_assert_int_eq(lock_driver(dir), 0);
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	ck_assert_int_eq(lock_driver(longer), -EINVAL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("user-connect");
@@ -378,6 +401,7 @@ int main(void)
 	tcase_set_timeout(with, 60);
 	tcase_add_test(with, broker_away);
 	tcase_add_test(with, one_owner);
+	tcase_add_test(with, kernel_driver_has_it);
 	tcase_add_test(with, bad_options);
 	tcase_add_test(with, after_a_dead_owner);
 	tcase_add_test(with, garbage_states);
