@@ -311,7 +311,11 @@ static int prepare(struct endpoint *ep, struct tx_item *items, unsigned int nr)
 	return i ? i : r;
 }
 
-/* Sends as many of the group as go now: how many, or why not one. */
+/*
+ * Sends as many of the group as go now: how many, or why not one. With -EAGAIN
+ * the endpoint is marked before the lock is free: what comes after that and
+ * could let it go on takes the mark away, and is not missed.
+ */
 static int send_group(struct endpoint *ep, struct tx_item *items, unsigned int nr)
 {
 	struct vmsg_front *front = ep->front;
@@ -319,6 +323,8 @@ static int send_group(struct endpoint *ep, struct tx_item *items, unsigned int n
 
 	front_lock(front);
 	ready = prepare(ep, items, nr);
+	if (ready == -EAGAIN)
+		ep->stuck = true;
 	mutex_unlock(&front->lock);
 	if (ready <= 0)
 		return ready;
@@ -338,6 +344,7 @@ static int send_group(struct endpoint *ep, struct tx_item *items, unsigned int n
 	}
 	for (nr = done; nr < ready; nr++)
 		put_pages(ep, &items[nr]);
+	ep->stuck = !done && r == -EAGAIN;
 	front_unlock(front);
 	return done ? done : r;
 }
@@ -345,11 +352,11 @@ static int send_group(struct endpoint *ep, struct tx_item *items, unsigned int n
 /* After -EAGAIN for the first message. */
 static int wait_for_room(struct endpoint *ep, long *left)
 {
-	int r;
+	int r = 0;
 
 	front_lock(ep->front);
-	ep->stuck = true;
-	r = front_sleep(ep, left);
+	if (ep->stuck)
+		r = front_sleep(ep, left);
 	front_unlock(ep->front);
 	return r == -ETIMEDOUT ? -EAGAIN : r;
 }
