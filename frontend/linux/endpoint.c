@@ -110,10 +110,20 @@ static int start_unbind(struct endpoint *ep, void *arg, u64 cookie)
 	return vmsg_unbind(ep->front->v, ep->port, cookie);
 }
 
+/* Whether the BIND under way is for the same port: a signal ended the wait for it. */
+static bool binding(const struct endpoint *ep, const struct bind_arg *a)
+{
+	return ep->state == EP_BINDING && ep->call.cookie && vmsg_port_number(ep->port) == a->port;
+}
+
 static int bind(struct endpoint *ep, struct bind_arg *a, void **memory, u32 size, s32 timeout)
 {
 	int r = endpoint_ready(ep);
 
+	if (!r && binding(ep, a)) {
+		r = call_resume(ep, &ep->call, timeout);
+		goto out;
+	}
 	if (!r && ep->state != EP_UNBOUND)
 		r = -EINVAL;
 	if (!r)
@@ -124,7 +134,8 @@ static int bind(struct endpoint *ep, struct bind_arg *a, void **memory, u32 size
 	ep->state = EP_BINDING;
 	ep->port_lost = 0;
 	r = call_run(ep, &ep->call, start_bind, a, timeout, true);
-	/* After a wait in vain the BIND is still under way: only closing the file helps. */
+out:
+	/* After a wait in vain the BIND is still under way. */
 	if (!r)
 		ep->state = EP_BOUND;
 	else if (!ep->call.cookie)
@@ -177,6 +188,10 @@ long endpoint_unbind(struct endpoint *ep, struct xenmsg_uapi_unbind __user *arg)
 		foreign_drop(ep);
 		ep->state = EP_UNBINDING;
 		r = call_run(ep, &ep->call, start_unbind, NULL, u.timeout, true);
+		if (!ep->call.cookie)
+			ep->state = EP_UNBOUND;
+	} else if (ep->state == EP_UNBINDING && ep->call.cookie) {
+		r = call_resume(ep, &ep->call, u.timeout);
 		if (!ep->call.cookie)
 			ep->state = EP_UNBOUND;
 	}
@@ -248,9 +263,12 @@ void endpoints_step(struct vmsg_front *front)
 {
 	struct endpoint *ep, *next;
 
-	list_for_each_entry_safe(ep, next, &front->endpoints, link)
+	list_for_each_entry_safe(ep, next, &front->endpoints, link) {
 		if (ep->closed)
 			close_step(ep);
+		else if (ep->nr_pools)
+			pools_close_step(ep);
+	}
 }
 
 void endpoint_close(struct endpoint *ep)

@@ -272,6 +272,8 @@ typedef int (*call_start_fn)(struct endpoint *ep, void *arg, u64 cookie);
  */
 int call_run(struct endpoint *ep, struct call *call, call_start_fn start, void *arg, s32 timeout,
 	     bool keep);
+/* Goes on waiting for one that was kept. */
+int call_resume(struct endpoint *ep, struct call *call, s32 timeout);
 
 /* -------------------------------------------------------------- endpoint.c */
 
@@ -329,11 +331,12 @@ long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg);
 long pool_del(struct endpoint *ep, struct xenmsg_uapi_pool_del __user *arg);
 long pool_mapped(struct endpoint *ep, struct xenmsg_uapi_pool_mapped __user *arg);
 int pool_mmap(struct endpoint *ep, unsigned int id, struct vm_area_struct *vma);
-struct own_pool *pool_of(struct endpoint *ep, unsigned int id);
+/* NULL: it has none with this number, or one that closes. */
+struct own_pool *pool_of(const struct endpoint *ep, unsigned int id);
 void pool_sent(struct own_pool *pool);
 void pool_answered(struct own_pool *pool);
 void pool_gone(struct vmsg_front *front, unsigned int id);
-/* Closing: deletes those of @ep; true when there are none left. */
+/* Deletes those of @ep that close, all if @ep does; true when there are none left. */
 bool pools_close_step(struct endpoint *ep);
 bool pools_take_event(struct endpoint *ep, struct xenmsg_uapi_event *event);
 bool pools_pending(const struct endpoint *ep);

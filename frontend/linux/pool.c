@@ -30,18 +30,19 @@ struct own_pool {
 	u32 port;
 	unsigned int id;
 	unsigned int nr_sent;
-	bool added; /* the engine knows it */
-	bool asked; /* POOL_DEL is under way */
-	bool gone;  /* the receiver let go of it */
-	bool tell;  /* the process is to be told so */
+	bool added;   /* the engine knows it */
+	bool asked;   /* POOL_DEL is under way */
+	bool closing; /* nobody waits for that: it goes on its own */
+	bool gone;    /* the receiver let go of it */
+	bool tell;    /* the process is to be told so */
 	struct call call;
 };
 
-struct own_pool *pool_of(struct endpoint *ep, unsigned int id)
+struct own_pool *pool_of(const struct endpoint *ep, unsigned int id)
 {
 	struct own_pool *pool = id < VMSGIF_MAP_POOLS_MAX ? ep->front->own[id] : NULL;
 
-	return pool && pool->ep == ep ? pool : NULL;
+	return pool && pool->ep == ep && !pool->closing ? pool : NULL;
 }
 
 void pool_sent(struct own_pool *pool)
@@ -76,9 +77,18 @@ static void pool_free(struct own_pool *pool)
 		ep->front->own[pool->id] = NULL;
 		ep->nr_pools--;
 	}
+	if (pool->closing)
+		ep->front->nr_closing--;
 	granted_free(ep->front, &pool->directory);
 	granted_free(ep->front, &pool->pages);
 	kfree(pool);
+}
+
+/* Whoever serves the device makes the next step. */
+static void pool_close(struct own_pool *pool)
+{
+	pool->closing = true;
+	pool->ep->front->nr_closing++;
 }
 
 static struct own_pool *pool_new(struct endpoint *ep, const struct xenmsg_uapi_pool_add *a)
@@ -142,10 +152,11 @@ static int register_pool(struct endpoint *ep, struct own_pool *pool, s32 timeout
 	front->own[id] = pool;
 	ep->nr_pools++;
 	r = call_run(ep, &pool->call, start_add, pool, timeout, true);
-	/* After a wait in vain it stays, to be deleted when the file is closed. */
 	pool->added = !r || pool->call.cookie;
 	if (!pool->added)
 		pool_free(pool);
+	else if (r)
+		pool_close(pool); /* after a wait in vain */
 	return r;
 }
 
@@ -201,8 +212,10 @@ long pool_del(struct endpoint *ep, struct xenmsg_uapi_pool_del __user *arg)
 	if (!r) {
 		pool->asked = true;
 		r = call_run(ep, &pool->call, start_del, pool, d.timeout, true);
-		/* Under way still: close_step() ends it. Else the engine knows it no more. */
-		if (!pool->call.cookie)
+		/* Still under way, or the engine knows it no more. */
+		if (pool->call.cookie)
+			pool_close(pool);
+		else
 			pool_free(pool);
 	}
 	front_unlock(ep->front);
@@ -244,11 +257,14 @@ static bool close_step(struct own_pool *pool)
 
 bool pools_close_step(struct endpoint *ep)
 {
+	struct own_pool *pool;
 	unsigned int id;
 
-	for (id = 0; id < VMSGIF_MAP_POOLS_MAX && ep->nr_pools; id++)
-		if (pool_of(ep, id))
-			close_step(ep->front->own[id]);
+	for (id = 0; id < VMSGIF_MAP_POOLS_MAX && ep->nr_pools; id++) {
+		pool = ep->front->own[id];
+		if (pool && pool->ep == ep && (ep->closed || pool->closing))
+			close_step(pool);
+	}
 	return !ep->nr_pools;
 }
 
@@ -419,16 +435,18 @@ static bool foreign_pending(const struct foreign *f)
 
 bool pools_pending(const struct endpoint *ep)
 {
-	const struct vmsg_front *front = ep->front;
+	const struct own_pool *pool;
 	const struct foreign *f;
 	unsigned int i;
 
 	list_for_each_entry(f, &ep->foreign, link)
 		if (foreign_pending(f))
 			return true;
-	for (i = 0; i < VMSGIF_MAP_POOLS_MAX && ep->nr_pools; i++)
-		if (front->own[i] && front->own[i]->ep == ep && front->own[i]->tell)
+	for (i = 0; i < VMSGIF_MAP_POOLS_MAX && ep->nr_pools; i++) {
+		pool = pool_of(ep, i);
+		if (pool && pool->tell)
 			return true;
+	}
 	return false;
 }
 

@@ -146,6 +146,19 @@ int call_run(struct endpoint *ep, struct call *call, call_start_fn start, void *
 	return r;
 }
 
+int call_resume(struct endpoint *ep, struct call *call, s32 timeout)
+{
+	long left = front_jiffies(timeout);
+	int r = 0;
+
+	while (!r && !call->done)
+		r = front_sleep(ep, &left);
+	if (!call->done)
+		return r;
+	call_end(call);
+	return call->answer.status;
+}
+
 /* --------------------------------------------------------------- callbacks */
 
 static struct vmsg_front *front_of(const struct vmsg *v)

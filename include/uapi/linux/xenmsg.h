@@ -18,7 +18,9 @@
  *              It may come back under another address: ports and subscriptions
  *              stay, and poll() tells
  *   ENODEV     there never was a device
- *   EINTR      a signal came, and nothing was done yet
+ *   EINTR      a signal came, and nothing was done yet. XENMSG_IOC_BIND and
+ *              _UNBIND are under way then, as after ETIMEDOUT: the same call
+ *              again waits for their end
  *
  * "timeout" is in milliseconds; 0 does not wait, -1 waits for ever. O_NONBLOCK
  * makes it 0 in XENMSG_IOC_SEND, _RECV and _EVENTS. Fields called "reserved" and
@@ -221,7 +223,11 @@ struct xenmsg_uapi_pool_add {
 	__u32 reserved;
 };
 
-/* EBUSY: messages in it are not answered. Its memory stays until it is unmapped. */
+/*
+ * EBUSY: messages in it are not answered. Its memory stays until it is unmapped.
+ * After ETIMEDOUT and EINTR it goes without being waited for, as does a pool
+ * after these errors of XENMSG_IOC_POOL_ADD.
+ */
 struct xenmsg_uapi_pool_del {
 	__u32 id;
 	__s32 timeout;
