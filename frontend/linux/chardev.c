@@ -64,8 +64,10 @@ static long get_info(struct endpoint *ep, struct xenmsg_uapi_info __user *arg)
 		.area_pages = READ_ONCE(front_area_max),
 		.buffer_max = READ_ONCE(front_buffer_max),
 	};
+	if (front->dev)
+		info.flags = XENMSG_INFO_DEVICE;
 	if (front->phase == FRONT_CONNECTED) {
-		info.flags = XENMSG_INFO_CONNECTED | (front->features.map ? XENMSG_INFO_MAP : 0);
+		info.flags |= XENMSG_INFO_CONNECTED | (front->features.map ? XENMSG_INFO_MAP : 0);
 		info.addr = vmsg_address(front->v);
 	}
 	front_unlock(front);
@@ -156,8 +158,10 @@ static __poll_t chardev_poll(struct file *file, poll_table *wait)
 	front_lock(front);
 	/* Whoever polls is about to sleep: a good time for what is lazy. */
 	front_service(front, true);
-	if (ep->readable || ep->pending_nr || event_pending(ep))
+	if (ep->readable || ep->pending_nr)
 		mask |= EPOLLIN | EPOLLRDNORM;
+	if (event_pending(ep))
+		mask |= EPOLLIN | EPOLLPRI;
 	if (!ep->stuck)
 		mask |= EPOLLOUT | EPOLLWRNORM;
 	if (front->v && front_usable(front))

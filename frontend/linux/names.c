@@ -248,6 +248,8 @@ long name_subscribe(struct endpoint *ep, struct xenmsg_uapi_subscribe __user *ar
 		sub = sub_find(ep->front, q.name, q.name_len);
 		if (sub && member_find(ep, sub))
 			member_free(member_find(ep, sub));
+		else
+			r = -EINVAL;
 	}
 	front_unlock(ep->front);
 	return r;

@@ -26,9 +26,9 @@
  * makes it 0 in XENMSG_IOC_SEND, _RECV and _EVENTS. Fields called "reserved" and
  * flags that are not listed have to be 0: EINVAL.
  *
- * poll(): POLLIN when a message or an event is there, POLLOUT unless the last
- * XENMSG_IOC_SEND got EAGAIN and nothing has changed since, POLLERR and POLLHUP
- * while the device is gone.
+ * poll(): POLLIN when a message or an event is there, POLLPRI too for an event,
+ * POLLOUT unless the last XENMSG_IOC_SEND got EAGAIN and nothing has changed
+ * since, POLLERR and POLLHUP while the device is gone.
  */
 #ifndef _UAPI_LINUX_XENMSG_H
 #define _UAPI_LINUX_XENMSG_H
@@ -54,6 +54,7 @@ struct xenmsg_uapi_info {
 };
 #define XENMSG_INFO_CONNECTED 1
 #define XENMSG_INFO_MAP	      2 /* map mode exists here */
+#define XENMSG_INFO_DEVICE    4 /* there is a device, connected or not */
 
 /* Counters of the whole device, as in struct xenmsg_stats of <xenmsg.h>. */
 struct xenmsg_uapi_stats {
