@@ -265,6 +265,8 @@ int front_usable(const struct vmsg_front *front);
 void call_begin(struct vmsg_front *front, struct call *call, struct endpoint *ep);
 void call_end(struct call *call);
 typedef int (*call_start_fn)(struct endpoint *ep, void *arg, u64 cookie);
+/* Starts a request by @start, waiting for room for it alone. With the lock. */
+int call_start(struct endpoint *ep, struct call *call, call_start_fn start, void *arg, long *left);
 /*
  * Starts a request by @start, and waits for its answer: its status, or why
  * there is none. With the lock. @keep: after a wait in vain the call stays

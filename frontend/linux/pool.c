@@ -35,6 +35,7 @@ struct own_pool {
 	bool closing; /* nobody waits for that: it goes on its own */
 	bool gone;    /* the receiver let go of it */
 	bool tell;    /* the process is to be told so */
+	bool await;   /* it is to be told the answer to POOL_ADD */
 	struct call call;
 };
 
@@ -133,7 +134,30 @@ static int find_id(const struct vmsg_front *front)
 	return -ENOBUFS;
 }
 
-static int register_pool(struct endpoint *ep, struct own_pool *pool, s32 timeout)
+static int add_and_wait(struct endpoint *ep, struct own_pool *pool, s32 timeout)
+{
+	int r = call_run(ep, &pool->call, start_add, pool, timeout, true);
+
+	pool->added = !r || pool->call.cookie;
+	if (!pool->added)
+		pool_free(pool);
+	else if (r)
+		pool_close(pool); /* after a wait in vain */
+	return r;
+}
+
+static int add(struct endpoint *ep, struct own_pool *pool, s32 timeout)
+{
+	long left = front_jiffies(timeout);
+	int r = call_start(ep, &pool->call, start_add, pool, &left);
+
+	pool->added = pool->await = !r;
+	if (r)
+		pool_free(pool);
+	return r;
+}
+
+static int register_pool(struct endpoint *ep, struct own_pool *pool, u32 flags, s32 timeout)
 {
 	struct vmsg_front *front = ep->front;
 	int id, r;
@@ -151,13 +175,9 @@ static int register_pool(struct endpoint *ep, struct own_pool *pool, s32 timeout
 	pool->id = id;
 	front->own[id] = pool;
 	ep->nr_pools++;
-	r = call_run(ep, &pool->call, start_add, pool, timeout, true);
-	pool->added = !r || pool->call.cookie;
-	if (!pool->added)
-		pool_free(pool);
-	else if (r)
-		pool_close(pool); /* after a wait in vain */
-	return r;
+	if (flags & XENMSG_POOL_NOWAIT)
+		return add(ep, pool, timeout);
+	return add_and_wait(ep, pool, timeout);
 }
 
 long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg)
@@ -168,7 +188,8 @@ long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg)
 
 	if (copy_from_user(&a, arg, sizeof(a)))
 		return -EFAULT;
-	if (!a.nr_pages || a.nr_pages > VMSGIF_POOL_PAGES_MAX || !a.addr || !a.port || a.reserved)
+	if (!a.nr_pages || a.nr_pages > VMSGIF_POOL_PAGES_MAX || !a.addr || !a.port ||
+	    a.flags & ~XENMSG_POOL_NOWAIT)
 		return -EINVAL;
 	/* A client in the broker's domain has no domain that grants could name. */
 	if (VMSGIF_ADDR_DOMID(a.addr) & VMSGIF_ADDR_LOCAL)
@@ -177,7 +198,7 @@ long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg)
 	if (!pool)
 		return -ENOMEM;
 	front_lock(ep->front);
-	r = register_pool(ep, pool, a.timeout);
+	r = register_pool(ep, pool, a.flags, a.timeout);
 	if (!r) {
 		a.id = pool->id;
 		a.offset = XENMSG_MMAP_POOL(a.id);
@@ -205,10 +226,16 @@ long pool_del(struct endpoint *ep, struct xenmsg_uapi_pool_del __user *arg)
 		return -EFAULT;
 	front_lock(ep->front);
 	pool = pool_of(ep, d.id);
-	if (!pool || pool->call.cookie)
+	if (pool && pool->await) {
+		/* Not added yet: it goes when that is answered. */
+		pool_close(pool);
+		front_service(ep->front, true);
+		r = -ETIMEDOUT;
+	} else if (!pool || pool->call.cookie) {
 		r = -EINVAL;
-	else if (pool->nr_sent)
+	} else if (pool->nr_sent) {
 		r = -EBUSY;
+	}
 	if (!r) {
 		pool->asked = true;
 		r = call_run(ep, &pool->call, start_del, pool, d.timeout, true);
@@ -433,6 +460,11 @@ static bool foreign_pending(const struct foreign *f)
 	return f->map || f->unmap || f->free;
 }
 
+static bool is_answered(const struct own_pool *pool)
+{
+	return pool->await && pool->call.done;
+}
+
 bool pools_pending(const struct endpoint *ep)
 {
 	const struct own_pool *pool;
@@ -444,7 +476,7 @@ bool pools_pending(const struct endpoint *ep)
 			return true;
 	for (i = 0; i < VMSGIF_MAP_POOLS_MAX && ep->nr_pools; i++) {
 		pool = pool_of(ep, i);
-		if (pool && pool->tell)
+		if (pool && (pool->tell || is_answered(pool)))
 			return true;
 	}
 	return false;
@@ -474,12 +506,21 @@ static void take_foreign(struct foreign *f, struct xenmsg_uapi_event *event)
 
 static bool take_own(struct own_pool *pool, struct xenmsg_uapi_event *event)
 {
-	if (!pool || !pool->tell)
+	if (!pool || (!pool->tell && !is_answered(pool)))
 		return false;
-	pool->tell = false;
 	event->slot = pool->id;
-	event->type = XENMSG_EV_POOL_GONE;
 	event->addr = pool->addr;
+	if (is_answered(pool)) {
+		pool->await = false;
+		call_end(&pool->call);
+		event->type = XENMSG_EV_POOL_ADDED;
+		event->status = pool->call.answer.status;
+		if (event->status)
+			pool_free(pool);
+	} else {
+		pool->tell = false;
+		event->type = XENMSG_EV_POOL_GONE;
+	}
 	return true;
 }
 

@@ -121,27 +121,37 @@ void call_end(struct call *call)
 	call->cookie = 0;
 }
 
-int call_run(struct endpoint *ep, struct call *call, call_start_fn start, void *arg, s32 timeout,
-	     bool keep)
+int call_start(struct endpoint *ep, struct call *call, call_start_fn start, void *arg, long *left)
 {
-	long left = front_jiffies(timeout);
-	bool started = false;
 	int r;
 
 	call_begin(ep->front, call, ep);
 	while ((r = start(ep, arg, call->cookie)) == -EAGAIN) {
-		r = front_sleep(ep, &left);
+		r = front_sleep(ep, left);
 		if (r)
 			break;
 	}
-	started = !r;
+	if (r)
+		call_end(call);
+	return r;
+}
+
+int call_run(struct endpoint *ep, struct call *call, call_start_fn start, void *arg, s32 timeout,
+	     bool keep)
+{
+	long left = front_jiffies(timeout);
+	int r;
+
+	r = call_start(ep, call, start, arg, &left);
+	if (r)
+		return r;
 	while (!r && !call->done)
 		r = front_sleep(ep, &left);
 	if (call->done)
 		r = call->answer.status;
 	while (!r && call->name && !call->named)
 		r = front_sleep(ep, &left);
-	if (!keep || !started || call->done)
+	if (!keep || call->done)
 		call_end(call);
 	return r;
 }

@@ -221,8 +221,14 @@ struct xenmsg_uapi_pool_add {
 	__s32 timeout;
 	__u64 offset; /* out */
 	__u32 id;     /* out: for XENMSG_TX_POOL and XENMSG_IOC_POOL_DEL */
-	__u32 reserved;
+	__u32 flags;  /* XENMSG_POOL_NOWAIT */
 };
+/*
+ * Only wait for room for the request: XENMSG_EV_POOL_ADDED says when, and
+ * whether, the pool can be used. It is the receiver's process that answers, and
+ * it may be waiting for us to do the same for it.
+ */
+#define XENMSG_POOL_NOWAIT 1
 
 /*
  * EBUSY: messages in it are not answered. Its memory stays until it is unmapped.
@@ -279,6 +285,7 @@ struct xenmsg_uapi_event {
 #define XENMSG_EV_POOL_UNMAP 9
 #define XENMSG_EV_POOL_FREE  10 /* the last of these messages was released */
 #define XENMSG_EV_POOL_GONE  11 /* slot: id of an own pool; its receiver let go of it */
+#define XENMSG_EV_POOL_ADDED 12 /* slot: id of an own pool; status: 0, or why there is none */
 
 /* Returns how many. */
 struct xenmsg_uapi_events {
