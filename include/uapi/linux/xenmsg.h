@@ -30,8 +30,8 @@
  * POLLOUT unless the last XENMSG_IOC_SEND got EAGAIN and nothing has changed
  * since, POLLERR and POLLHUP while the device is gone.
  */
-#ifndef _UAPI_LINUX_XENMSG_H
-#define _UAPI_LINUX_XENMSG_H
+#ifndef XENMSG_UAPI_H
+#define XENMSG_UAPI_H
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
@@ -316,4 +316,4 @@ struct xenmsg_uapi_events {
 #define XENMSG_MMAP_AREA     0
 #define XENMSG_MMAP_POOL(id) ((__u64)((id) + 1) << 28)
 
-#endif /* _UAPI_LINUX_XENMSG_H */
+#endif /* XENMSG_UAPI_H */
