@@ -21,6 +21,11 @@
  *
  * Timeouts are in milliseconds; 0 does not wait, -1 waits for ever.
  *
+ * There are two ways to the device, and the same program does with either. If
+ * the kernel drives it, /dev/xenmsg is there, every process that may open that
+ * has the device, and a device that was lost may come back. Else the process
+ * drives the device itself, and one process of a domain at a time can.
+ *
  * Threads: calls on one struct xenmsg and what belongs to it must not overlap.
  * Fork: a child must not use what its parent opened.
  */
@@ -48,12 +53,14 @@ struct xenmsg_pool;
 /* ----------------------------------------------------------------- device */
 
 struct xenmsg_options {
-	size_t size;	     /* sizeof(struct xenmsg_options), for growth */
+	size_t size; /* sizeof(struct xenmsg_options), for growth */
+	/* The next four mean nothing where the kernel drives the device. */
 	const char *lock;    /* lock file that says who owns the device; NULL: the usual one */
 	unsigned ring_order; /* log2 of a ring's pages, 0 to 4; XENMSG_DEFAULT: 4 */
 	unsigned tx_pages;   /* pages for sending, up to 1024; XENMSG_DEFAULT: 288 */
 	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 288 */
-	int timeout;	     /* to wait for the broker */
+	/* To wait for the broker. */
+	int timeout;
 };
 #define XENMSG_DEFAULT (~0u)
 #define XENMSG_OPTIONS_INIT                                                                       \
@@ -65,8 +72,9 @@ struct xenmsg_options {
 /*
  * Open the device of this domain. @options may be NULL. -ENODEV: this domain
  * has no device (the host's configuration gives it none, or no broker runs);
- * -EBUSY: another process owns it; -ETIMEDOUT; -EPERM, -ENOENT: Xen's device
- * nodes are not accessible.
+ * -EBUSY: another process owns it, or the kernel, whose /dev/xenmsg is not to be
+ * seen here; -ETIMEDOUT; -EPERM, -EACCES, -ENOENT: device nodes are not
+ * accessible; -EPROTONOSUPPORT: the kernel's driver is of another version.
  */
 int xenmsg_open(struct xenmsg **out, const struct xenmsg_options *options);
 /* Closes ports and pools too. What was sent may get lost: xenmsg_flush() first. */
@@ -78,11 +86,17 @@ void xenmsg_close(struct xenmsg *x);
  * and try again to send what got -EAGAIN.
  */
 int xenmsg_fd(struct xenmsg *x);
-/* Do what is due, without waiting. -EHOSTDOWN: the device is gone for good. */
+/*
+ * Do what is due, without waiting. -EHOSTDOWN: the device is gone. If this
+ * process drives it, that is for good. If the kernel does, it may come back:
+ * xenmsg_fd() tells, this returns 0 again, ports and subscriptions are as they
+ * were, and pools are not. Until then nothing can be sent.
+ */
 int xenmsg_dispatch(struct xenmsg *x);
 /*
  * Wait until something happened, and do it. 1: something did, as after
- * xenmsg_dispatch(); 0: time passed.
+ * xenmsg_dispatch(); 0: time passed. -EHOSTDOWN as there; where the device may
+ * come back, the next call waits for that.
  */
 int xenmsg_wait(struct xenmsg *x, int timeout);
 /* After -EHOSTDOWN for the device: why it is gone, in words. NULL: it is not. */
@@ -110,7 +124,11 @@ int xenmsg_unsubscribe(struct xenmsg *x, const char *name);
 struct xenmsg_bind {
 	size_t size;	     /* sizeof(struct xenmsg_bind) */
 	const char *service; /* offer this name, without the domain; NULL: none */
-	size_t buffer;	     /* bytes for received messages, up to 1 GiB; 0: 2 MiB + 128 */
+	/*
+	 * Bytes for received messages, up to 1 GiB; 0: 2 MiB + 128. More than
+	 * the kernel's driver allows (8 MiB by default) is as much as that.
+	 */
+	size_t buffer;
 };
 /*
  * Endpoint bound to @number; 0: to none (it only sends, and cannot be

@@ -137,6 +137,8 @@ static inline size_t name_length(const char *name)
 	return len <= XENMSG_NAME_MAX ? len : 0;
 }
 
+/* The kernel's driver, /dev/xenmsg (kernel/). */
+extern const struct transport_ops kernel_transport;
 /* The userspace frontend (user/). It is never absent: its errors say what is missing. */
 extern const struct transport_ops front_transport;
 

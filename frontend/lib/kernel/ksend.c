@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Sending.
+ *
+ * Each message is a call of its own, so that its error is the caller's. What is
+ * lazy goes to the driver at once, too: it has the timer for it, and a copy in
+ * its pages is the copy that has to be made anyway.
+ */
+#include <stdlib.h>
+
+#include "frontend/lib/iov.h"
+#include "kernel.h"
+
+#define PIECES_MAX 1024 /* the kernel takes no more: UIO_MAXIOV */
+
+/* After -EAGAIN. 0: something has changed, try again. */
+static int make_room(struct kport *port, unsigned int flags)
+{
+	struct kernel *k = kport_kernel(port);
+
+	port->stuck = true;
+	kfile_watch(k, &port->file);
+	return flags & XENMSG_NONBLOCK ? -EAGAIN : kernel_await(k, UINT64_MAX);
+}
+
+static int send_one(struct kport *port, struct xenmsg_uapi_tx *tx, unsigned int flags)
+{
+	struct xenmsg_uapi_send s = { .msgs = kernel_u64(tx), .nr = 1 };
+	int r;
+
+	for (;;) {
+		r = sys_ioctl(port->file.fd, XENMSG_IOC_SEND, &s);
+		if (r >= 0)
+			return 0;
+		if (r == -EAGAIN)
+			r = make_room(port, flags);
+		if (r < 0 && r != -EINTR)
+			return r;
+	}
+}
+
+int kport_send(struct kport *port, struct xenmsg_uapi_tx *tx, unsigned int flags, uint64_t *seq)
+{
+	struct kernel *k = kport_kernel(port);
+	int r;
+
+	if (flags & XENMSG_CONFIRM) {
+		tx->flags |= XENMSG_TX_CONFIRM;
+		tx->cookie |= COOKIE_CONFIRM;
+	}
+	if (flags & XENMSG_LAZY)
+		tx->flags |= XENMSG_TX_LAZY;
+	r = send_one(port, tx, flags);
+	if (!r) {
+		/* One that is not lazy takes along those that are. */
+		k->lazy = flags & XENMSG_LAZY;
+		port->sent = true;
+		if (seq)
+			*seq = tx->seq;
+	}
+	return r;
+}
+
+void ktx_pieces(struct xenmsg_uapi_tx *tx, const struct iovec *iov, int nr)
+{
+	if (nr == 1) {
+		tx->data = kernel_u64(iov->iov_base);
+	} else if (nr) {
+		tx->data = kernel_u64(iov);
+		tx->nr = (uint16_t)nr;
+		tx->flags |= XENMSG_TX_IOV;
+	}
+}
+
+/* More pieces than the kernel takes. */
+static int send_joined(struct kport *port, struct xenmsg_uapi_tx *tx, const struct given *given,
+		       uint64_t *seq)
+{
+	struct source source = { given->iov, given->iov + given->nr, 0 };
+	char *all = malloc(given->len + 1);
+	int r;
+
+	if (!all)
+		return -ENOMEM;
+	iov_gather(&source, all, given->len);
+	tx->data = kernel_u64(all);
+	r = kport_send(port, tx, given->flags, seq);
+	free(all);
+	return r;
+}
+
+int kernel_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq)
+{
+	struct xenmsg_uapi_tx tx = {
+		.len = (uint32_t)given->len,
+		.addr = given->addr,
+		.port = given->number,
+	};
+	struct kport *port = kport_of(base);
+	int r;
+
+	if (given->nr > PIECES_MAX) {
+		r = send_joined(port, &tx, given, seq);
+	} else {
+		/* Pieces without a byte may be nowhere, and then need not be told. */
+		if (given->len)
+			ktx_pieces(&tx, given->iov, given->nr);
+		r = kport_send(port, &tx, given->flags, seq);
+	}
+	kernel_leave(kport_kernel(port));
+	return r;
+}
