@@ -55,7 +55,7 @@ bool event_knows_peer(struct endpoint *ep, u32 addr)
 bool event_pending(struct endpoint *ep)
 {
 	return ep->nr_events || ep->events_lost || ep->new_addr || ep->port_lost ||
-	       names_pending(ep) || pools_pending(ep);
+	       names_pending(ep) || foreign_pending(ep) || pools_pending(ep);
 }
 
 /* The next one; false: there is none. */
@@ -87,7 +87,8 @@ static bool take(struct endpoint *ep, struct xenmsg_uapi_event *out)
 		out->status = ep->port_lost;
 		ep->port_lost = 0;
 	} else {
-		return names_take_event(ep, out) || pools_take_event(ep, out);
+		return names_take_event(ep, out) || foreign_take_event(ep, out) ||
+		       pools_take_event(ep, out);
 	}
 	return true;
 }

@@ -12,7 +12,7 @@
  *   channel.c   rings, event channel       grants.c    pages that others may see
  *   service.c   turning the engine's crank, and its callbacks
  *   chardev.c   open files: ioctl, poll    endpoint.c  ports, from open to closed
- *   send.c  area.c  recv.c  event.c  names.c  pool.c   what ioctls do
+ *   send.c  area.c  recv.c  event.c  names.c  pool.c  foreign.c  what ioctls do
  *   debugfs.c   how things stand
  *
  * One mutex, front->lock, protects it all, the engine included. Whatever can
@@ -331,7 +331,6 @@ void names_drop(struct endpoint *ep);
 
 long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg);
 long pool_del(struct endpoint *ep, struct xenmsg_uapi_pool_del __user *arg);
-long pool_mapped(struct endpoint *ep, struct xenmsg_uapi_pool_mapped __user *arg);
 int pool_mmap(struct endpoint *ep, unsigned int id, struct vm_area_struct *vma);
 /* NULL: it has none with this number, or one that closes. */
 struct own_pool *pool_of(const struct endpoint *ep, unsigned int id);
@@ -342,6 +341,10 @@ void pool_gone(struct vmsg_front *front, unsigned int id);
 bool pools_close_step(struct endpoint *ep);
 bool pools_take_event(struct endpoint *ep, struct xenmsg_uapi_event *event);
 bool pools_pending(const struct endpoint *ep);
+
+long pool_mapped(struct endpoint *ep, struct xenmsg_uapi_pool_mapped __user *arg);
+bool foreign_take_event(struct endpoint *ep, struct xenmsg_uapi_event *event);
+bool foreign_pending(const struct endpoint *ep);
 /* A place in a foreign pool, as the pointer that the engine makes of it. */
 #define FOREIGN_SHIFT	  28
 #define FOREIGN_VA(h)	  ((const void *)((uintptr_t)(h) << FOREIGN_SHIFT))

@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Map mode, both ends.
- *
- * Own pools: pages that are granted to the receiver's domain and mapped by the
- * process that writes messages into them. Pages that the receiver still has
- * when the pool goes are freed when it lets go of them.
- *
- * Foreign pools: it is the process that maps them, through /dev/xen/gntdev. In
- * a PV domain nobody else could: the hypervisor itself writes the page tables'
- * entries for foreign pages, at addresses that gntdev arranges for. In a PVH
- * domain this driver could map them and pass the pages on, but one way that
- * works everywhere is better than two; and gntdev takes care of processes that
- * die, fork or unmap in pieces. So map mode is for processes that may open
- * gntdev; for others the sender is told so before the first message, and copies.
+ * Map mode, the sender's end: own pools, pages that are granted to the
+ * receiver's domain and mapped by the process that writes messages into them.
+ * Pages that the receiver still has when the pool goes are freed when it lets
+ * go of them. See foreign.c for the other end.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -20,8 +11,7 @@
 
 #include "front.h"
 
-#define POOLS_PER_FILE	 8
-#define FOREIGN_PER_FILE 64
+#define POOLS_PER_FILE 8
 
 struct own_pool {
 	struct endpoint *ep;
@@ -309,156 +299,7 @@ int pool_mmap(struct endpoint *ep, unsigned int id, struct vm_area_struct *vma)
 	return r;
 }
 
-/* ------------------------------------------------------------ foreign pools */
-
-/*
- * One mapping of a foreign pool. The engine may use its slot for another one as
- * soon as it has let go; the process knows it by a handle, until it has been
- * told to unmap.
- */
-struct foreign {
-	struct list_head link; /* ep->foreign */
-	struct endpoint *ep;
-	unsigned int slot;
-	u32 handle;
-	u32 addr, ref, nr_pages;
-	bool asked;  /* the engine waits for vmsg_pool_mapped() */
-	bool map;    /* XENMSG_EV_POOL_MAP to be fetched */
-	bool unmap;  /* XENMSG_EV_POOL_UNMAP to be fetched */
-	bool detach; /* with -EBUSY */
-	bool free;   /* XENMSG_EV_POOL_FREE to be fetched, the end */
-};
-
-static void foreign_end(struct vmsg_front *front, struct foreign *f)
-{
-	if (front->foreign[f->slot] == f)
-		front->foreign[f->slot] = NULL;
-	xa_erase(&front->foreign_handles, f->handle);
-	list_del(&f->link);
-	f->ep->nr_foreign--;
-	kfree(f);
-}
-
-static struct foreign *foreign_new(struct endpoint *ep, unsigned int slot)
-{
-	struct vmsg_front *front = ep->front;
-	struct foreign *f;
-
-	/* Who does not fetch its events gets no more of them. */
-	if (ep->closed || ep->nr_foreign >= FOREIGN_PER_FILE)
-		return NULL;
-	f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
-	if (!f)
-		return NULL;
-	if (xa_alloc(&front->foreign_handles, &f->handle, f, XA_LIMIT(1, U16_MAX), GFP_KERNEL)) {
-		kfree(f);
-		return NULL;
-	}
-	f->ep = ep;
-	f->slot = slot;
-	front->foreign[slot] = f;
-	list_add_tail(&f->link, &ep->foreign);
-	ep->nr_foreign++;
-	return f;
-}
-
-void foreign_map(struct vmsg *v, struct vmsg_port *port, unsigned int slot, u32 addr, u32 ref,
-		 u32 nr_pages)
-{
-	struct endpoint *ep = vmsg_port_priv(port);
-	struct foreign *f = NULL;
-
-	if (nr_pages && nr_pages <= VMSGIF_POOL_PAGES_MAX)
-		f = foreign_new(ep, slot);
-	if (!f) {
-		vmsg_pool_mapped(v, slot, -ENOMEM, NULL);
-		return;
-	}
-	f->addr = addr;
-	f->ref = ref;
-	f->nr_pages = nr_pages;
-	f->asked = true;
-	f->map = true;
-	ep_wake(ep);
-}
-
-void foreign_unmap(struct vmsg *v, unsigned int slot, bool detach)
-{
-	struct vmsg_front *front = vmsg_priv(v);
-	struct foreign *f = front->foreign[slot];
-
-	if (!f)
-		return;
-	f->unmap = true;
-	f->detach = detach;
-	if (!detach)
-		front->foreign[slot] = NULL;
-	ep_wake(f->ep);
-}
-
-void foreign_free(struct vmsg *v, unsigned int slot)
-{
-	struct vmsg_front *front = vmsg_priv(v);
-	struct foreign *f = front->foreign[slot];
-
-	if (!f)
-		return;
-	f->free = true;
-	front->foreign[slot] = NULL;
-	ep_wake(f->ep);
-}
-
-static struct foreign *foreign_of(struct endpoint *ep, u32 handle)
-{
-	struct foreign *f = xa_load(&ep->front->foreign_handles, handle);
-
-	return f && f->ep == ep ? f : NULL;
-}
-
-long pool_mapped(struct endpoint *ep, struct xenmsg_uapi_pool_mapped __user *arg)
-{
-	struct vmsg_front *front = ep->front;
-	struct xenmsg_uapi_pool_mapped m;
-	struct foreign *f;
-	int r = -EINVAL;
-
-	if (copy_from_user(&m, arg, sizeof(m)))
-		return -EFAULT;
-	if (m.status > 0)
-		return -EINVAL;
-	front_lock(front);
-	f = foreign_of(ep, m.slot);
-	if (f && f->asked && !f->map) {
-		f->asked = false;
-		vmsg_pool_mapped(front->v, f->slot, m.status, FOREIGN_VA(f->handle));
-		if (m.status)
-			foreign_end(front, f);
-		r = 0;
-	}
-	front_unlock(front);
-	return r;
-}
-
-void foreign_drop(struct endpoint *ep)
-{
-	struct foreign *f, *next;
-
-	list_for_each_entry_safe(f, next, &ep->foreign, link) {
-		unsigned int slot = f->slot;
-		bool asked = f->asked;
-
-		foreign_end(ep->front, f);
-		if (asked)
-			vmsg_pool_mapped(ep->front->v, slot, -ECONNREFUSED, NULL);
-	}
-}
-
 /* ------------------------------------------------------------------- events */
-
-static bool foreign_pending(const struct foreign *f)
-{
-	return f->map || f->unmap || f->free;
-}
 
 static bool is_answered(const struct own_pool *pool)
 {
@@ -468,40 +309,14 @@ static bool is_answered(const struct own_pool *pool)
 bool pools_pending(const struct endpoint *ep)
 {
 	const struct own_pool *pool;
-	const struct foreign *f;
 	unsigned int i;
 
-	list_for_each_entry(f, &ep->foreign, link)
-		if (foreign_pending(f))
-			return true;
 	for (i = 0; i < VMSGIF_MAP_POOLS_MAX && ep->nr_pools; i++) {
 		pool = pool_of(ep, i);
 		if (pool && (pool->tell || is_answered(pool)))
 			return true;
 	}
 	return false;
-}
-
-/* In the order in which they come up for one pool. */
-static void take_foreign(struct foreign *f, struct xenmsg_uapi_event *event)
-{
-	event->slot = f->handle;
-	event->addr = f->addr;
-	if (f->map) {
-		f->map = false;
-		event->type = XENMSG_EV_POOL_MAP;
-		event->ref = f->ref;
-		event->nr_pages = f->nr_pages;
-	} else if (f->unmap) {
-		f->unmap = false;
-		event->type = XENMSG_EV_POOL_UNMAP;
-		event->status = f->detach ? -EBUSY : 0;
-		if (!f->detach)
-			foreign_end(f->ep->front, f);
-	} else {
-		event->type = XENMSG_EV_POOL_FREE;
-		foreign_end(f->ep->front, f);
-	}
 }
 
 static bool take_own(struct own_pool *pool, struct xenmsg_uapi_event *event)
@@ -526,15 +341,8 @@ static bool take_own(struct own_pool *pool, struct xenmsg_uapi_event *event)
 
 bool pools_take_event(struct endpoint *ep, struct xenmsg_uapi_event *event)
 {
-	struct foreign *f;
 	unsigned int i;
 
-	list_for_each_entry(f, &ep->foreign, link) {
-		if (!foreign_pending(f))
-			continue;
-		take_foreign(f, event);
-		return true;
-	}
 	for (i = 0; i < VMSGIF_MAP_POOLS_MAX && ep->nr_pools; i++)
 		if (take_own(pool_of(ep, i), event))
 			return true;
