@@ -8,11 +8,11 @@
 
 XEN_DIR := $(BUILD)/xen
 XEN_PAYLOAD ?= $(XEN_DIR)/payload
-# Every scenario but the demo, unless the caller names some; those that guests with and without
-# the kernel's driver are to pass, in its variants too (S=all: all of these).
+# What `make check-xen` runs, unless the caller names some; S=all: every scenario but the demo, and
+# those that guests with and without the kernel's driver are to pass in its variants, too.
 XEN_EVERY := $(filter-out demo,$(patsubst tests/xen/scenarios/%.sh,%,$(wildcard tests/xen/scenarios/*.sh)))
 XEN_VARIED := demo mixed no-pools destroy bad-input memory
-XEN_SCENARIOS ?= $(XEN_EVERY) mixed+half destroy+kernel bad-input+half
+XEN_SCENARIOS ?= smoke mixed no-pools destroy bad-input memory demo+kernel
 XEN_ALL := $(XEN_EVERY) $(XEN_VARIED:%=%+kernel) $(XEN_VARIED:%=%+half)
 S ?=
 # Of dom0 and guests: the distribution's, or 6.12.
