@@ -234,6 +234,13 @@ static void otherend_changed(struct xenbus_device *dev, enum xenbus_state state)
 	front_unlock(front);
 	if (r == -ENOENT)
 		return; /* its nodes are being removed */
+	/*
+	 * That is where our last life left it: the broker has not seen yet that
+	 * we begin anew, or is not there to see it.
+	 */
+	if (!r && dev->state == XenbusStateInitialising &&
+	    (state == XenbusStateClosing || state == XenbusStateClosed))
+		return;
 	if (r)
 		xenbus_dev_fatal(dev, r, "cannot connect");
 	if (r || state == XenbusStateClosing ||
