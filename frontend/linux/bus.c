@@ -183,6 +183,8 @@ static int connected(struct vmsg_front *front)
 	};
 	if (!f->addr)
 		return -EPROTO;
+	/* The memory of files is laid out for the longest message that there is. */
+	f->max_message = min(f->max_message, VMSGIF_MESSAGE_MAX);
 	r = put_state(dev, XBT_NIL, XenbusStateConnected);
 	if (r)
 		return r;
