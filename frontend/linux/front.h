@@ -262,6 +262,9 @@ void front_wake_all(struct vmsg_front *front);
 /* 0, -ENODEV (never there), -EHOSTDOWN (gone). */
 int front_usable(const struct vmsg_front *front);
 
+/* What a process may see of a status that the backend gave. */
+int front_status(int status);
+
 void call_begin(struct vmsg_front *front, struct call *call, struct endpoint *ep);
 void call_end(struct call *call);
 typedef int (*call_start_fn)(struct endpoint *ep, void *arg, u64 cookie);

@@ -104,6 +104,15 @@ int front_usable(const struct vmsg_front *front)
 	return front->phase == FRONT_ABSENT || front->phase == FRONT_CLOSED ? -EHOSTDOWN : 0;
 }
 
+/*
+ * From ERESTARTSYS on, numbers are between parts of this kernel, and a system
+ * call that returns one means something by it.
+ */
+int front_status(int status)
+{
+	return status > 0 || status <= -ERESTARTSYS ? -EIO : status;
+}
+
 /* ------------------------------------------------------------------- calls */
 
 void call_begin(struct vmsg_front *front, struct call *call, struct endpoint *ep)
@@ -178,7 +187,7 @@ static struct vmsg_front *front_of(const struct vmsg *v)
 
 static void send_done(struct vmsg *v, struct vmsg_port *port, u64 cookie, int status)
 {
-	send_answered(front_of(v), cookie, status);
+	send_answered(front_of(v), cookie, front_status(status));
 }
 
 static void readable(struct vmsg *v, struct vmsg_port *port)
@@ -211,6 +220,7 @@ static void control_done(struct vmsg *v, u64 cookie, const struct vmsg_answer *a
 		if (call->cookie != cookie)
 			continue;
 		call->answer = *answer;
+		call->answer.status = front_status(answer->status);
 		call->done = true;
 		ep_wake(call->ep);
 		return;
@@ -259,7 +269,7 @@ static void lost(struct vmsg *v, struct vmsg_port *port, int status)
 {
 	struct endpoint *ep = vmsg_port_priv(port);
 
-	ep->port_lost = status;
+	ep->port_lost = front_status(status);
 	ep_wake(ep);
 }
 
