@@ -65,6 +65,9 @@ static void __exit vmsgfront_exit(void)
 	front_bus_unregister();
 	debugfs_unregister();
 	channel_unmake(front);
+	if (atomic_long_read(&front->busy_grants))
+		pr_notice(FRONT_NAME ": %ld pages stay until the other side lets go of them\n",
+			  atomic_long_read(&front->busy_grants));
 	kvfree(front);
 }
 
