@@ -331,6 +331,10 @@ bool names_peer_down(struct endpoint *ep, u32 addr);
 bool names_take_event(struct endpoint *ep, struct xenmsg_uapi_event *event);
 bool names_pending(const struct endpoint *ep);
 void names_drop(struct endpoint *ep);
+/* Cancels what nobody subscribes to any more, and could not be cancelled at once. */
+void names_step(struct vmsg_front *front);
+/* At the end, when there are no endpoints. */
+void names_free(struct vmsg_front *front);
 
 long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg);
 long pool_del(struct endpoint *ep, struct xenmsg_uapi_pool_del __user *arg);

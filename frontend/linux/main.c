@@ -64,6 +64,7 @@ static void __exit vmsgfront_exit(void)
 	chardev_unregister();
 	front_bus_unregister();
 	debugfs_unregister();
+	names_free(front);
 	channel_unmake(front);
 	if (atomic_long_read(&front->busy_grants))
 		pr_notice(FRONT_NAME ": %ld pages stay until the other side lets go of them\n",

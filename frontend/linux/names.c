@@ -16,7 +16,8 @@
 struct sub {
 	struct list_head link; /* front->subs */
 	struct list_head members;
-	u32 addr; /* where the domain is up; 0: it is not */
+	u32 addr;    /* where the domain is up; 0: it is not */
+	bool cancel; /* without members; the engine could not take the cancellation yet */
 	u8 len;
 	u8 name[VMSGIF_NAME_MAX];
 };
@@ -153,12 +154,28 @@ static int member_new(struct endpoint *ep, struct sub *sub)
 	member->ep = ep;
 	list_add_tail(&member->in_sub, &sub->members);
 	list_add_tail(&member->in_ep, &ep->members);
+	if (sub->cancel)
+		ep->front->nr_closing--;
+	sub->cancel = false;
 	if (sub->addr)
 		member_tell(member, sub->addr);
 	return 0;
 }
 
-/* The last one cancels; nobody waits for that, and the answer finds nobody. */
+/* Nobody waits for that, and the answer finds nobody. False: not now. */
+static bool sub_cancel(struct vmsg_front *front, struct sub *sub)
+{
+	int r = vmsg_subscribe(front->v, (const char *)sub->name, sub->len, true, ++front->cookie);
+
+	/* While the device is gone the engine keeps subscriptions, too. */
+	if (r == -EAGAIN || r == -EHOSTDOWN)
+		return false;
+	list_del(&sub->link);
+	kfree(sub);
+	return true;
+}
+
+/* The last one cancels. */
 static void member_free(struct sub_member *member)
 {
 	struct vmsg_front *front = member->ep->front;
@@ -167,11 +184,27 @@ static void member_free(struct sub_member *member)
 	list_del(&member->in_sub);
 	list_del(&member->in_ep);
 	kfree(member);
-	if (!list_empty(&sub->members))
+	if (!list_empty(&sub->members) || sub_cancel(front, sub))
 		return;
-	vmsg_subscribe(front->v, (const char *)sub->name, sub->len, true, ++front->cookie);
-	list_del(&sub->link);
-	kfree(sub);
+	sub->cancel = true;
+	front->nr_closing++;
+}
+
+void names_step(struct vmsg_front *front)
+{
+	struct sub *sub, *next;
+
+	list_for_each_entry_safe(sub, next, &front->subs, link)
+		if (sub->cancel && sub_cancel(front, sub))
+			front->nr_closing--;
+}
+
+void names_free(struct vmsg_front *front)
+{
+	struct sub *sub, *next;
+
+	list_for_each_entry_safe(sub, next, &front->subs, link)
+		kfree(sub);
 }
 
 static int sub_new(struct vmsg_front *front, const u8 *name, u32 len)

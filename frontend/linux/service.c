@@ -40,8 +40,10 @@ void front_service(struct vmsg_front *front, bool force)
 		if (vmsg_broken(front->v))
 			front_broken(front);
 	}
-	if (front->nr_closing)
+	if (front->nr_closing) {
 		endpoints_step(front);
+		names_step(front);
+	}
 }
 
 void front_unlock(struct vmsg_front *front)
