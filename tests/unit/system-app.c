@@ -403,7 +403,7 @@ static bool ask(struct app *app)
 {
 	const struct world *w = app->vm->world;
 	const struct vm *vm = &w->vms[sim_random_below(w->nr_vms)];
-	char name[XENMSG_NAME_MAX + 1];
+	char name[XENMSG_NAME_MAX + 16];
 	const struct life *life = app_life_of(app->model, vm);
 	uint32_t addr, number;
 	int r;
