@@ -12,6 +12,7 @@
  *	--stop I	process I is stopped (SIGSTOP) for all that time
  *	--kill		processes are killed at random all that time, and come back
  *	--pause N	ms between two kills (150)
+ *	--rate N	messages per process and second at most (0: no limit)
  *	--linger N	seconds to go on receiving afterwards, for the other side (3)
  *	--timeout N	seconds to wait for all to meet (60)
  *	--ledger PATH	the device may go and come back: process I writes to PATH.I.sent
@@ -46,7 +47,7 @@
 
 struct options {
 	const char *peer;
-	unsigned int procs, base, seconds, pause, linger, timeout;
+	unsigned int procs, base, seconds, pause, rate, linger, timeout;
 	int stop; /* -1: none */
 	bool kill;
 	const char *ledger;
@@ -224,18 +225,25 @@ static bool take_events(struct process *p)
 	return there;
 }
 
+/* At most so many a second, on average since the begin. */
+static bool may_send(const struct process *p, uint64_t ms)
+{
+	return !p->o->rate || p->next * 1000 <= ms * p->o->rate;
+}
+
 /* A peer that is not there (yet, or for a while) is asked again now and then. */
 static void talk(struct process *p)
 {
 	struct xenmsg_msg *msg;
 	unsigned int at_once = p->o->kill || p->o->ledger ? 2 : 8;
-	uint64_t silent_until = 0;
+	uint64_t silent_until = 0, begun = now_ms();
 
 	while (!p->board->over) {
-		bool sends = !p->board->quiet && now_ms() >= silent_until;
+		uint64_t now = now_ms();
+		bool sends = !p->board->quiet && now >= silent_until;
 		unsigned int n;
 
-		for (n = 0; sends && n < at_once && send_one(p); n++)
+		for (n = 0; sends && n < at_once && may_send(p, now - begun) && send_one(p); n++)
 			;
 		for (n = 0; n < 64 && !xenmsg_recv(p->port, &msg, 0); n++) {
 			take(p, msg);
@@ -380,11 +388,17 @@ static unsigned int number(const char *text)
 static void parse(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
-		{ "procs", 1, NULL, 'p' },   { "base", 1, NULL, 'b' },
-		{ "seconds", 1, NULL, 's' }, { "stop", 1, NULL, 'S' },
-		{ "kill", 0, NULL, 'k' },    { "pause", 1, NULL, 'P' },
-		{ "linger", 1, NULL, 'l' },  { "timeout", 1, NULL, 't' },
-		{ "ledger", 1, NULL, 'L' },  { 0 },
+		{ "procs", 1, NULL, 'p' },
+		{ "base", 1, NULL, 'b' },
+		{ "seconds", 1, NULL, 's' },
+		{ "stop", 1, NULL, 'S' },
+		{ "kill", 0, NULL, 'k' },
+		{ "pause", 1, NULL, 'P' },
+		{ "rate", 1, NULL, 'r' },
+		{ "linger", 1, NULL, 'l' },
+		{ "timeout", 1, NULL, 't' },
+		{ "ledger", 1, NULL, 'L' },
+		{ 0 },
 	};
 	int c;
 
@@ -407,6 +421,9 @@ static void parse(int argc, char **argv, struct options *o)
 			break;
 		case 'P':
 			o->pause = number(optarg);
+			break;
+		case 'r':
+			o->rate = number(optarg);
 			break;
 		case 'l':
 			o->linger = number(optarg);

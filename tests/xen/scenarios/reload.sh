@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # The driver is unloaded and loaded, and its device unplugged and plugged in
 # again, while another guest keeps sending.
-# limit: 1200
-# quiet-limit: 300
+# limit: 2400
+# quiet-limit: 900
 # shellcheck source=tests/xen/xenmsg.sh
 XT_VARIANT=half # alice
 . /p/xt/xenmsg.sh

@@ -3,8 +3,8 @@
 # A guest with the kernel's driver is saved and restored in the middle of
 # traffic with another one: what was answered with success has arrived once,
 # what was under way has failed, and all go on under the new address.
-# limit: 900
-# quiet-limit: 300
+# limit: 1800
+# quiet-limit: 600
 XT_VARIANT=kernel
 # shellcheck source=tests/xen/xenmsg.sh
 . /p/xt/xenmsg.sh
@@ -49,7 +49,7 @@ start_swarms()
 	for guest in alice bob; do
 		other=$([ $guest = alice ] && echo bob || echo alice)
 		guest $guest sh -c "rm -f /tmp/swarm.* /tmp/ledger.*
-			(swarm --procs $PROCS --seconds 8 --linger 6 --ledger /tmp/ledger $other
+			(swarm --procs $PROCS --seconds 8 --linger 6 --rate 300 --ledger /tmp/ledger $other
 			echo \$? >/tmp/swarm.rc) >/tmp/swarm.out 2>&1 &"
 	done
 }
