@@ -11,6 +11,7 @@
 #include "broker/broker.h"
 #include "broker/config.h"
 #include "broker/control.h"
+#include "broker/journal.h"
 
 #include "common/log.h"
 
@@ -213,6 +214,9 @@ static int start(struct daemon *d, const struct options *o)
 	r = sd_event_default(&d->event);
 	if (r >= 0)
 		r = handle_signals(d);
+	/* Where systemd wants signs of life, the loop gives them. */
+	if (r >= 0)
+		r = sd_event_set_watchdog(d->event, true);
 	if (r >= 0)
 		r = broker_new(&d->broker, d->event, &d->log, config);
 	if (r < 0) {
@@ -243,7 +247,7 @@ int main(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	log_init(&d.log, NULL, NULL, o.verbosity);
+	log_init(&d.log, log_stderr_is_journal() ? journal_sink : log_stderr, NULL, o.verbosity);
 	r = start(&d, &o);
 	if (r >= 0) {
 		log_write(&d.log, LOG_INFO, "xenmsgd %s is ready", XENMSG_VERSION);

@@ -20,7 +20,7 @@
  * systemd names the device and inode of its stream, so that a process which inherited the
  * variable, but not the stream, can tell (see sd-daemon(3) and systemd.exec(5)).
  */
-static bool stderr_is_journal(void)
+bool log_stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
 	char mine[64];
@@ -37,7 +37,7 @@ void log_stderr(void *data, int prio, const char *line)
 	char text[LOG_LINE_MAX + 8];
 	int len;
 
-	if (stderr_is_journal())
+	if (log_stderr_is_journal())
 		len = snprintf(text, sizeof(text), "<%d>%s\n", prio, line);
 	else
 		len = snprintf(text, sizeof(text), "%s\n", line);

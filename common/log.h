@@ -67,6 +67,8 @@ void log_init(struct log *log, log_sink_fn sink, void *data, int max_prio);
  * `<N>` if standard error is the journal's (JOURNAL_STREAM says so), which reads it from there.
  */
 void log_stderr(void *data, int prio, const char *line);
+/* Whether standard error is the journal's. */
+bool log_stderr_is_journal(void);
 
 /* Writes a line.  Control characters in it become '?'; errno is preserved. */
 void log_write(struct log *log, int prio, const char *format, ...)
