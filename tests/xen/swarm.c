@@ -213,7 +213,8 @@ static bool take_events(struct process *p)
 			if (p->sent_log)
 				fprintf(p->sent_log, "%" PRIu64 " %d\n",
 					p->numbers[event.seq % UNANSWERED], event.status);
-			p->seat->failed += event.status != 0;
+			/* Before it was heard of, the peer's port may not be there yet. */
+			p->seat->failed += event.status != 0 && p->seat->met;
 			there &= event.status == 0;
 		} else if (event.type == XENMSG_LOST) {
 			printf("swarm: process %u: WRONG: events were lost\n", p->i);
@@ -366,7 +367,7 @@ static int finish(const struct options *o, struct board *board)
 		struct seat *seat = &board->seats[i];
 
 		waitpid(seat->pid, &status, 0);
-		/* While not all have met, some fail. */
+		/* Those that were under way when they met may have failed before. */
 		bad |= seat->wrong || status ||
 		       (!o->kill && !o->ledger && seat->failed > seat->lives * 64);
 		received += seat->received;
