@@ -43,13 +43,16 @@ restored()
 	restored_guest "$1"
 }
 
-# In both guests, on their own: what hears a guest's commands is lost with its domain.
+# start_swarms VICTIM: in both guests, on their own: what hears a guest's commands is
+# lost with its domain. The last process of the one that stays is stopped, so that
+# something is under way to it when the victim is saved.
 start_swarms()
 {
 	for guest in alice bob; do
 		other=$([ $guest = alice ] && echo bob || echo alice)
+		stop=$([ $guest = "$1" ] || echo "--stop $((PROCS - 1))")
 		guest $guest sh -c "rm -f /tmp/swarm.* /tmp/ledger.*
-			(swarm --procs $PROCS --seconds 8 --linger 6 --rate 300 --ledger /tmp/ledger $other
+			(swarm --procs $PROCS --seconds 8 --linger 6 --rate 300 $stop --ledger /tmp/ledger $other
 			echo \$? >/tmp/swarm.rc) >/tmp/swarm.out 2>&1 &"
 	done
 }
@@ -69,7 +72,7 @@ connected_again() { [ "$(grep -c "$1(.*is connected" $BROKER_LOG)" -gt "$2" ]; }
 start_broker kernel.conf
 for victim in alice bob; do
 	note "$victim is saved and restored in the middle of traffic"
-	start_swarms
+	start_swarms $victim
 	wait_for 20 has_port alice
 	wait_for 20 has_port bob
 	sleep 2
@@ -83,6 +86,8 @@ for victim in alice bob; do
 	done
 	check "alice's ledgers agree with bob's" ledgers alice bob
 	check "bob's with alice's" ledgers bob alice
+	check 'what was under way to a stopped process has failed with EHOSTDOWN' \
+		guest $victim grep -q ' -112$' /tmp/ledger.$((PROCS - 1)).sent
 	check 'both can go on' guest alice xenmsg peers
 done
 note 'a save that is called off'
