@@ -308,6 +308,8 @@ xen-payload-stage: all $(PAYLOAD_PROGRAMS)
 	@[ -z "$(XEN_RELEASE)" ] || { mkdir -p $(PAYLOAD)/modules/$(XEN_RELEASE) && \
 		objcopy --strip-debug $(BUILD)/module/$(XEN_RELEASE)/frontend/linux/xen-vmsgfront.ko \
 		$(PAYLOAD)/modules/$(XEN_RELEASE)/xen-vmsgfront.ko; }
+	@nm -n --defined-only $(B)/bin/xenmsgd | grep -i ' t ' >$(PAYLOAD)/bin/xenmsgd.symbols
+	@$(SUBMAKE) VARIANT=release DESTDIR=$(PAYLOAD)/root PREFIX=/usr install >/dev/null
 	@echo 'xen-payload: staged in $(PAYLOAD)'
 
 # --- Kernel module -------------------------------------------------------------------------------
@@ -402,6 +404,11 @@ format: ## rewrite the C files in the project's style
 
 # --- Install -------------------------------------------------------------------------------------
 
+# Where systemd and udev look, whatever the prefix.
+UNITDIR ?= /usr/lib/systemd/system
+UDEVDIR ?= /usr/lib/udev/rules.d
+SYSUSERSDIR ?= /usr/lib/sysusers.d
+
 .PHONY: install
 install: all ## install to DESTDIR and PREFIX (default /usr/local)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
@@ -419,12 +426,13 @@ install: all ## install to DESTDIR and PREFIX (default /usr/local)
 	$(if $(SRC_cli),install $(B)/bin/xenmsg $(DESTDIR)$(BINDIR)/)
 	$(if $(SRC_xenmsgd),install $(B)/bin/xenmsgd $(DESTDIR)$(SBINDIR)/)
 	$(if $(SRC_xenmsgctl),install $(B)/bin/xenmsgctl $(DESTDIR)$(SBINDIR)/)
-	$(if $(wildcard packaging/*.conf),install -d $(DESTDIR)$(DOCDIR)/examples && \
-		install -m 644 packaging/*.conf $(DESTDIR)$(DOCDIR)/examples/)
-	$(if $(wildcard packaging/*.service),install -d $(DESTDIR)$(LIBDIR)/systemd/system && \
-		install -m 644 packaging/*.service $(DESTDIR)$(LIBDIR)/systemd/system/)
+	install -d $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(UNITDIR) $(DESTDIR)$(UDEVDIR) \
+		$(DESTDIR)$(SYSUSERSDIR)
+	install -m 644 packaging/xenmsgd.conf $(DESTDIR)$(DOCDIR)/examples/
+	sed 's|@SBINDIR@|$(SBINDIR)|' packaging/xenmsgd.service >$(DESTDIR)$(UNITDIR)/xenmsgd.service
+	install -m 644 packaging/61-xenmsgd.rules $(DESTDIR)$(UDEVDIR)/
+	install -m 644 packaging/xenmsg.sysusers $(DESTDIR)$(SYSUSERSDIR)/xenmsg.conf
 
-UDEVDIR ?= /usr/lib/udev/rules.d
 .PHONY: install-dkms
 install-dkms: ## install the kernel module's sources for DKMS, and the udev rule (DESTDIR)
 	install -d $(DESTDIR)/usr/src/xen-vmsgfront-$(VERSION) $(DESTDIR)$(UDEVDIR) \

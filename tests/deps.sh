@@ -18,7 +18,8 @@ packages() {
 	fuzz) echo clang libclang-rt-dev ;;
 	# Those of one kernel: the name says which.
 	linux-headers-*) echo make gcc "$1" ;;
-	xen) echo qemu-system-x86 qemu-utils python3 cpio lz4 xz-utils zstd busybox-static kmod ;;
+	xen) echo qemu-system-x86 qemu-utils python3 cpio lz4 xz-utils zstd busybox-static kmod \
+		mmdebstrap ;;
 	*)
 		echo "deps: unknown group '$1' (build test coverage lint fuzz xen linux-headers-*)" >&2
 		exit 2

@@ -10,6 +10,14 @@
 # all children, as it can be opened only once.
 # shellcheck disable=SC1091
 . /p/xt/env.sh
+
+scenario=${2:-}
+script=/p/scenarios/${scenario%%+*}.sh
+if [ $$ -eq 1 ] && [ "$scenario" ] && grep -q '^# root: debian$' "$script"; then
+	# It goes on as a child of systemd's, with these same arguments.
+	exec sh /p/xt/systemd.sh "$@"
+fi
+
 ln -sf /p/lib/ld-linux-x86-64.so.2 /lib64/ld-linux-x86-64.so.2
 
 for port in /sys/class/virtio-ports/*; do
@@ -35,13 +43,12 @@ if [ "$1" = shell ]; then
 	exec sleep 3600
 fi
 
-scenario=$2
 # NAME+VARIANT: what a variant means is up to the scenario.
 XT_VARIANT=${scenario#"${scenario%%+*}"}
 export XT_VARIANT="${XT_VARIANT#+}"
 dmesg | wc -l >"$XT/dmesg.before"
 
-sh -c '. /p/xt/lib.sh; . "$0"; exit 0' "/p/scenarios/${scenario%%+*}.sh" </dev/null &
+sh -c '. /p/xt/lib.sh; . "$0"; exit 0' "$script" </dev/null &
 pid=$!
 
 # The watchdog's request, if it comes.

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Pack what a machine gets after its snapshot was loaded: the payload disk.
 
-Two tar archives, padded to one fixed size because the disk's size is a part
-of the snapshot.  dom0 unpacks both to /p; guests, whose disks are slow, only
-the first, without what is for dom0 alone:
+Tar archives, padded to one fixed size because the disk's size is a part of
+the snapshot.  dom0 unpacks the first two to /p; guests, whose disks are slow,
+only the first, without what is for dom0 alone.  The third is the tree that
+systemd runs in, if a scenario wants one (debian.py).
 
   /p/bin, /p/...   whatever the staged folder holds (the project's programs),
                    and this machine's sha256sum, as busybox's is slow
@@ -21,10 +22,11 @@ import tarfile
 
 from common import HERE, Failure
 
-SIZE = 64 << 20
+SIZE = 512 << 20    # most of it is a hole
 BLOCK = 64 << 10
-DOM0_ONLY = ("bin/xenmsgd", "bin/xenmsgctl", "xt/hub", "xt/guest-exec")
-SCRIPTS = ("env.sh", "lib.sh", "xenmsg.sh", "dom0-run.sh", "guest-run.sh")
+# `root` is where the project is installed as a package would do it.
+DOM0_ONLY = ("bin/xenmsgd", "bin/xenmsgctl", "bin/xenmsgd.symbols", "xt/hub", "xt/guest-exec", "root/")
+SCRIPTS = ("env.sh", "lib.sh", "xenmsg.sh", "dom0-run.sh", "guest-run.sh", "systemd.sh")
 
 
 def _is_elf(file):
@@ -74,10 +76,11 @@ def _archive(target, content):
     return blocks
 
 
-def pack(staged, tools, target):
+def pack(staged, tools, target, root=None):
     """Write the disk image from the staged folder (or None) and the tools.
 
-    Returns the numbers of 64 KiB blocks of the two archives.
+    root: a tar archive for systemd's tree.  Returns the numbers of 64 KiB
+    blocks of the three archives.
     """
     content = {"bin/sha256sum": shutil.which("sha256sum")}  # in the archive: file
 
@@ -95,7 +98,7 @@ def pack(staged, tools, target):
     if staged:
         add_tree(staged, "")
     own = os.path.join(staged, "lib") if staged else ""
-    archives = [{n: f for n, f in content.items() if (n in DOM0_ONLY) == only}
+    archives = [{n: f for n, f in content.items() if n.startswith(DOM0_ONLY) == only}
                 for only in (False, True)]
     for archive in archives:
         programs = [f for f in archive.values() if _is_elf(f)]
@@ -105,9 +108,12 @@ def pack(staged, tools, target):
 
     parts = [f"{target}.{os.getpid()}.{n}.tmp" for n in range(len(archives))]
     blocks = [_archive(*pair) for pair in zip(parts, archives)]
-    with open(parts[0], "ab") as disk, open(parts[1], "rb") as second:
-        shutil.copyfileobj(second, disk)
+    with open(parts[0], "ab") as disk:
+        for part in (parts[1], *([root] if root else [])):
+            with open(part, "rb") as more:
+                shutil.copyfileobj(more, disk)
     os.unlink(parts[1])
+    blocks.append(-(-os.path.getsize(root) // BLOCK) if root else 0)
     if sum(blocks) * BLOCK > SIZE:
         os.unlink(parts[0])
         raise Failure(f"the payload has {sum(blocks) * BLOCK >> 20} MiB, and "

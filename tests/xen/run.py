@@ -24,6 +24,7 @@ import time
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
+import debian
 import debs
 import machine
 import payload
@@ -43,10 +44,10 @@ END = b"\x1eend\n"
 # device's first page was read before the snapshot, in search of partitions.
 # The sizes are given because busybox tar would read the rest of the disk too,
 # in pieces of 512 bytes.
-START = ("export XT_BLOCKS={} XT_PATIENCE={}; mkdir -p /p; "
+START = ("export XT_BLOCKS={} XT_PATIENCE={} XT_DOM0_BLOCKS={} XT_ROOT_BLOCKS={}; mkdir -p /p; "
          "blockdev --flushbufs /dev/vda; "
          "unpack() {{ dd if=/dev/vda bs=64k $* 2>/dev/null | tar -xf - -C /p; }}; "
-         "unpack count=$XT_BLOCKS && unpack skip=$XT_BLOCKS count={} && "
+         "unpack count=$XT_BLOCKS && unpack skip=$XT_BLOCKS count=$XT_DOM0_BLOCKS && "
          "exec sh /p/xt/dom0-run.sh")
 
 _print_lock = threading.Lock()
@@ -111,6 +112,12 @@ def limits(file):
     found = {k: int(v) for k, v in
              re.findall(r"^# (limit|quiet-limit): (\d+)\b", text, re.M)}
     return found.get("limit", LIMIT), found.get("quiet-limit", QUIET_LIMIT)
+
+
+def wants_debian(file):
+    """`# root: debian` in a scenario: systemd is to be dom0's init."""
+    with open(file, encoding="utf-8") as f:
+        return re.search(r"^# root: debian$", f.read(), re.M)
 
 
 class Result:
@@ -277,8 +284,10 @@ def main():
         saved = snapshot.ensure(options.clock)
         if options.action == "prepare":
             return 0
-        blocks = payload.pack(options.payload, options.tools, options.disk)
-        start = START.format(blocks[0], PATIENCE[options.clock], blocks[1])
+        root = debian.root() if any(wants_debian(scenario_file(name, options.payload))
+                                    for name in options.names) else None
+        blocks = payload.pack(options.payload, options.tools, options.disk, root)
+        start = START.format(blocks[0], PATIENCE[options.clock], *blocks[1:])
         if options.action == "shell":
             return shell.run(saved, options.disk, start)
         action = check if options.action == "check" else demo

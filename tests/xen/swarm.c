@@ -237,6 +237,7 @@ static void talk(struct process *p)
 {
 	struct xenmsg_msg *msg;
 	unsigned int at_once = p->o->kill || p->o->ledger ? 2 : 8;
+	int pause = p->o->rate ? 1000 / (int)p->o->rate + 1 : 20;
 	uint64_t silent_until = 0, begun = now_ms();
 
 	while (!p->board->over) {
@@ -253,7 +254,7 @@ static void talk(struct process *p)
 		if (!take_events(p))
 			silent_until = now_ms() + 50;
 		/* Without the device there is nothing to wait for; it may come back. */
-		if ((!n || at_once == 2) && xenmsg_wait(p->x, 20) < 0)
+		if ((!n || at_once == 2) && xenmsg_wait(p->x, pause) < 0)
 			usleep(20000);
 		if (getppid() == 1)
 			return;

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# The broker is killed a hundred times in the middle of traffic between four
+# guests, by copy and by map, and restarted cleanly twenty times: nothing is
+# lost, doubled or out of order, and applications notice a pause.
+# limit: 3000
+# quiet-limit: 600
+XT_VARIANT=half
+XM_KERNEL_GUESTS='alice bob'
+# shellcheck source=tests/xen/xenmsg.sh
+. /p/xt/xenmsg.sh
+
+KILLS=100
+RESTARTS=20
+# Messages of each of the two ports of a pair, and direction.
+COUNT=${COUNT:-17000}
+
+# 30-bit numbers that are the same in each run.
+random=1
+# rnd BELOW: in $rnd.
+rnd()
+{
+	random=$(((random * 1103515245 + 12345) & 0x3fffffff))
+	rnd=$((random / 256 % $1))
+}
+
+# where PID: what a stopped process is doing, in a word.
+where()
+{
+	read -r xr_call xr_rest <"/proc/$1/syscall"
+	case $xr_call in
+	running) echo running ;;
+	-1) where_in "$1" "${xr_rest##* }" ;;
+	232 | 281) echo 'idle (epoll)' ;;
+	16) echo 'ioctl (grants, events)' ;;
+	0 | 1 | 7 | 20 | 44 | 45 | 46 | 47) echo 'read, write, poll (xenstore, log, events)' ;;
+	*) echo "system call $xr_call" ;;
+	esac
+}
+
+# where_in PID ADDRESS: the function of the daemon, or the library.
+where_in()
+{
+	xr_at=$(($2))
+	while read -r xr_range _ _ _ _ xr_file; do
+		xr_begin=$((0x${xr_range%-*})) xr_end=$((0x${xr_range#*-}))
+		case $xr_file in */xenmsgd) : "${xr_base:=$xr_begin}" ;; esac
+		if [ $xr_at -ge $xr_begin ] && [ $xr_at -lt $xr_end ]; then
+			case $xr_file in
+			*/xenmsgd) awk -v at=$((xr_at - xr_base)) '
+				$1 > at { exit } { name = $2 } END { print name "()" }' /tmp/symbols ;;
+			*) echo "${xr_file##*/}" ;;
+			esac
+			return
+		fi
+	done <"/proc/$1/maps"
+	echo elsewhere
+}
+
+# Ended, whatever it was doing then; and another one, at once.
+kill_broker()
+{
+	xr_pid=$(cat $BROKER_PID)
+	kill -STOP "$xr_pid"
+	where "$xr_pid" >>/tmp/states
+	xr_base=
+	kill -KILL "$xr_pid"
+	wait_for 5 broker_ended
+	launch_broker
+}
+
+launch_broker()
+{
+	xenmsgd -c /p/scenarios/mixed.conf >>$BROKER_LOG 2>&1 &
+	echo $! >$BROKER_PID
+}
+
+traffic_runs()
+{
+	for xr_guest in alice bob; do
+		guest_running $xr_guest "traffic.$1" && return
+	done
+	return 1
+}
+
+# pair TAG A B OPTION...: traffic between the two.
+pair()
+{
+	xr_tag=traffic.$1
+	xr_a=$2
+	xr_b=$3
+	shift 3
+	guest_bg "$xr_a" "$xr_tag" traffic --count "$COUNT" --max 20000 "$@" "$xr_b"
+	guest_bg "$xr_b" "$xr_tag" traffic --count "$COUNT" --max 20000 "$@" "$xr_a"
+}
+
+# pair_ends TAG A B
+pair_ends()
+{
+	for xr_guest in "$2" "$3"; do
+		guest_wait "$xr_guest" "traffic.$1" 900
+		check "$1: $xr_guest got everything once, right and in order" test $? = 0
+		guest_output "$xr_guest" "traffic.$1" | tail -n 1
+	done
+}
+
+# Decimal addresses and names of the daemon's functions.
+while read -r address _ name; do
+	echo "$((0x$address)) $name"
+done </p/bin/xenmsgd.symbols >/tmp/symbols
+
+sed 's/alice/carol/g' /guests/alice.cfg >/guests/carol.cfg
+check 'there is a fourth guest' create_guest carol
+start_broker mixed.conf
+serve bob echo 7 --echo
+pair copy alice bob --base 100
+pair map alice mallory --mode map --base 200
+pair mixed bob carol --base 300
+guest_bg alice ping xenmsg ping -i 0.005 bob:7
+wait_for 30 grep -q 'seq=20' "$XT/alice.ping.out"
+
+note "kill -9, $KILLS times"
+done=0
+while [ $done -lt $KILLS ] && traffic_runs copy; do
+	rnd 500
+	sleep "0.$((rnd + 100))"
+	kill_broker
+	done=$((done + 1))
+	[ $((done % 20)) -ne 0 ] || note "$done of $KILLS"
+done
+check "$done kills in the middle of traffic" test $done -eq $KILLS
+note "restarted cleanly, $RESTARTS times"
+done=0
+while [ $done -lt $RESTARTS ] && traffic_runs copy; do
+	rnd 500
+	sleep "0.$((rnd + 100))"
+	stop_broker
+	launch_broker
+	done=$((done + 1))
+done
+check "$done restarts in the middle of traffic" test $done -eq $RESTARTS
+
+pair_ends copy alice bob
+pair_ends map alice mallory
+pair_ends mixed bob carol
+guest_kill alice ping INT
+guest_wait alice ping 10
+check 'not one ping was lost' nothing_lost alice ping
+
+note 'what the broker was doing when it was killed'
+sort /tmp/states | uniq -c | sort -rn
+note 'round trips of the ping that took over 30 ms: the pauses'
+sed -n 's/.*time=\([0-9.]*\) us.*/\1/p' "$XT/alice.ping.out" | sort -n |
+	awk '$1 > 30000 { t[n++] = $1 } END {
+		printf "%d pauses, median %.0f ms, longest %.0f ms\n", n, t[int(n / 2)] / 1000, t[n - 1] / 1000 }'
+check 'no zombies' assert_no_zombies
+check 'no kernel has complained' dmesg_clean
