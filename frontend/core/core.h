@@ -323,7 +323,11 @@ int vmsg_pool_add(struct vmsg *v, struct vmsg_port *port, unsigned int id, uint3
  * whatever its status, the grants can be ended.
  */
 int vmsg_pool_del(struct vmsg *v, unsigned int id, uint64_t cookie);
-/* Answer to ops->pool_map: @va of the first page, or @status not 0. */
+/*
+ * Answer to ops->pool_map: @va of the first page, or @status not 0. The owner is
+ * told -EACCES or -EPERM (who is to map it may not), -ENOMEM or -ENOBUFS (too
+ * much for now), -ECONNREFUSED (the port closes); all else as -EFAULT: the pool is bad.
+ */
 void vmsg_pool_mapped(struct vmsg *v, unsigned int slot, int status, const void *va);
 
 /* ------------------------------------------------------------- statistics */

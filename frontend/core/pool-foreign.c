@@ -253,6 +253,26 @@ void vmsg_foreign_unbound(struct vmsg *v, uint32_t port)
 
 /* -------------------------------------------------------------- OS layer */
 
+/*
+ * The owner learns whether another pool would do (EFAULT: this one is bad), or
+ * another time (ENOBUFS), or none at all (EACCES): then it goes on with copies.
+ */
+static int ack_status(int status)
+{
+	switch (status) {
+	case -EACCES:
+	case -EPERM:
+		return VMSGIF_EACCES;
+	case -ENOMEM:
+	case -ENOBUFS:
+		return VMSGIF_ENOBUFS;
+	case -ECONNREFUSED:
+		return VMSGIF_ECONNREFUSED;
+	default:
+		return VMSGIF_EFAULT;
+	}
+}
+
 void vmsg_pool_mapped(struct vmsg *v, unsigned int slot, int status, const void *va)
 {
 	struct vmsg_foreign_pool *pool = &v->t.foreign[slot];
@@ -262,7 +282,7 @@ void vmsg_pool_mapped(struct vmsg *v, unsigned int slot, int status, const void 
 			v->params.ops->pool_unmap(v, slot, false);
 		unmapped(v, pool, VMSGIF_ECONNREFUSED);
 	} else if (pool->state == VMSG_FOREIGN_MAPPING && status) {
-		unmapped(v, pool, status == -ENOMEM ? VMSGIF_ENOBUFS : VMSGIF_EFAULT);
+		unmapped(v, pool, ack_status(status));
 	} else if (pool->state == VMSG_FOREIGN_MAPPING) {
 		pool->va = va;
 		pool->state = VMSG_FOREIGN_MAPPED;

@@ -41,11 +41,20 @@ END_TEST
 
 START_TEST(cannot_be_mapped)
 {
-	static const int statuses[][2] = { { -ENOMEM, VMSGIF_ENOBUFS },
-					   { -EINVAL, VMSGIF_EFAULT },
-					   { -EFAULT, VMSGIF_EFAULT } };
+	/* Positive ones do not exist, and say nothing to a peer. */
+	static const int statuses[][2] = {
+		{ -ENOMEM, VMSGIF_ENOBUFS },
+		{ -ENOBUFS, VMSGIF_ENOBUFS },
+		{ -EACCES, VMSGIF_EACCES },
+		{ -EPERM, VMSGIF_EACCES },
+		{ -ECONNREFUSED, VMSGIF_ECONNREFUSED },
+		{ -EINVAL, VMSGIF_EFAULT },
+		{ -EFAULT, VMSGIF_EFAULT },
+		{ -EHOSTDOWN, VMSGIF_EFAULT },
+		{ 1, VMSGIF_EFAULT },
+	};
 
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
 		unsigned int slot;
 
 		tell(VMSGIF_RX_POOL_ADD, 7);
