@@ -206,9 +206,11 @@ void xenmsg_release(struct xenmsg_msg *msg);
 
 /*
  * Share memory with port @number at @addr, for messages from @port, which is
- * bound, that are not copied at all. Needs the host's policy to allow map mode for the pair: -EACCES
- * otherwise, and the caller goes on with copies. @bytes: rounded up to pages,
- * at most 4 MiB.
+ * bound, that are not copied at all. @bytes: rounded up to pages, at most 4 MiB.
+ * -EACCES: the host's policy does not allow map mode for the pair, or whoever
+ * receives there may not map pages of others (/dev/xen/gntdev). -ENOBUFS: more
+ * pools than there can be, or than the receiver can map now. -ECONNREFUSED:
+ * nobody is bound there. Whatever it says, copies may be sent all the same.
  */
 int xenmsg_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, size_t bytes,
 		     struct xenmsg_pool **out, int timeout);

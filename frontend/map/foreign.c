@@ -35,13 +35,25 @@ static size_t bytes(const struct foreign *f)
 	return (size_t)f->nr_pages * VMSGIF_PAGE_SIZE;
 }
 
+/* Why gntdev could not be opened: the process is at a limit, or may not. */
+static int not_opened(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM ? -ENOMEM : -EACCES;
+}
+
+/* Why it did not map. For a bad reference it says EINVAL, but not only for that. */
+static int not_mapped(int error)
+{
+	return error == ENOMEM ? -ENOMEM : -EFAULT;
+}
+
 static int read_directory(xengnttab_handle *gnttab, uint32_t domid, uint32_t ref,
 			  uint32_t refs[VMSGIF_POOL_PAGES_MAX])
 {
 	void *page = xengnttab_map_grant_ref(gnttab, domid, ref, PROT_READ);
 
 	if (!page)
-		return -EFAULT;
+		return not_mapped(errno);
 	memcpy(refs, page, VMSGIF_POOL_PAGES_MAX * sizeof(*refs));
 	xengnttab_unmap(gnttab, page, 1);
 	return 0;
@@ -61,14 +73,15 @@ int foreign_map(struct foreign *f, struct xentoollog_logger *logger, uint32_t do
 	*f = (struct foreign){ .nr_pages = nr_pages };
 	f->gnttab = xengnttab_open(logger, 0);
 	if (!f->gnttab) {
+		r = not_opened(errno);
 		free(refs);
-		return -EACCES;
+		return r;
 	}
 	r = read_directory(f->gnttab, domid, ref, refs);
 	if (!r) {
 		f->va = xengnttab_map_domain_grant_refs(f->gnttab, f->nr_pages, domid, refs,
 							PROT_READ);
-		r = f->va ? 0 : -EFAULT;
+		r = f->va ? 0 : not_mapped(errno);
 	}
 	free(refs);
 	if (r) {

@@ -26,7 +26,8 @@ struct foreign {
 /*
  * Map, read-only and in a row, @nr_pages pages (1 to VMSGIF_POOL_PAGES_MAX) of
  * domain @domid that are listed in the page that it granted as @ref. -EACCES:
- * gntdev cannot be opened; -ENOMEM; -EFAULT: some reference is bad.
+ * the process may not open gntdev, or there is none; -ENOMEM, also for too many
+ * open files; -EFAULT: some reference is bad.
  */
 int foreign_map(struct foreign *f, struct xentoollog_logger *logger, uint32_t domid, uint32_t ref,
 		uint32_t nr_pages);

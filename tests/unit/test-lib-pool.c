@@ -213,6 +213,37 @@ START_TEST(refused_pairs)
 }
 END_TEST
 
+/* What the sender is told when it is the receiver's process that cannot. */
+START_TEST(receiver_cannot_map)
+{
+	static const struct {
+		enum sim_call call;
+		unsigned int nth;
+		int error, told;
+	} cases[] = {
+		{ SIM_CALL_GNTTAB_OPEN, 1, EACCES, -EACCES },
+		{ SIM_CALL_GNTTAB_OPEN, 1, ENOENT, -EACCES },
+		{ SIM_CALL_GNTTAB_OPEN, 1, EMFILE, -ENOBUFS },
+		{ SIM_CALL_GNTTAB_OPEN, 1, ENFILE, -ENOBUFS },
+		{ SIM_CALL_GNTTAB_OPEN, 1, ENOMEM, -ENOBUFS },
+		{ SIM_CALL_MAP, 1, EINVAL, -EFAULT },
+		{ SIM_CALL_MAP, 2, EINVAL, -EFAULT },
+		{ SIM_CALL_MAP, 1, ENOMEM, -ENOBUFS },
+		{ SIM_CALL_MAP, 2, ENOMEM, -ENOBUFS },
+	};
+	struct xenmsg_pool *pool;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		sim_fail_nth(bob->process, cases[i].call, cases[i].nth, cases[i].error);
+		ck_assert_int_eq(xenmsg_pool_open(from, addr, 7, 4096, &pool, 1000), cases[i].told);
+	}
+	pool = open_pool(4096);
+	send_all(pool, get(pool, 10, 'a'), 10);
+	release(receive(10, 'a'));
+}
+END_TEST
+
 START_TEST(closes_when_nothing_is_held)
 {
 	struct xenmsg_pool *pool = open_pool(16 * 4096);
@@ -320,6 +351,7 @@ int main(void)
 	tcase_add_test(tcase, room_comes_back);
 	tcase_add_test(tcase, get_waits);
 	tcase_add_test(tcase, refused_pairs);
+	tcase_add_test(tcase, receiver_cannot_map);
 	tcase_add_test(tcase, closes_when_nothing_is_held);
 	tcase_add_test(tcase, port_closes_first);
 	tcase_add_test(tcase, receiver_lets_go);
