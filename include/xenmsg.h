@@ -27,7 +27,8 @@
  * drives the device itself, and one process of a domain at a time can.
  *
  * Threads: calls on one struct xenmsg and what belongs to it must not overlap.
- * Fork: a child must not use what its parent opened.
+ * Fork: a child must not use what its parent opened. Pages that are shared with
+ * the driver or with other domains are not there to be touched.
  */
 #ifndef XENMSG_H
 #define XENMSG_H

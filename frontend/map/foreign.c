@@ -83,6 +83,9 @@ int foreign_map(struct foreign *f, struct xentoollog_logger *logger, uint32_t do
 							PROT_READ);
 		r = f->va ? 0 : not_mapped(errno);
 	}
+	/* Where gntdev allows it, a child's copy would hold the pages for as long as it lives. */
+	if (!r)
+		madvise(f->va, bytes(f), MADV_DONTFORK);
 	free(refs);
 	if (r) {
 		xengnttab_close(f->gnttab);

@@ -8,6 +8,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/sim/sim.h"
 #include "tests/unit/fake-kernel.h"
@@ -50,6 +52,24 @@ static bool readable(void)
 	struct pollfd p = { .fd = xenmsg_fd(x), .events = POLLIN };
 
 	return poll(&p, 1, 0) == 1;
+}
+
+/* Whether a forked child has the memory at @va, too. */
+static bool in_child(const void *va)
+{
+	int fds[2], status;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid)
+		_exit(write(fds[1], va, 1) == 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	close(fds[0]);
+	close(fds[1]);
+	return WEXITSTATUS(status);
 }
 
 static const struct fake_sent *last_sent(void)
@@ -462,6 +482,21 @@ START_TEST(receiver_lets_go)
 }
 END_TEST
 
+/* A child that lives on must not keep the driver's file, nor its pages. */
+START_TEST(not_for_children)
+{
+	struct xenmsg_pool *pool = open_pool(1);
+	struct xenmsg_buffer b;
+	char here = 'h';
+
+	ck_assert(in_child(&here));
+	ck_assert(!in_child(get(pool, 1, 'p')));
+	get_buffer(10000, &b, 'a');
+	ck_assert(!in_child(b.iov[2].iov_base));
+	xenmsg_buffer_put(port, &b);
+}
+END_TEST
+
 /* ---------------------------------------------------------- pools of others */
 
 static uint32_t refs[4], directory, pages, directory_page;
@@ -520,6 +555,7 @@ static struct xenmsg_msg *receive(size_t len, char first, char last)
 START_TEST(maps_pools)
 {
 	struct xenmsg_msg *msgs[2];
+	struct iovec iov;
 
 	grant_pool();
 	announce(file, 3, directory);
@@ -533,6 +569,8 @@ START_TEST(maps_pools)
 	fake_deliver_mapped(file, 3, 3 * PAGE, PAGE, 12);
 	fake_deliver(file, PEER, 10, 'x');
 	msgs[0] = receive(2 * PAGE, 'a', 'c');
+	ck_assert_int_eq(xenmsg_msg_iov(msgs[0], &iov, 1), 1);
+	ck_assert(!in_child(iov.iov_base));
 	msgs[1] = receive(PAGE, 'd', 'd');
 	xenmsg_release(msgs[1]);
 	ck_assert_uint_eq(file->nr_handles, 1);
@@ -690,6 +728,7 @@ int main(void)
 	tcase_add_test(tcase, refused_pool);
 	tcase_add_test(tcase, pool_closes);
 	tcase_add_test(tcase, receiver_lets_go);
+	tcase_add_test(tcase, not_for_children);
 	tcase_add_test(tcase, maps_pools);
 	tcase_add_test(tcase, detaches_pools);
 	tcase_add_test(tcase, refuses_pools);

@@ -73,7 +73,7 @@ static int map_area(struct kport *port, unsigned int nr)
 	r = rooms_init(&port->area, nr);
 	if (r)
 		return r;
-	r = sys_mmap(port->file.fd, XENMSG_MMAP_AREA, (size_t)nr * PAGE, &va);
+	r = kfile_mmap(&port->file, XENMSG_MMAP_AREA, nr, &va);
 	if (r)
 		rooms_fini(&port->area);
 	else

@@ -175,6 +175,8 @@ void kfiles_close(struct kernel *k);
 /* Open a file, and watch it. */
 int kfile_open(struct kernel *k, struct kfile *file, struct kport *port);
 void kfile_close(struct kernel *k, struct kfile *file);
+/* Memory of a file: @nr_pages pages at @offset. A child that is forked does not have it. */
+int kfile_mmap(const struct kfile *file, uint64_t offset, unsigned int nr_pages, void **out);
 /* Watch for what the state of its port, or of the device, says. */
 void kfile_watch(struct kernel *k, struct kfile *file);
 /* The time in @ms from now; 0 and UINT64_MAX for a time of 0 and -1. */

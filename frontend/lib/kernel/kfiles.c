@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -63,6 +64,17 @@ void kfile_close(struct kernel *k, struct kfile *file)
 	sys_epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, file->fd, NULL);
 	sys_close(file->fd);
 	file->fd = -1;
+}
+
+int kfile_mmap(const struct kfile *file, uint64_t offset, unsigned int nr_pages, void **out)
+{
+	size_t bytes = (size_t)nr_pages * KERNEL_PAGE;
+	int r = sys_mmap(file->fd, offset, bytes, out);
+
+	/* A mapping keeps the file open, with its port and pools: a child's would, after us. */
+	if (!r)
+		madvise(*out, bytes, MADV_DONTFORK);
+	return r;
 }
 
 int kfiles_open(struct kernel *k)

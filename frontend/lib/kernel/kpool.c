@@ -106,7 +106,8 @@ static int map(struct kpool *pool)
 	void *va;
 	int r;
 
-	r = sys_mmap(kpool_port(pool)->file.fd, XENMSG_MMAP_POOL(pool->id), pool_bytes(pool), &va);
+	r = kfile_mmap(&kpool_port(pool)->file, XENMSG_MMAP_POOL(pool->id), pool->rooms.nr_pages,
+		       &va);
 	if (r)
 		delete (pool);
 	else
