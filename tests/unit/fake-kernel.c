@@ -32,7 +32,7 @@ static uint32_t mask(const struct fake_file *file)
 
 	if (file->nr_msgs)
 		m |= EPOLLIN;
-	if (file->nr_events || file->lost)
+	if (file->nr_events || file->lost || file->nr_states)
 		m |= EPOLLIN | EPOLLPRI;
 	if (!file->stuck)
 		m |= EPOLLOUT;
@@ -53,8 +53,7 @@ static void drain(const struct fake_file *file)
 	(void)!read(file->fd, &value, sizeof(value));
 }
 
-/* An edge, if anybody watches for what is there. */
-static void wake(struct fake_file *file)
+void fake_wake(struct fake_file *file)
 {
 	uint64_t value = 1;
 
@@ -92,7 +91,7 @@ static void memory_free(struct fake_memory *memory)
 	memory->nr_pages = 0;
 }
 
-static void file_free(struct fake_file *file)
+void fake_file_free(struct fake_file *file)
 {
 	unsigned int i;
 
@@ -130,7 +129,12 @@ void sys_close(int fd)
 	for (i = 0; i < fake.nr_sent; i++)
 		if (fake.sent[i].file->fd == fd)
 			fake.sent[i].answered = true;
-	file_free(find(fd));
+	/* Nor does anybody wait for a port's end. */
+	if (find(fd)->bind.port) {
+		ck_assert_uint_lt(fake.nr_leaving, FAKE_FILES);
+		fake.leaving[fake.nr_leaving++] = find(fd)->bind.port;
+	}
+	fake_file_free(find(fd));
 }
 
 int sys_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
@@ -145,7 +149,7 @@ int sys_epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 	file->watcher = real.data.ptr = event->data.ptr;
 	/* Who begins to watch is told what there is. */
 	drain(file);
-	wake(file);
+	fake_wake(file);
 	return epoll_ctl(epoll_fd, op, fd, &real) ? -errno : 0;
 }
 
@@ -178,8 +182,11 @@ int sys_mmap(int fd, uint64_t offset, size_t bytes, void **out)
 
 	if (fake.mmap_error)
 		return fake.mmap_error;
-	if (offset != XENMSG_MMAP_AREA)
+	if (offset != XENMSG_MMAP_AREA) {
+		ck_assert_uint_eq(offset % XENMSG_MMAP_POOL(0), 0);
+		ck_assert_uint_le(offset, XENMSG_MMAP_POOL(FAKE_POOLS - 1));
 		memory = &file->pools[(offset >> 28) - 1];
+	}
 	if (!memory->nr_pages || bytes != memory->nr_pages * PAGE)
 		return -EINVAL;
 	*out = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory->memfd, 0);
@@ -200,9 +207,17 @@ static int do_stats(struct fake_file *file, struct xenmsg_uapi_stats *arg)
 	return 0;
 }
 
+static bool is_name(uint32_t len)
+{
+	return len && len <= XENMSG_UAPI_NAME_MAX;
+}
+
 static int do_resolve(struct fake_file *file, struct xenmsg_uapi_resolve *arg)
 {
-	ck_assert_uint_gt(arg->name_len, 0);
+	if (!is_name(arg->name_len))
+		return -EINVAL;
+	if (fake.gone)
+		return -EHOSTDOWN;
 	arg->addr = fake.resolve.addr;
 	arg->port = fake.resolve.port;
 	return 0;
@@ -210,34 +225,107 @@ static int do_resolve(struct fake_file *file, struct xenmsg_uapi_resolve *arg)
 
 static int do_name(struct fake_file *file, struct xenmsg_uapi_name *arg)
 {
+	if (arg->reserved)
+		return -EINVAL;
+	if (fake.gone)
+		return -EHOSTDOWN;
 	arg->name_len = (uint32_t)strlen(fake.name);
 	memcpy(arg->name, fake.name, arg->name_len);
 	return 0;
 }
 
+static int do_subscribe(struct fake_file *file, const struct xenmsg_uapi_subscribe *arg)
+{
+	if (!is_name(arg->name_len) || arg->flags & ~(uint32_t)XENMSG_SUB_CANCEL || arg->reserved)
+		return -EINVAL;
+	/* While the device is gone the driver cancels all the same. */
+	if (fake.gone && !arg->flags)
+		return -EHOSTDOWN;
+	fake.subscribe = *arg;
+	return 0;
+}
+
+/* Whether some file has the number, or had it and that is not over. */
+static bool port_taken(uint32_t port)
+{
+	unsigned int i;
+
+	for (i = 0; i < FAKE_FILES; i++)
+		if (fake.files[i].fd >= 0 && fake.files[i].bind.port == port)
+			return true;
+	for (i = 0; i < fake.nr_leaving; i++)
+		if (fake.leaving[i] == port)
+			return true;
+	return false;
+}
+
 static int do_bind(struct fake_file *file, const struct xenmsg_uapi_bind *arg)
 {
-	if (fake.gone)
-		return -EHOSTDOWN;
+	if (arg->reserved || !arg->port || arg->name_len > XENMSG_UAPI_NAME_MAX)
+		return -EINVAL;
 	if (arg->buffer > fake.info.buffer_max)
 		return -ENOBUFS;
-	ck_assert_uint_eq(file->bind.port, 0);
+	if (file->bind.port)
+		return -EINVAL;
+	if (fake.gone)
+		return -EHOSTDOWN;
+	if (port_taken(arg->port))
+		return -EADDRINUSE;
 	file->bind = *arg;
 	return 0;
 }
 
-static int do_unbind(struct fake_file *file)
+static bool is_foreign_event(uint32_t type)
 {
+	return type == XENMSG_EV_POOL_MAP || type == XENMSG_EV_POOL_UNMAP ||
+	       type == XENMSG_EV_POOL_FREE;
+}
+
+/* What was received, and what pools of others ask for, is forgotten. */
+static void forget_received(struct fake_file *file)
+{
+	unsigned int i, left = 0;
+
+	while (file->nr_msgs) {
+		free(file->queue[file->first_msg % FAKE_QUEUE].bytes);
+		file->queue[file->first_msg++ % FAKE_QUEUE].bytes = NULL;
+		file->nr_msgs--;
+	}
+	file->nr_handles = 0;
+	for (i = 0; i < file->nr_states; i++)
+		if (!is_foreign_event(file->states[i].type))
+			file->states[left++] = file->states[i];
+	file->nr_states = left;
+	memset(file->foreign, 0, sizeof(file->foreign));
+}
+
+static int do_unbind(struct fake_file *file, const struct xenmsg_uapi_unbind *arg)
+{
+	if (!file->bind.port || arg->reserved)
+		return -EINVAL;
+	forget_received(file);
+	file->unbinding = true;
+	if (fake.slow_unbinds) {
+		fake.slow_unbinds -= arg->timeout != 0;
+		return -ETIMEDOUT;
+	}
 	file->bind.port = 0;
-	file->nr_msgs = 0;
+	file->unbinding = false;
 	return 0;
+}
+
+static bool lies_in(const struct xenmsg_uapi_tx *tx, const struct fake_memory *memory)
+{
+	uint64_t bytes = (uint64_t)memory->nr_pages * PAGE;
+
+	return tx->len && tx->data < bytes && tx->len <= bytes - tx->data;
 }
 
 static int area_pages(struct fake_file *file, const struct xenmsg_uapi_tx *tx, bool take)
 {
 	uint64_t page;
 
-	if (tx->data + tx->len > (uint64_t)file->area.nr_pages * PAGE)
+	if (!lies_in(tx, &file->area))
 		return -EINVAL;
 	for (page = tx->data / PAGE; page <= (tx->data + tx->len - 1) / PAGE; page++) {
 		if (take)
@@ -264,21 +352,41 @@ static void gather(char *to, const struct xenmsg_uapi_tx *tx)
 	ck_assert_uint_eq(done, tx->len);
 }
 
+static bool is_pool(const struct fake_file *file, uint32_t id)
+{
+	return id < FAKE_POOLS && file->pools[id].nr_pages && !file->pool_state[id].gone;
+}
+
+static int check_tx(struct fake_file *file, const struct xenmsg_uapi_tx *tx)
+{
+	unsigned int where = tx->flags & TX_WHERE;
+
+	if (fake.gone)
+		return -EHOSTDOWN;
+	if ((where & (where - 1)) || !tx->addr || !tx->port)
+		return -EINVAL;
+	if (!(where & (XENMSG_TX_IOV | XENMSG_TX_POOL)) && tx->nr)
+		return -EINVAL;
+	if (tx->len > fake.info.max_message)
+		return -EMSGSIZE;
+	if (fake.no_room)
+		return -EAGAIN;
+	if (where == XENMSG_TX_POOL)
+		return is_pool(file, tx->nr) && !file->pool_state[tx->nr].await &&
+				       lies_in(tx, &file->pools[tx->nr]) ?
+			       0 :
+			       -EINVAL;
+	return where == XENMSG_TX_AREA ? area_pages(file, tx, false) : 0;
+}
+
 static int send_one(struct fake_file *file, struct xenmsg_uapi_tx *tx)
 {
 	struct fake_sent *sent = &fake.sent[fake.nr_sent];
-	int r = 0;
+	int r;
 
 	ck_assert_uint_lt(fake.nr_sent, FAKE_SENT);
 	ck_assert_uint_eq(tx->flags & ~TX_FLAGS, 0);
-	if (fake.gone)
-		return -EHOSTDOWN;
-	if (!tx->addr || !tx->port)
-		return -EINVAL;
-	if (fake.no_room)
-		return -EAGAIN;
-	if (tx->flags & XENMSG_TX_AREA)
-		r = area_pages(file, tx, false);
+	r = check_tx(file, tx);
 	if (r)
 		return r;
 	sent->bytes = calloc(1, tx->len + 1);
@@ -312,6 +420,8 @@ static int do_send(struct fake_file *file, const struct xenmsg_uapi_send *arg)
 			break;
 	}
 	file->stuck = !i && r == -EAGAIN;
+	/* Who finds no room is about to sleep. */
+	fake.published |= file->stuck;
 	/* Whoever may have to serve others while he waits does not wait here. */
 	ck_assert_int_eq(arg->timeout, 0);
 	return i ? (int)i : r;
@@ -320,7 +430,8 @@ static int do_send(struct fake_file *file, const struct xenmsg_uapi_send *arg)
 static int do_flush(struct fake_file *file, struct xenmsg_uapi_flush *arg)
 {
 	ck_assert_int_eq(arg->timeout, 0);
-	fake.published = true;
+	/* To look does not publish; to wait, however short, does. */
+	fake.published |= file->unanswered != 0;
 	if (file->unanswered)
 		return -ETIMEDOUT;
 	arg->status = file->failure;
@@ -332,7 +443,7 @@ static int do_area(struct fake_file *file, const struct xenmsg_uapi_area *arg)
 {
 	if (fake.gone)
 		return -EHOSTDOWN;
-	if (file->area.nr_pages || !arg->nr_pages)
+	if (file->area.nr_pages || !arg->nr_pages || arg->reserved)
 		return -EINVAL;
 	if (arg->nr_pages > fake.area_limit)
 		return -ENOBUFS;
@@ -340,25 +451,29 @@ static int do_area(struct fake_file *file, const struct xenmsg_uapi_area *arg)
 	return 0;
 }
 
-/* One message to the process. False: it does not fit. */
-static bool give(struct fake_file *file, struct fake_msg *m, const struct xenmsg_uapi_recv *arg,
-		 struct xenmsg_uapi_rx *out, uint64_t *at)
+/* One message to the process. 0; -EMSGSIZE: it does not fit; -ENOBUFS: too many are held. */
+static int give(struct fake_file *file, struct fake_msg *m, const struct xenmsg_uapi_recv *arg,
+		struct xenmsg_uapi_rx *out, uint64_t *at)
 {
 	uint64_t data = (*at + 7) & ~UINT64_C(7);
 
-	*out = m->rx;
 	if (!m->bytes) {
+		if (file->nr_handles == fake.held_max)
+			return -ENOBUFS;
+		*out = m->rx;
 		file->handles[file->nr_handles++] = m->rx.handle;
-		return true;
+		return 0;
 	}
+	*out = (struct xenmsg_uapi_rx){ .seq = m->rx.seq, .len = m->rx.len };
 	if (data > arg->buffer_len || m->rx.len > arg->buffer_len - data)
-		return false;
+		return -EMSGSIZE;
+	*out = m->rx;
 	memcpy((char *)pointer(arg->buffer) + data, m->bytes, m->rx.len);
 	out->data = data;
 	*at = data + m->rx.len;
 	free(m->bytes);
 	m->bytes = NULL;
-	return true;
+	return 0;
 }
 
 static int do_recv(struct fake_file *file, const struct xenmsg_uapi_recv *arg)
@@ -366,14 +481,16 @@ static int do_recv(struct fake_file *file, const struct xenmsg_uapi_recv *arg)
 	struct xenmsg_uapi_rx *out = pointer(arg->msgs);
 	uint64_t at = 0;
 	unsigned int n;
+	int r;
 
 	ck_assert_int_eq(arg->timeout, 0);
 	ck_assert_uint_eq(arg->buffer % 8, 0);
-	if (!file->bind.port)
+	if (!file->bind.port || file->unbinding || !arg->nr)
 		return -EINVAL;
-	for (n = 0; n < arg->nr && file->nr_msgs; n++) {
-		if (!give(file, &file->queue[file->first_msg % FAKE_QUEUE], arg, &out[n], &at))
-			return n ? (int)n : -EMSGSIZE;
+	for (n = 0; n < arg->nr && n < XENMSG_UAPI_BATCH && file->nr_msgs; n++) {
+		r = give(file, &file->queue[file->first_msg % FAKE_QUEUE], arg, &out[n], &at);
+		if (r)
+			return n ? (int)n : r;
 		file->first_msg++;
 		file->nr_msgs--;
 	}
@@ -406,6 +523,15 @@ static int do_pool_add(struct fake_file *file, struct xenmsg_uapi_pool_add *arg)
 	uint32_t id;
 
 	ck_assert_uint_eq(arg->flags, XENMSG_POOL_NOWAIT);
+	if (!arg->nr_pages || arg->nr_pages > 1024 || !arg->addr || !arg->port)
+		return -EINVAL;
+	/* A client in the broker's domain. */
+	if (arg->addr & 0x8000)
+		return -EACCES;
+	if (fake.gone)
+		return -EHOSTDOWN;
+	if (!file->bind.port || file->unbinding)
+		return -EINVAL;
 	for (id = 0; id < FAKE_POOLS && file->pools[id].nr_pages; id++)
 		;
 	if (id == FAKE_POOLS)
@@ -414,12 +540,32 @@ static int do_pool_add(struct fake_file *file, struct xenmsg_uapi_pool_add *arg)
 	arg->id = id;
 	arg->offset = XENMSG_MMAP_POOL(id);
 	file->added[id] = *arg;
+	file->pool_state[id] = (struct fake_pool_state){ .await = true };
 	return 0;
+}
+
+static bool is_of_pool(const struct xenmsg_uapi_event *event, uint32_t id)
+{
+	return event->slot == id &&
+	       (event->type == XENMSG_EV_POOL_GONE || event->type == XENMSG_EV_POOL_ADDED);
+}
+
+/* With what would have been told of it. */
+static void pool_free(struct fake_file *file, uint32_t id)
+{
+	unsigned int i, left = 0;
+
+	memory_free(&file->pools[id]);
+	for (i = 0; i < file->nr_states; i++)
+		if (!is_of_pool(&file->states[i], id))
+			file->states[left++] = file->states[i];
+	file->nr_states = left;
 }
 
 static int do_pool_del(struct fake_file *file, const struct xenmsg_uapi_pool_del *arg)
 {
 	unsigned int i;
+	bool unknown;
 
 	ck_assert_int_eq(arg->timeout, 0);
 	if (arg->id >= FAKE_POOLS || !file->pools[arg->id].nr_pages)
@@ -428,15 +574,49 @@ static int do_pool_del(struct fake_file *file, const struct xenmsg_uapi_pool_del
 		if (fake.sent[i].file == file && !fake.sent[i].answered &&
 		    (fake.sent[i].tx.flags & XENMSG_TX_POOL) && fake.sent[i].tx.nr == arg->id)
 			return -EBUSY;
-	memory_free(&file->pools[arg->id]);
+	/* Of one that the receiver let go of, the engine knows nothing. */
+	unknown = file->pool_state[arg->id].gone;
+	pool_free(file, arg->id);
 	fake.nr_deleted++;
-	return -ETIMEDOUT;
+	return unknown ? fake.gone ? -EHOSTDOWN : -EINVAL : -ETIMEDOUT;
 }
 
-static int do_pool_mapped(const struct xenmsg_uapi_pool_mapped *arg)
+static int do_pool_mapped(struct fake_file *file, const struct xenmsg_uapi_pool_mapped *arg)
 {
+	enum fake_foreign *state;
+
+	if (arg->status > 0 || arg->slot >= FAKE_FOREIGN)
+		return -EINVAL;
+	state = &file->foreign[arg->slot];
+	if (*state != FAKE_FOREIGN_ASKED)
+		return -EINVAL;
+	*state = arg->status ? FAKE_FOREIGN_NONE : FAKE_FOREIGN_MAPPED;
 	fake.mapped[fake.nr_mapped++ % FAKE_POOLS] = *arg;
 	return 0;
+}
+
+/* What changes as the process learns of it. */
+static void fetched(struct fake_file *file, const struct xenmsg_uapi_event *event)
+{
+	switch (event->type) {
+	case XENMSG_EV_POOL_MAP:
+		file->foreign[event->slot] = FAKE_FOREIGN_ASKED;
+		break;
+	case XENMSG_EV_POOL_FREE:
+		file->foreign[event->slot] = FAKE_FOREIGN_NONE;
+		break;
+	case XENMSG_EV_POOL_UNMAP:
+		if (!event->status)
+			file->foreign[event->slot] = FAKE_FOREIGN_NONE;
+		break;
+	case XENMSG_EV_POOL_ADDED:
+		file->pool_state[event->slot].await = false;
+		if (event->status)
+			memory_free(&file->pools[event->slot]);
+		break;
+	default:
+		break;
+	}
 }
 
 static int do_events(struct fake_file *file, const struct xenmsg_uapi_events *arg)
@@ -445,6 +625,8 @@ static int do_events(struct fake_file *file, const struct xenmsg_uapi_events *ar
 	unsigned int n;
 
 	ck_assert_int_eq(arg->timeout, 0);
+	if (!arg->nr)
+		return -EINVAL;
 	for (n = 0; n < arg->nr && file->nr_events; n++) {
 		out[n] = file->events[file->first_event++ % FAKE_EVENTS];
 		file->nr_events--;
@@ -453,6 +635,12 @@ static int do_events(struct fake_file *file, const struct xenmsg_uapi_events *ar
 		out[n] = (struct xenmsg_uapi_event){ .type = XENMSG_EV_LOST, .seq = file->lost };
 		file->lost = 0;
 		n++;
+	}
+	for (; n < arg->nr && file->nr_states; n++) {
+		out[n] = file->states[0];
+		memmove(&file->states[0], &file->states[1],
+			--file->nr_states * sizeof(file->states[0]));
+		fetched(file, &out[n]);
 	}
 	fake.published |= !n;
 	return n ? (int)n : -EAGAIN;
@@ -470,12 +658,11 @@ static int dispatch(struct fake_file *file, unsigned long request, void *arg)
 	case XENMSG_IOC_NAME:
 		return do_name(file, arg);
 	case XENMSG_IOC_SUBSCRIBE:
-		fake.subscribe = *(struct xenmsg_uapi_subscribe *)arg;
-		return 0;
+		return do_subscribe(file, arg);
 	case XENMSG_IOC_BIND:
 		return do_bind(file, arg);
 	case XENMSG_IOC_UNBIND:
-		return do_unbind(file);
+		return do_unbind(file, arg);
 	case XENMSG_IOC_SEND:
 		return do_send(file, arg);
 	case XENMSG_IOC_FLUSH:
@@ -491,7 +678,7 @@ static int dispatch(struct fake_file *file, unsigned long request, void *arg)
 	case XENMSG_IOC_POOL_DEL:
 		return do_pool_del(file, arg);
 	case XENMSG_IOC_POOL_MAPPED:
-		return do_pool_mapped(arg);
+		return do_pool_mapped(file, arg);
 	case XENMSG_IOC_EVENTS:
 		return do_events(file, arg);
 	default:
@@ -515,196 +702,4 @@ int sys_ioctl(int fd, unsigned long request, void *arg)
 	r = fake.error[nr];
 	fake.error[nr] = 0;
 	return r ? r : dispatch(file, request, arg);
-}
-
-/* ---------------------------------------------------------- what tests say */
-
-void fake_init(void)
-{
-	unsigned int i;
-
-	memset(&fake, 0, sizeof(fake));
-	for (i = 0; i < FAKE_FILES; i++)
-		fake.files[i].fd = -1;
-	fake.info = (struct xenmsg_uapi_info){
-		.version = XENMSG_UAPI_VERSION,
-		.flags = XENMSG_INFO_CONNECTED | XENMSG_INFO_MAP | XENMSG_INFO_DEVICE,
-		.addr = 0x10005,
-		.max_message = 1 << 20,
-		.area_pages = 64,
-		.buffer_max = 8 << 20,
-	};
-	fake.area_limit = 64;
-}
-
-void fake_fini(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < FAKE_FILES; i++)
-		file_free(&fake.files[i]);
-	for (i = 0; i < fake.nr_sent; i++)
-		free(fake.sent[i].bytes);
-}
-
-struct fake_file *fake_port(uint32_t port)
-{
-	unsigned int i;
-
-	for (i = 0; i < FAKE_FILES; i++)
-		if (fake.files[i].fd >= 0 && fake.files[i].bind.port == port && (port || i > 0))
-			return &fake.files[i];
-	ck_abort_msg("no file is bound to %u", port);
-	return NULL;
-}
-
-unsigned int fake_open_files(void)
-{
-	unsigned int i, n = 0;
-
-	for (i = 0; i < FAKE_FILES; i++)
-		n += fake.files[i].fd >= 0;
-	return n;
-}
-
-static struct fake_msg *new_msg(struct fake_file *file)
-{
-	struct fake_msg *m;
-
-	ck_assert_uint_lt(file->nr_msgs, FAKE_QUEUE);
-	m = &file->queue[(file->first_msg + file->nr_msgs++) % FAKE_QUEUE];
-	m->rx.seq = file->first_msg + file->nr_msgs;
-	m->rx.src_port = 5;
-	return m;
-}
-
-void fake_deliver(struct fake_file *file, uint32_t addr, size_t len, char c)
-{
-	struct fake_msg *m = new_msg(file);
-
-	m->rx = (struct xenmsg_uapi_rx){
-		.seq = m->rx.seq,
-		.src_port = m->rx.src_port,
-		.addr = addr,
-		.len = (uint32_t)len,
-	};
-	m->bytes = malloc(len + 1);
-	memset(m->bytes, c, len);
-	/* The driver says so when there were none. */
-	if (file->nr_msgs == 1)
-		wake(file);
-}
-
-void fake_deliver_mapped(struct fake_file *file, uint32_t slot, uint64_t offset, uint32_t len,
-			 uint32_t handle)
-{
-	struct fake_msg *m = new_msg(file);
-
-	m->rx = (struct xenmsg_uapi_rx){
-		.seq = m->rx.seq,
-		.src_port = m->rx.src_port,
-		.addr = 0x10007,
-		.flags = XENMSG_RX_MAPPED,
-		.slot = (uint16_t)slot,
-		.data = offset,
-		.len = len,
-		.handle = handle,
-	};
-	if (file->nr_msgs == 1)
-		wake(file);
-}
-
-void fake_event(struct fake_file *file, const struct xenmsg_uapi_event *event)
-{
-	if (file->nr_events == FAKE_EVENTS)
-		file->lost++;
-	else
-		file->events[(file->first_event + file->nr_events++) % FAKE_EVENTS] = *event;
-	wake(file);
-}
-
-void fake_answer(unsigned int i, int status)
-{
-	struct fake_sent *sent = &fake.sent[i];
-	struct fake_file *file = sent->file;
-	const struct xenmsg_uapi_event event = {
-		.type = sent->tx.flags & XENMSG_TX_CONFIRM ? XENMSG_EV_SENT : XENMSG_EV_FAILED,
-		.status = status,
-		.addr = sent->tx.addr,
-		.port = sent->tx.port,
-		.seq = sent->tx.seq,
-		.cookie = sent->tx.cookie,
-	};
-	uint64_t page;
-
-	ck_assert(!sent->answered);
-	sent->answered = true;
-	if (sent->tx.flags & XENMSG_TX_AREA)
-		for (page = sent->tx.data / PAGE; page <= (sent->tx.data + sent->tx.len - 1) / PAGE;
-		     page++)
-			file->area_busy[page] = false;
-	if (status && !file->failure)
-		file->failure = status;
-	if (!--file->unanswered)
-		wake(file);
-	if (status || (sent->tx.flags & XENMSG_TX_CONFIRM))
-		fake_event(file, &event);
-}
-
-void fake_pool_answer(struct fake_file *file, uint32_t id, int status)
-{
-	const struct xenmsg_uapi_event event = {
-		.type = XENMSG_EV_POOL_ADDED,
-		.slot = id,
-		.status = status,
-	};
-
-	if (status)
-		memory_free(&file->pools[id]);
-	fake_event(file, &event);
-}
-
-void fake_room(void)
-{
-	unsigned int i;
-
-	fake.no_room = false;
-	for (i = 0; i < FAKE_FILES; i++) {
-		if (!fake.files[i].stuck)
-			continue;
-		fake.files[i].stuck = false;
-		wake(&fake.files[i]);
-	}
-}
-
-static void wake_all(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < FAKE_FILES; i++)
-		wake(&fake.files[i]);
-}
-
-void fake_gone(void)
-{
-	unsigned int i;
-
-	fake.gone = true;
-	for (i = 0; i < fake.nr_sent; i++)
-		if (!fake.sent[i].answered)
-			fake_answer(i, -EHOSTDOWN);
-	wake_all();
-}
-
-void fake_back(uint32_t addr)
-{
-	const struct xenmsg_uapi_event event = { .type = XENMSG_EV_ADDRESS, .addr = addr };
-	unsigned int i;
-
-	fake.gone = false;
-	for (i = 0; i < FAKE_FILES && addr != fake.info.addr; i++)
-		if (fake.files[i].fd >= 0)
-			fake_event(&fake.files[i], &event);
-	fake.info.addr = addr;
-	wake_all();
 }

@@ -7,8 +7,9 @@
  * looks at what was sent. It is as strict as the driver where that refuses
  * something (pages of an area that are the driver's, more events than it keeps,
  * flags that do not exist), and it reports a file's edges as the kernel does:
- * once, when something happens. Its files are eventfds, so poll() and epoll are
- * the real ones.
+ * once, when something happens. What depends on somebody who may take his time
+ * (the broker's answer to an UNBIND) comes at once unless the test says
+ * otherwise. Its files are eventfds, so poll() and epoll are the real ones.
  */
 #ifndef FAKE_KERNEL_H
 #define FAKE_KERNEL_H
@@ -19,12 +20,14 @@
 
 #include "uapi/linux/xenmsg.h"
 
-#define FAKE_FILES  16
-#define FAKE_QUEUE  1024
-#define FAKE_EVENTS 256
-#define FAKE_SENT   2048
-#define FAKE_POOLS  8
-#define FAKE_CALLS  16
+#define FAKE_FILES   16
+#define FAKE_QUEUE   1024
+#define FAKE_EVENTS  256
+#define FAKE_SENT    2048
+#define FAKE_STATES  64
+#define FAKE_POOLS   8
+#define FAKE_FOREIGN 64
+#define FAKE_CALLS   16
 
 struct fake_msg {
 	struct xenmsg_uapi_rx rx;
@@ -37,17 +40,33 @@ struct fake_memory {
 	char *va; /* the driver's own view of it */
 };
 
+struct fake_pool_state {
+	bool await; /* POOL_ADD is not answered, or the process has not heard of it */
+	bool gone;  /* the receiver let go of it */
+};
+
+enum fake_foreign {
+	FAKE_FOREIGN_NONE,
+	FAKE_FOREIGN_ASKED, /* the process is to map it */
+	FAKE_FOREIGN_MAPPED,
+};
+
 struct fake_file {
 	int fd; /* -1: not open */
 	bool registered;
 	uint32_t watched;
 	void *watcher;
 	struct xenmsg_uapi_bind bind; /* port 0: not bound */
+	bool unbinding;
 	struct fake_msg queue[FAKE_QUEUE];
 	unsigned int first_msg, nr_msgs;
 	struct xenmsg_uapi_event events[FAKE_EVENTS];
 	unsigned int first_event, nr_events;
 	uint64_t lost;
+	/* Those that belong to a thing are state of that thing, and not lost. */
+	struct xenmsg_uapi_event states[FAKE_STATES];
+	unsigned int nr_states;
+	enum fake_foreign foreign[FAKE_FOREIGN]; /* by slot */
 	bool stuck;
 	unsigned int unanswered;
 	int failure;
@@ -55,6 +74,7 @@ struct fake_file {
 	bool area_busy[1024];
 	struct fake_memory pools[FAKE_POOLS];
 	struct xenmsg_uapi_pool_add added[FAKE_POOLS];
+	struct fake_pool_state pool_state[FAKE_POOLS];
 	uint32_t handles[FAKE_QUEUE]; /* of mapped messages in the process' hands */
 	unsigned int nr_handles;
 };
@@ -78,6 +98,8 @@ struct fake {
 	char name[XENMSG_UAPI_NAME_MAX];    /* of any address */
 	bool no_room;			    /* for messages */
 	unsigned int area_limit;	    /* pages that can be had */
+	unsigned int held_max;		    /* mapped messages in a process' hands */
+	unsigned int slow_unbinds;	    /* so many calls wait for an UNBIND in vain */
 	bool gone;
 	/* What there was. */
 	struct fake_file files[FAKE_FILES]; /* the first one is the device's */
@@ -88,8 +110,10 @@ struct fake {
 	struct xenmsg_uapi_subscribe subscribe;
 	struct xenmsg_uapi_pool_mapped mapped[FAKE_POOLS];
 	unsigned int nr_mapped;
-	unsigned int nr_deleted; /* pools */
-	bool published;		 /* a call that publishes what is lazy was made */
+	unsigned int nr_deleted;      /* pools */
+	uint32_t leaving[FAKE_FILES]; /* ports whose files were closed while they were bound */
+	unsigned int nr_leaving;
+	bool published; /* a call that publishes what is lazy was made */
 };
 extern struct fake fake;
 
@@ -112,10 +136,18 @@ void fake_event(struct fake_file *file, const struct xenmsg_uapi_event *event);
 void fake_answer(unsigned int i, int status);
 /* POOL_ADD of pool @id is. */
 void fake_pool_answer(struct fake_file *file, uint32_t id, int status);
+/* The receiver lets go of pool @id. */
+void fake_pool_gone(struct fake_file *file, uint32_t id);
+/* The numbers of ports that were bound when their files were closed are free. */
+void fake_left(void);
 /* There is room for messages again. */
 void fake_room(void);
 /* The device goes (everything under way fails), or comes back as @addr. */
 void fake_gone(void);
 void fake_back(uint32_t addr);
+
+/* Between its parts. An edge, if anybody watches for what is there. */
+void fake_wake(struct fake_file *file);
+void fake_file_free(struct fake_file *file);
 
 #endif /* FAKE_KERNEL_H */

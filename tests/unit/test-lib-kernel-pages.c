@@ -463,17 +463,16 @@ END_TEST
 
 START_TEST(receiver_lets_go)
 {
-	struct xenmsg_uapi_event gone = { .type = XENMSG_EV_POOL_GONE, .slot = 0 };
+	struct xenmsg_uapi_event gone = { .type = XENMSG_EV_POOL_GONE, .slot = 1 };
 	struct xenmsg_pool *pool = open_pool(4);
 	char *a = get(pool, 10, 'a');
 	void *data;
 
-	gone.slot = 1; /* not ours */
+	/* Not ours. */
 	fake_event(file, &gone);
 	ck_assert_int_eq(xenmsg_dispatch(x), 0);
 	get(pool, 10, 'b');
-	gone.slot = 0;
-	fake_event(file, &gone);
+	fake_pool_gone(file, 0);
 	ck_assert_int_eq(xenmsg_dispatch(x), 0);
 	ck_assert_int_eq(xenmsg_pool_send(pool, a, 10, 0, NULL), -EHOSTDOWN);
 	ck_assert_int_eq(xenmsg_pool_get(pool, 10, &data, 0), -EHOSTDOWN);
