@@ -73,12 +73,16 @@ struct xenmsg_options {
 /*
  * Open the device of this domain. @options may be NULL. -ENODEV: this domain
  * has no device (the host's configuration gives it none, or no broker runs);
- * -EBUSY: another process owns it, or the kernel, whose /dev/xenmsg is not to be
- * seen here; -ETIMEDOUT; -EPERM, -EACCES, -ENOENT: device nodes are not
+ * -EBUSY: another process drives it, whether the kernel has a driver or not; or
+ * the kernel does, and /dev/xenmsg is not to be seen here. Nobody is driven out;
+ * -ETIMEDOUT; -EPERM, -EACCES, -ENOENT: device nodes are not
  * accessible; -EPROTONOSUPPORT: the kernel's driver is of another version.
  */
 int xenmsg_open(struct xenmsg **out, const struct xenmsg_options *options);
-/* Closes ports and pools too. What was sent may get lost: xenmsg_flush() first. */
+/*
+ * Closes ports and pools too, whose numbers are free then: waits for that, up to
+ * a second. What was sent may get lost: xenmsg_flush() first.
+ */
 void xenmsg_close(struct xenmsg *x);
 /*
  * Becomes readable when there is something to do for xenmsg_dispatch(): to be
@@ -133,7 +137,8 @@ struct xenmsg_bind {
 };
 /*
  * Endpoint bound to @number; 0: to none (it only sends, and cannot be
- * answered). @bind may be NULL. -EADDRINUSE; -EACCES.
+ * answered). @bind may be NULL. -EADDRINUSE; -EACCES; -ETIMEDOUT, as the time of
+ * the options is over. The end of an own port with that number is waited for.
  */
 int xenmsg_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind *bind,
 		     struct xenmsg_port **out);

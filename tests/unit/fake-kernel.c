@@ -305,10 +305,8 @@ static int do_unbind(struct fake_file *file, const struct xenmsg_uapi_unbind *ar
 		return -EINVAL;
 	forget_received(file);
 	file->unbinding = true;
-	if (fake.slow_unbinds) {
-		fake.slow_unbinds -= arg->timeout != 0;
+	if (fake.slow_unbinds && (!arg->timeout || --fake.slow_unbinds))
 		return -ETIMEDOUT;
-	}
 	file->bind.port = 0;
 	file->unbinding = false;
 	return 0;

@@ -99,7 +99,7 @@ struct fake {
 	bool no_room;			    /* for messages */
 	unsigned int area_limit;	    /* pages that can be had */
 	unsigned int held_max;		    /* mapped messages in a process' hands */
-	unsigned int slow_unbinds;	    /* so many calls wait for an UNBIND in vain */
+	unsigned int slow_unbinds; /* the so-manieth call that waits for UNBIND sees its end */
 	bool gone;
 	/* What there was. */
 	struct fake_file files[FAKE_FILES]; /* the first one is the device's */

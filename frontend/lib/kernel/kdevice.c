@@ -36,10 +36,8 @@ static int wait_connected(struct kernel *k, int timeout)
 static void kernel_close(struct xenmsg *x)
 {
 	struct kernel *k = kernel_of(x);
-	struct kport *port, *next;
 
-	list_for_each_entry_safe(port, next, &k->ports, link)
-		kport_free(port);
+	kports_free(k);
 	kfile_close(k, &k->file);
 	kfiles_close(k);
 	free(k);

@@ -109,10 +109,11 @@ struct kport {
 	struct list link;
 	struct kfile file;
 	bool closing;
-	bool stuck;    /* a send got -EAGAIN: its end is watched for */
-	bool draining; /* the end of all its messages is watched for */
-	bool sent;     /* something was, since all was answered */
-	bool lost;     /* events, perhaps some that give rooms back */
+	bool unbinding; /* that is under way */
+	bool stuck;	/* a send got -EAGAIN: its end is watched for */
+	bool draining;	/* the end of all its messages, or of the port, is watched for */
+	bool sent;	/* something was, since all was answered */
+	bool lost;	/* events, perhaps some that give rooms back */
 	struct krecv rx;
 	struct rooms area; /* no pages: there is none */
 	bool no_area;	   /* there never will be */
@@ -237,8 +238,8 @@ bool kport_answered(struct kport *port);
 bool kport_recover(struct kport *port);
 /* Go on with closing ports and pools. */
 void kernel_closing(struct kernel *k);
-/* Its file and memory. */
-void kport_free(struct kport *port);
+/* All of them, with their files; their numbers are free if the broker says so in time. */
+void kports_free(struct kernel *k);
 
 /* ----------------------------------------------------------------- ksend.c */
 

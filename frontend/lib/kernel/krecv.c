@@ -291,12 +291,26 @@ static int wait_for_msg(struct kport *port, struct xenmsg_msg **out, int timeout
 
 	do {
 		/* Asking in vain has published what is lazy. */
-		if (port->base.number && !port->rx.starved)
+		if (!port->rx.starved)
 			k->lazy = false;
 		s = kernel_await(k, deadline);
 		r = port->rx.readable ? next(port, out) : -EAGAIN;
 	} while (r == -EAGAIN && s >= 0 && timeout);
 	return r == -EAGAIN && timeout ? s : r;
+}
+
+/* At a port that is not bound. */
+static int wait_for_nothing(struct kernel *k, int timeout)
+{
+	uint64_t deadline = kernel_deadline(timeout);
+	int r = 0;
+
+	kernel_serve(k);
+	while (!k->gone && r >= 0)
+		r = kernel_await(k, deadline);
+	if (k->gone)
+		return -EHOSTDOWN;
+	return timeout ? r : -EAGAIN;
 }
 
 int kernel_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout)
@@ -309,7 +323,7 @@ int kernel_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout)
 	if (r != -EAGAIN)
 		return r;
 	k->receiving = port;
-	r = wait_for_msg(port, out, timeout);
+	r = base->number ? wait_for_msg(port, out, timeout) : wait_for_nothing(k, timeout);
 	k->receiving = NULL;
 	kernel_leave(k);
 	return r;
