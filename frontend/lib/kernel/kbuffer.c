@@ -216,6 +216,8 @@ int kernel_buffer_send(struct xenmsg_port *base, uint32_t addr, uint32_t number,
 		tx.data = (uint64_t)head * PAGE;
 		tx.flags = XENMSG_TX_AREA | XENMSG_TX_CONFIRM;
 		tx.cookie = COOKIE_AREA | COOKIE_ROOM(head);
+	} else if (row) {
+		tx.data = kernel_u64(va);
 	} else {
 		ktx_pieces(&tx, buffer->iov, buffer->nr);
 	}

@@ -113,11 +113,13 @@ struct kport {
 	bool stuck;	/* a send got -EAGAIN: its end is watched for */
 	bool draining;	/* the end of all its messages, or of the port, is watched for */
 	bool sent;	/* something was, since all was answered */
+	bool look;	/* something happened to it: ends that are under way may be reached */
 	bool lost;	/* events, perhaps some that give rooms back */
 	struct krecv rx;
-	struct rooms area; /* no pages: there is none */
-	bool no_area;	   /* there never will be */
-	struct list heap;  /* buffers that are not in the area */
+	unsigned int unfetched; /* messages sent since events were fetched, if there are rooms */
+	struct rooms area;	/* no pages: there is none */
+	bool no_area;		/* there never will be */
+	struct list heap;	/* buffers that are not in the area */
 	uint32_t heap_id;
 	struct list pools;
 	struct list foreign;
@@ -236,7 +238,7 @@ bool kport_answered(struct kport *port);
  * True: they are now.
  */
 bool kport_recover(struct kport *port);
-/* Go on with closing ports and pools. */
+/* Go on with closing ports and pools, of those that something happened to. */
 void kernel_closing(struct kernel *k);
 /* All of them, with their files; their numbers are free if the broker says so in time. */
 void kports_free(struct kernel *k);

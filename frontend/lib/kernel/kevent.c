@@ -188,12 +188,18 @@ void kevent_fetch(struct kernel *k, struct kfile *file)
 {
 	struct xenmsg_uapi_event events[BATCH];
 	struct xenmsg_uapi_events arg = { .events = kernel_u64(events), .nr = BATCH };
+	struct kport *port = file->port;
 	int i, n;
+
+	if (port) {
+		port->look = true;
+		port->unfetched = 0;
+	}
 
 	/* Until there are none: the next edge comes with the next event. */
 	do {
 		n = sys_ioctl(file->fd, XENMSG_IOC_EVENTS, &arg);
 		for (i = 0; i < n; i++)
-			handle(k, file->port, &events[i]);
+			handle(k, port, &events[i]);
 	} while (n > 0 || n == -EINTR);
 }

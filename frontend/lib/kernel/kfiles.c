@@ -140,6 +140,7 @@ static void device_edge(struct kernel *k, uint32_t events)
 
 static void port_edge(struct kernel *k, struct kport *port, uint32_t events)
 {
+	port->look = true;
 	if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) && !port->closing) {
 		port->rx.readable = true;
 		if (port != k->receiving)
@@ -169,7 +170,7 @@ static int take_edges(struct kernel *k, int timeout)
 			kevent_fetch(k, file);
 	}
 	/* Not before: it may close the files of the others. */
-	if (n > 0 && k->closing)
+	if (k->closing)
 		kernel_closing(k);
 	return n;
 }

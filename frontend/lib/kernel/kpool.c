@@ -146,6 +146,7 @@ void kernel_pool_close(struct xenmsg_pool *base)
 		return;
 	unmap(pool);
 	pool->closing = true;
+	kpool_port(pool)->look = true;
 	k->closing = true;
 	kernel_closing(k);
 	kernel_leave(k);

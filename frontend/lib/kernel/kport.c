@@ -144,6 +144,7 @@ void kernel_port_close(struct xenmsg_port *base)
 	port->closing = true;
 	if (base->number)
 		unbind(port, CLOSE_MS);
+	port->look = true;
 	k->closing = true;
 	kernel_closing(k);
 	kernel_leave(k);
@@ -182,8 +183,11 @@ bool kport_answered(struct kport *port)
 	do
 		r = sys_ioctl(port->file.fd, XENMSG_IOC_FLUSH, &f);
 	while (r == -EINTR);
-	if (r == -ETIMEDOUT)
+	if (r == -ETIMEDOUT) {
+		/* To wait publishes. */
+		k->lazy = false;
 		return false;
+	}
 	port->sent = false;
 	if (!k->failure)
 		k->failure = r ? r : f.status;
@@ -230,12 +234,31 @@ static bool port_closing(struct kport *port)
 	return true;
 }
 
+/* Whether it, or a pool of it, is being closed. */
+static bool ends(const struct kport *port)
+{
+	const struct kpool *pool;
+
+	list_for_each_entry(pool, &port->pools, link)
+		if (pool->closing)
+			return true;
+	return port->closing;
+}
+
 void kernel_closing(struct kernel *k)
 {
 	struct kport *port, *next;
 	bool done = true;
 
-	list_for_each_entry_safe(port, next, &k->ports, link)
-		done &= port_closing(port);
+	list_for_each_entry_safe(port, next, &k->ports, link) {
+		if (!ends(port))
+			continue;
+		if (port->look) {
+			port->look = false;
+			done &= port_closing(port);
+		} else {
+			done = false;
+		}
+	}
 	k->closing = !done;
 }

@@ -162,14 +162,16 @@ static struct rx_buffer *some_buffer(struct krecv *rx, size_t need)
 	return next || need || !left ? next : current;
 }
 
-static void put_message(struct krecv *rx, struct rx_buffer *buffer)
+/* True: its buffer is free. */
+static bool put_message(struct krecv *rx, struct rx_buffer *buffer)
 {
 	if (--buffer->nr)
-		return;
+		return false;
 	buffer->fill = 0;
 	rx->held -= rx->size[buffer->kind];
 	if (buffer != rx->current)
 		put_spare(rx, buffer);
+	return true;
 }
 
 /* ----------------------------------------------------------------- receive */
@@ -355,14 +357,15 @@ void kernel_release(struct xenmsg_msg *base)
 	struct kport *port = kport_of(base->port);
 	struct kernel *k = kport_kernel(port);
 	struct kmsg *msg = kmsg_of(base);
+	bool room = true;
 
 	if (msg->buffer)
-		put_message(&port->rx, msg->buffer);
+		room = put_message(&port->rx, msg->buffer);
 	else
 		give_back(port, msg->handle);
 	put_handle(&port->rx, msg);
 	/* What waits in the driver is not announced again. */
-	if (port->rx.starved) {
+	if (port->rx.starved && room) {
 		port->rx.starved = false;
 		kernel_note(k);
 		kernel_leave(k);

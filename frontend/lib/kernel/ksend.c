@@ -11,6 +11,12 @@
 #include "frontend/lib/iov.h"
 #include "kernel.h"
 
+/*
+ * A program that only sends asks for no events. The driver keeps 256, and those
+ * that it drops include such as give rooms back.
+ */
+#define FETCH_AFTER 128
+
 #define PIECES_MAX 1024 /* the kernel takes no more: UIO_MAXIOV */
 
 /* After -EAGAIN. 0: something has changed, try again. */
@@ -18,6 +24,8 @@ static int make_room(struct kport *port, unsigned int flags)
 {
 	struct kernel *k = kport_kernel(port);
 
+	/* Who finds no room publishes. */
+	k->lazy = false;
 	port->stuck = true;
 	kfile_watch(k, &port->file);
 	return flags & XENMSG_NONBLOCK ? -EAGAIN : kernel_await(k, UINT64_MAX);
@@ -44,6 +52,9 @@ int kport_send(struct kport *port, struct xenmsg_uapi_tx *tx, unsigned int flags
 	struct kernel *k = kport_kernel(port);
 	int r;
 
+	/* Before, so that none of them is about this message. */
+	if (port->unfetched >= FETCH_AFTER)
+		kevent_fetch(k, &port->file);
 	if (flags & XENMSG_CONFIRM) {
 		tx->flags |= XENMSG_TX_CONFIRM;
 		tx->cookie |= COOKIE_CONFIRM;
@@ -55,6 +66,7 @@ int kport_send(struct kport *port, struct xenmsg_uapi_tx *tx, unsigned int flags
 		/* One that is not lazy takes along those that are. */
 		k->lazy = flags & XENMSG_LAZY;
 		port->sent = true;
+		port->unfetched += port->area.nr_pages || !list_empty(&port->pools);
 		if (seq)
 			*seq = tx->seq;
 	}
