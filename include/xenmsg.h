@@ -155,7 +155,8 @@ uint32_t xenmsg_port_number(const struct xenmsg_port *port);
  * XENMSG_LAZY: do not wake the peer for this one. It is there when the peer is
  * awake anyway; else it goes with the next message that is not lazy, with a
  * wait, a receive that finds nothing, xenmsg_flush(), or xenmsg_dispatch(), for
- * which xenmsg_fd() becomes readable within a millisecond.
+ * which xenmsg_fd() becomes readable within a millisecond. The kernel's driver
+ * does it by itself then.
  */
 #define XENMSG_LAZY	1u
 #define XENMSG_NONBLOCK 2u /* -EAGAIN instead of waiting for room */
@@ -214,8 +215,8 @@ void xenmsg_release(struct xenmsg_msg *msg);
  * Share memory with port @number at @addr, for messages from @port, which is
  * bound, that are not copied at all. @bytes: rounded up to pages, at most 4 MiB.
  * -EACCES: the host's policy does not allow map mode for the pair, or whoever
- * receives there may not map pages of others (/dev/xen/gntdev). -ENOBUFS: more
- * pools than there can be, or than the receiver can map now. -ECONNREFUSED:
+ * receives there may not map pages of others (/dev/xen/gntdev). -ENOBUFS, -ENOSPC:
+ * more pools than there can be, or than the receiver can map now. -ECONNREFUSED:
  * nobody is bound there. Whatever it says, copies may be sent all the same.
  */
 int xenmsg_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, size_t bytes,
@@ -255,6 +256,7 @@ int xenmsg_event(struct xenmsg *x, struct xenmsg_event *event);
 
 /* ------------------------------------------------------------- statistics */
 
+/* Of the device: where the kernel drives it, of all who use it. */
 struct xenmsg_stats {
 	uint64_t tx_messages, tx_bytes, tx_failed, tx_resubmitted;
 	uint64_t tx_inline, tx_pooled, tx_granted, tx_mapped;
