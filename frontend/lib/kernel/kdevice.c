@@ -51,7 +51,8 @@ static struct kernel *new_kernel(const struct xenmsg_options *options)
 		return NULL;
 	k->base.ops = &kernel_transport;
 	k->base.timeout = options->timeout;
-	k->file.fd = k->event_fd = k->epoll_fd = k->app_fd = -1;
+	k->file.fd = k->epoll_fd = k->app_fd = -1;
+	k->notice = (struct notice)NOTICE_NULL;
 	list_init(&k->ports);
 	quiet_logger(&k->quiet);
 	return k;
@@ -81,7 +82,7 @@ static int kernel_fd(struct xenmsg *x)
 {
 	struct kernel *k = kernel_of(x);
 
-	k->polled = true;
+	k->notice.polled = true;
 	kernel_leave(k);
 	return k->app_fd;
 }
@@ -91,7 +92,7 @@ static int kernel_dispatch(struct xenmsg *x)
 	struct kernel *k = kernel_of(x);
 
 	kernel_serve(k);
-	kernel_told(k);
+	notice_told(&k->notice);
 	return k->gone ? -EHOSTDOWN : 0;
 }
 
@@ -100,11 +101,11 @@ static int kernel_wait(struct xenmsg *x, int timeout)
 	struct kernel *k = kernel_of(x);
 	int r = 0;
 
-	if (k->unreported)
+	if (k->notice.unreported)
 		kernel_serve(k);
 	else
 		r = kernel_await(k, kernel_deadline(timeout));
-	kernel_told(k);
+	notice_told(&k->notice);
 	if (k->gone)
 		return -EHOSTDOWN;
 	return r != -ETIMEDOUT;

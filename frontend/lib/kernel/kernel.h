@@ -19,8 +19,8 @@
  * Files are watched edge-triggered: each thing that happens is reported once.
  * A file whose edge was seen is served at once as far as events go; messages
  * wait in the driver until they are asked for. As edges are seen in any call
- * that sleeps, what the application has to be told of is kept for it in
- * "unreported", as in the userspace transport.
+ * that sleeps, what the application has to be told of is noted for it (notice.h),
+ * as in the userspace transport.
  *
  *   kdevice.c  the device, and the table      kfiles.c    watching, sleeping
  *   kevent.c   what the driver tells          kname.c     requests, names
@@ -35,6 +35,7 @@
 
 #include "common/list.h"
 #include "common/macros.h"
+#include "frontend/lib/notice.h"
 #include "frontend/lib/room.h"
 #include "frontend/lib/transport.h"
 #include "frontend/map/foreign.h"
@@ -65,13 +66,10 @@ struct kernel {
 	bool gone;		 /* the device is; it may come back */
 	bool lazy;		 /* something lazy was sent since the last publishing */
 	bool closing;		 /* some port or pool is */
-	bool polled;		 /* the application has our descriptor */
-	bool unreported;	 /* something came that the application was not told of */
-	bool signalled;		 /* event_fd is readable for that */
 	struct kport *receiving; /* whose messages are asked for right now */
 	int epoll_fd;		 /* over all files */
-	int app_fd;		 /* the application's: over epoll_fd and event_fd */
-	int event_fd;
+	int app_fd;		 /* the application's: over epoll_fd and the notice's */
+	struct notice notice;
 	uint32_t dead[KERNEL_DEAD]; /* a ring */
 	unsigned int nr_dead;
 	struct xentoollog_logger quiet;
@@ -196,12 +194,13 @@ void kernel_serve(struct kernel *k);
 /* Something came up that only xenmsg_dispatch() and xenmsg_wait() report. */
 static inline void kernel_note(struct kernel *k)
 {
-	k->unreported = true;
+	k->notice.unreported = true;
 }
-/* The application has been told. */
-void kernel_told(struct kernel *k);
 /* Before returning to the application: its descriptor has to wake it for what is left. */
-void kernel_leave(struct kernel *k);
+static inline void kernel_leave(struct kernel *k)
+{
+	notice_leave(&k->notice);
+}
 
 /* ---------------------------------------------------------------- kevent.c */
 

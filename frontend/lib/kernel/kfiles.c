@@ -2,13 +2,12 @@
 /*
  * Watching the files, sleeping, and the application's descriptor.
  *
- * The application's descriptor is an epoll over that of the files, and over an
- * eventfd for what other calls than xenmsg_dispatch() and xenmsg_wait() saw:
+ * The application's descriptor is an epoll over that of the files, and over the
+ * notice's for what other calls than xenmsg_dispatch() and xenmsg_wait() saw:
  * the edges that these calls took are gone. POLLOUT is only watched for where
  * something waits for it, as it comes with every wake-up of a file.
  */
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -80,12 +79,14 @@ int kfile_mmap(const struct kfile *file, uint64_t offset, unsigned int nr_pages,
 int kfiles_open(struct kernel *k)
 {
 	struct epoll_event event = { .events = EPOLLIN };
+	int r = notice_open(&k->notice);
 
-	k->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r)
+		return r;
 	k->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	k->app_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (k->event_fd < 0 || k->epoll_fd < 0 || k->app_fd < 0 ||
-	    epoll_ctl(k->app_fd, EPOLL_CTL_ADD, k->event_fd, &event) ||
+	if (k->epoll_fd < 0 || k->app_fd < 0 ||
+	    epoll_ctl(k->app_fd, EPOLL_CTL_ADD, k->notice.fd, &event) ||
 	    epoll_ctl(k->app_fd, EPOLL_CTL_ADD, k->epoll_fd, &event))
 		return -errno;
 	return 0;
@@ -97,8 +98,7 @@ void kfiles_close(struct kernel *k)
 		close(k->app_fd);
 	if (k->epoll_fd >= 0)
 		close(k->epoll_fd);
-	if (k->event_fd >= 0)
-		close(k->event_fd);
+	notice_close(&k->notice);
 }
 
 /* -------------------------------------------------------------------- time */
@@ -200,31 +200,4 @@ void kernel_serve(struct kernel *k)
 	publish(k);
 	while (take_edges(k, 0) == EDGES)
 		;
-}
-
-/* --------------------------------------------- the application's descriptor */
-
-static void signal_fd(struct kernel *k, bool on)
-{
-	uint64_t value = 1;
-	ssize_t n;
-
-	if (on == k->signalled)
-		return;
-	n = on ? write(k->event_fd, &value, sizeof(value)) :
-		 read(k->event_fd, &value, sizeof(value));
-	if (n == sizeof(value))
-		k->signalled = on;
-}
-
-void kernel_told(struct kernel *k)
-{
-	k->unreported = false;
-	signal_fd(k, false);
-}
-
-void kernel_leave(struct kernel *k)
-{
-	if (k->polled && k->unreported)
-		signal_fd(k, true);
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "front.h"
@@ -41,23 +40,9 @@ int front_await(struct front *f, uint64_t deadline)
 	return any || !user_expired(f->user, deadline) ? 0 : -ETIMEDOUT;
 }
 
-/* Make the application's descriptor readable, or not any more. */
-static void signal_fd(struct front *f, bool on)
-{
-	uint64_t value = 1;
-	ssize_t n;
-
-	if (on == f->signalled)
-		return;
-	n = on ? write(f->event_fd, &value, sizeof(value)) :
-		 read(f->event_fd, &value, sizeof(value));
-	if (n == sizeof(value))
-		f->signalled = on;
-}
-
 void front_leave(struct front *f)
 {
-	if (LIKELY(!f->polled))
+	if (LIKELY(!f->notice.polled))
 		return;
 	if (user_arm(f->user)) {
 		/* Mostly answers that nobody waits for: cheaper to take in than to report. */
@@ -65,18 +50,18 @@ void front_leave(struct front *f)
 		if (user_arm(f->user))
 			front_note(f);
 	}
-	if (f->unreported)
-		signal_fd(f, true);
+	notice_leave(&f->notice);
 }
 
 static int open_fds(struct front *f)
 {
 	struct epoll_event event = { .events = EPOLLIN };
+	int r = notice_open(&f->notice);
 
-	f->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r)
+		return r;
 	f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (f->event_fd < 0 || f->epoll_fd < 0 ||
-	    epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, f->event_fd, &event) ||
+	if (f->epoll_fd < 0 || epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, f->notice.fd, &event) ||
 	    epoll_ctl(f->epoll_fd, EPOLL_CTL_ADD, user_fd(f->user), &event))
 		return -errno;
 	return 0;
@@ -93,7 +78,8 @@ static struct front *new_front(const struct xenmsg_options *options)
 	list_init(&f->ports);
 	list_init(&f->pools);
 	list_init(&f->calls);
-	f->event_fd = f->epoll_fd = -1;
+	f->epoll_fd = -1;
+	f->notice = (struct notice)NOTICE_NULL;
 	sent_init(f);
 	return f;
 }
@@ -115,8 +101,7 @@ static void front_close(struct xenmsg *x)
 		user_close(f->user);
 	if (f->epoll_fd >= 0)
 		close(f->epoll_fd);
-	if (f->event_fd >= 0)
-		close(f->event_fd);
+	notice_close(&f->notice);
 	free(f);
 }
 
@@ -155,7 +140,7 @@ static int front_fd(struct xenmsg *x)
 	struct front *f = front_of(x);
 
 	/* From now on whatever takes things in has to ask for the next event, too. */
-	f->polled = true;
+	f->notice.polled = true;
 	front_leave(f);
 	return f->epoll_fd;
 }
@@ -166,8 +151,7 @@ static int front_dispatch(struct xenmsg *x)
 
 	user_dispatch(f->user);
 	background(f);
-	f->unreported = false;
-	signal_fd(f, false);
+	notice_told(&f->notice);
 	front_leave(f);
 	return user_gone(f->user);
 }
@@ -177,12 +161,11 @@ static int front_wait(struct xenmsg *x, int timeout)
 	struct front *f = front_of(x);
 	int r = 0;
 
-	if (!f->unreported)
+	if (!f->notice.unreported)
 		r = front_await(f, user_deadline(timeout));
 	else
 		user_publish(f->user, true);
-	f->unreported = false;
-	signal_fd(f, false);
+	notice_told(&f->notice);
 	front_leave(f);
 	if (r == -ETIMEDOUT)
 		return 0;

@@ -14,15 +14,14 @@
  * sleep (front_await()).
  *
  * The application's file descriptor. It is readable when the driver has
- * something to do, or when a function other than xenmsg_dispatch() and
- * xenmsg_wait() came across something for another port or an event: these two
- * tell the application to look everywhere, other functions do not.
+ * something to do, or for what functions came across; see notice.h.
  */
 #ifndef XENMSG_FRONT_H
 #define XENMSG_FRONT_H
 
 #include "common/list.h"
 #include "common/macros.h"
+#include "frontend/lib/notice.h"
 #include "frontend/lib/room.h"
 #include "frontend/lib/transport.h"
 #include "frontend/user/user.h"
@@ -72,11 +71,8 @@ struct front {
 
 	uint64_t progress;	      /* counts callbacks: somebody who waits may go on */
 	struct front_port *receiving; /* whose messages are asked for right now */
-	bool polled;		      /* the application has our file descriptor */
-	bool unreported;	      /* something came that the application was not told of */
-	bool signalled;		      /* event_fd is readable for that */
-	int epoll_fd;		      /* the application's: over the driver's and event_fd */
-	int event_fd;
+	int epoll_fd;		      /* the application's: over the driver's and the notice's */
+	struct notice notice;
 };
 
 enum port_state {
@@ -168,7 +164,7 @@ void front_leave(struct front *f);
 /* Something came up that only xenmsg_dispatch() and xenmsg_wait() report. */
 static inline void front_note(struct front *f)
 {
-	f->unreported = true;
+	f->notice.unreported = true;
 }
 
 /* callback.c */
