@@ -169,6 +169,8 @@ void fake_pool_answer(struct fake_file *file, uint32_t id, int status)
 	};
 
 	ck_assert(file->pools[id].nr_pages && file->pool_state[id].await);
+	ck_assert(!file->pool_state[id].told);
+	file->pool_state[id].told = true;
 	fake_event(file, &event);
 }
 
@@ -214,10 +216,10 @@ static void pools_gone(struct fake_file *file)
 	for (id = 0; id < FAKE_POOLS; id++) {
 		if (!file->pools[id].nr_pages || file->pool_state[id].gone)
 			continue;
-		if (file->pool_state[id].await)
-			fake_pool_answer(file, id, -EHOSTDOWN);
-		else
+		if (!file->pool_state[id].await || file->pool_state[id].told)
 			fake_pool_gone(file, id);
+		else
+			fake_pool_answer(file, id, -EHOSTDOWN);
 	}
 }
 

@@ -53,12 +53,20 @@ static void drain(const struct fake_file *file)
 	(void)!read(file->fd, &value, sizeof(value));
 }
 
+/* epoll asks again, and does not report what is not the case any more. */
+static void settle(const struct fake_file *file)
+{
+	if (file->fd >= 0 && !reported(file))
+		drain(file);
+}
+
 void fake_wake(struct fake_file *file)
 {
 	uint64_t value = 1;
 
 	if (file->fd >= 0 && reported(file))
 		ck_assert_int_eq(write(file->fd, &value, sizeof(value)), sizeof(value));
+	settle(file);
 }
 
 static struct fake_file *find(int fd)
@@ -699,5 +707,8 @@ int sys_ioctl(int fd, unsigned long request, void *arg)
 	}
 	r = fake.error[nr];
 	fake.error[nr] = 0;
-	return r ? r : dispatch(file, request, arg);
+	if (!r)
+		r = dispatch(file, request, arg);
+	settle(file);
+	return r;
 }

@@ -42,6 +42,7 @@ struct fake_memory {
 
 struct fake_pool_state {
 	bool await; /* POOL_ADD is not answered, or the process has not heard of it */
+	bool told;  /* the second of these */
 	bool gone;  /* the receiver let go of it */
 };
 

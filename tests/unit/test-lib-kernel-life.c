@@ -155,6 +155,33 @@ START_TEST(number_does_not_come_back)
 }
 END_TEST
 
+/* ---------------------------------------------------------------- events */
+
+/* To publish what is lazy fetches events: they are told, and not slept upon. */
+START_TEST(event_before_a_wait)
+{
+	const struct xenmsg_uapi_event up = {
+		.type = XENMSG_EV_PEER_UP,
+		.addr = PEER,
+		.name_len = 3,
+		.name = "bob",
+	};
+	struct xenmsg_port *port = bound(0);
+	uint64_t begin = sim_now();
+	struct xenmsg_event e;
+	int timeout;
+
+	for (timeout = 0; timeout <= 1000; timeout += 1000) {
+		ck_assert_int_eq(xenmsg_send(port, PEER, 7, "x", 1, XENMSG_LAZY, NULL), 0);
+		fake_event(&fake.files[0], &up);
+		ck_assert_int_eq(xenmsg_wait(x, timeout), 1);
+		ck_assert_int_eq(xenmsg_event(x, &e), 0);
+		ck_assert_int_eq(e.type, XENMSG_PEER_UP);
+	}
+	ck_assert_uint_lt(sim_now() - begin, 500 * SIM_NSEC_PER_MSEC);
+}
+END_TEST
+
 /* --------------------------------------------------------- loss and return */
 
 /* A program that opens a port for each job, and waits for nothing else. */
@@ -262,6 +289,7 @@ int main(void)
 	tcase_add_test(tcase, goodbye_ends);
 	tcase_add_test(tcase, number_comes_back);
 	tcase_add_test(tcase, number_does_not_come_back);
+	tcase_add_test(tcase, event_before_a_wait);
 	tcase_add_test(tcase, opens_when_back);
 	tcase_add_test(tcase, unbound_hears_of_it);
 	tcase_add_test(tcase, pools_are_gone);

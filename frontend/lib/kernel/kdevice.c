@@ -99,16 +99,16 @@ static int kernel_dispatch(struct xenmsg *x)
 static int kernel_wait(struct xenmsg *x, int timeout)
 {
 	struct kernel *k = kernel_of(x);
-	int r = 0;
+	bool any = true;
 
 	if (k->notice.unreported)
 		kernel_serve(k);
 	else
-		r = kernel_await(k, kernel_deadline(timeout));
+		any = kernel_await(k, kernel_deadline(timeout)) != -ETIMEDOUT;
+	/* Also what came up after the sleep is told by this. */
+	any |= k->notice.unreported;
 	notice_told(&k->notice);
-	if (k->gone)
-		return -EHOSTDOWN;
-	return r != -ETIMEDOUT;
+	return k->gone ? -EHOSTDOWN : any;
 }
 
 static const char *kernel_reason(const struct xenmsg *x)

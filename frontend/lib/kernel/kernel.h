@@ -213,8 +213,8 @@ static inline void kernel_leave(struct kernel *k)
 #define COOKIE_OF_POOL(id)     ((uint64_t)(id) << 32)
 #define COOKIE_POOL_ID(cookie) ((uint32_t)((cookie) >> 32))
 
-/* Fetch all events of a file. */
-void kevent_fetch(struct kernel *k, struct kfile *file);
+/* Fetch all events of a file. Whether there were any. */
+bool kevent_fetch(struct kernel *k, struct kfile *file);
 
 /* ----------------------------------------------------------------- kname.c */
 

@@ -184,11 +184,12 @@ static void handle(struct kernel *k, struct kport *port, const struct xenmsg_uap
 	}
 }
 
-void kevent_fetch(struct kernel *k, struct kfile *file)
+bool kevent_fetch(struct kernel *k, struct kfile *file)
 {
 	struct xenmsg_uapi_event events[BATCH];
 	struct xenmsg_uapi_events arg = { .events = kernel_u64(events), .nr = BATCH };
 	struct kport *port = file->port;
+	bool any = false;
 	int i, n;
 
 	if (port) {
@@ -199,7 +200,9 @@ void kevent_fetch(struct kernel *k, struct kfile *file)
 	/* Until there are none: the next edge comes with the next event. */
 	do {
 		n = sys_ioctl(file->fd, XENMSG_IOC_EVENTS, &arg);
+		any |= n > 0;
 		for (i = 0; i < n; i++)
 			handle(k, port, &events[i]);
 	} while (n > 0 || n == -EINTR);
+	return any;
 }

@@ -175,23 +175,26 @@ static int take_edges(struct kernel *k, int timeout)
 	return n;
 }
 
-/* The timer of the driver would do it, but a wait is no time to be lazy. */
-static void publish(struct kernel *k)
+/*
+ * The timer of the driver would do it, but a wait is no time to be lazy. To ask
+ * for events in vain publishes. True: there were some before.
+ */
+static bool publish(struct kernel *k)
 {
-	/* Asking in vain publishes. */
-	if (k->lazy)
-		kevent_fetch(k, &k->file);
+	bool any = k->lazy && kevent_fetch(k, &k->file);
+
 	k->lazy = false;
+	return any;
 }
 
 int kernel_await(struct kernel *k, uint64_t deadline)
 {
+	bool any = publish(k);
 	int n;
 
-	publish(k);
-	n = take_edges(k, kernel_left(deadline));
-	if (n)
-		return n > 0 ? n : 0;
+	n = take_edges(k, any ? 0 : kernel_left(deadline));
+	if (n || any)
+		return n > 0 ? n : any;
 	return kernel_left(deadline) ? 0 : -ETIMEDOUT;
 }
 
