@@ -351,6 +351,9 @@ START_TEST(rooms)
 	ck_assert_int_eq(xenmsg_pool_send(pool, a, 5000, 0, NULL), -EINVAL);
 	xenmsg_pool_put(pool, a);
 	ck_assert_int_eq(xenmsg_pool_get(pool, 1, &data, XENMSG_NONBLOCK), -EAGAIN);
+	/* What was not sent can be given back. */
+	xenmsg_pool_put(pool, b + 4096);
+	ck_assert_ptr_eq(get(pool, 8000, 'b'), b);
 	/* The answer wakes who waits for room, and is nobody's event. */
 	ck_assert_int_eq(xenmsg_dispatch(x), 0);
 	ck_assert(!readable());
@@ -640,6 +643,39 @@ START_TEST(refuses_pools)
 }
 END_TEST
 
+/* The driver bounds what is held; then a release goes on, and the descriptor says so. */
+START_TEST(too_many_held)
+{
+	struct xenmsg_msg *msgs[3], *msg;
+	unsigned int i;
+
+	fake.held_max = 2;
+	grant_pool();
+	announce(file, 3, directory);
+	ck_assert_int_eq(xenmsg_dispatch(x), 0);
+	for (i = 0; i < 3; i++)
+		fake_deliver_mapped(file, 3, i * PAGE, PAGE, 10 + i);
+	fake_deliver(file, PEER, 10, 'x');
+	for (i = 0; i < 2; i++)
+		msgs[i] = receive(PAGE, (char)('a' + i), (char)('a' + i));
+	ck_assert_int_eq(xenmsg_recv(port, &msg, 0), -EAGAIN);
+	ck_assert_int_eq(xenmsg_recv(port, &msg, 10), -ETIMEDOUT);
+	ck_assert_int_eq(xenmsg_dispatch(x), 0);
+	ck_assert(!readable());
+	xenmsg_release(msgs[0]);
+	ck_assert(readable());
+	ck_assert_int_eq(xenmsg_dispatch(x), 0);
+	msgs[2] = receive(PAGE, 'c', 'c');
+	ck_assert_int_eq(xenmsg_recv(port, &msg, 0), 0);
+	ck_assert_int_eq(xenmsg_msg_is_mapped(msg), 0);
+	xenmsg_release(msg);
+	ck_assert_int_eq(xenmsg_recv(port, &msg, 0), -EAGAIN);
+	xenmsg_release(msgs[1]);
+	xenmsg_release(msgs[2]);
+	ck_assert_uint_eq(file->nr_handles, 0);
+}
+END_TEST
+
 /* A port that closes lets go of them first. */
 START_TEST(port_closes_with_pools)
 {
@@ -731,6 +767,7 @@ int main(void)
 	tcase_add_test(tcase, maps_pools);
 	tcase_add_test(tcase, detaches_pools);
 	tcase_add_test(tcase, refuses_pools);
+	tcase_add_test(tcase, too_many_held);
 	tcase_add_test(tcase, port_closes_with_pools);
 	tcase_add_test(tcase, maps_while_it_waits);
 	suite_add_tcase(suite, tcase);
