@@ -186,7 +186,7 @@ uint64_t kernel_deadline(int ms);
 int kernel_left(uint64_t deadline);
 /*
  * Publish what is lazy, sleep until some file has something or @deadline, and
- * serve it: how many files had. -ETIMEDOUT; 0: a signal.
+ * serve it. > 0: something came; -ETIMEDOUT; 0: a signal.
  */
 int kernel_await(struct kernel *k, uint64_t deadline);
 /* Everything that is due, without sleeping. */
