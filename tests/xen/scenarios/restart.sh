@@ -5,7 +5,7 @@
 # lost, doubled or out of order, and applications notice a pause.
 # limit: 3000
 # quiet-limit: 600
-XT_VARIANT=half
+XT_VARIANT=kernel
 XM_KERNEL_GUESTS='alice bob'
 # shellcheck source=tests/xen/xenmsg.sh
 . /p/xt/xenmsg.sh
@@ -13,7 +13,7 @@ XM_KERNEL_GUESTS='alice bob'
 KILLS=100
 RESTARTS=20
 # Messages of each of the two ports of a pair, and direction.
-COUNT=${COUNT:-17000}
+COUNT=${COUNT:-60000}
 
 # 30-bit numbers that are the same in each run.
 random=1
@@ -22,6 +22,14 @@ rnd()
 {
 	random=$(((random * 1103515245 + 12345) & 0x3fffffff))
 	rnd=$((random / 256 % $1))
+}
+
+# 10 to 209 ms.
+a_while()
+{
+	rnd 200
+	rnd=$((rnd + 1010))
+	sleep "0.${rnd#1}"
 }
 
 # where PID: what a stopped process is doing, in a word.
@@ -57,11 +65,14 @@ where_in()
 	echo elsewhere
 }
 
+is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
+
 # Ended, whatever it was doing then; and another one, at once.
 kill_broker()
 {
 	xr_pid=$(cat $BROKER_PID)
 	kill -STOP "$xr_pid"
+	wait_for 5 is_stopped "$xr_pid"
 	where "$xr_pid" >>/tmp/states
 	xr_base=
 	kill -KILL "$xr_pid"
@@ -122,8 +133,7 @@ wait_for 30 grep -q 'seq=20' "$XT/alice.ping.out"
 note "kill -9, $KILLS times"
 done=0
 while [ $done -lt $KILLS ] && traffic_runs copy; do
-	rnd 500
-	sleep "0.$((rnd + 100))"
+	a_while
 	kill_broker
 	done=$((done + 1))
 	[ $((done % 20)) -ne 0 ] || note "$done of $KILLS"
@@ -132,8 +142,7 @@ check "$done kills in the middle of traffic" test $done -eq $KILLS
 note "restarted cleanly, $RESTARTS times"
 done=0
 while [ $done -lt $RESTARTS ] && traffic_runs copy; do
-	rnd 500
-	sleep "0.$((rnd + 100))"
+	a_while
 	stop_broker
 	launch_broker
 	done=$((done + 1))
