@@ -66,8 +66,7 @@ static bool answer_add(void *arg)
 
 	if (*answered == calls(XENMSG_IOC_POOL_ADD))
 		return false;
-	++*answered;
-	fake_pool_answer(file, 0, 0);
+	fake_pool_answer(file, (*answered)++, 0); /* pools get the lowest numbers */
 	return true;
 }
 
@@ -91,6 +90,28 @@ START_TEST(only_sends)
 	}
 	ck_assert_int_eq(xenmsg_event(x, &e), -EAGAIN);
 	ck_assert_int_eq(xenmsg_pool_get(pool, 600 * PAGE, &data, XENMSG_NONBLOCK), 0);
+}
+END_TEST
+
+/* A pool that closes notices its last answer also if that was fetched on this way. */
+START_TEST(closing_among_sends)
+{
+	struct xenmsg_pool *pools[2];
+	unsigned int answered = 0, i;
+	void *data;
+
+	sim_actor_new(others, answer_add, &answered);
+	for (i = 0; i < 2; i++)
+		ck_assert_int_eq(xenmsg_pool_open(port, PEER, 7, PAGE, &pools[i], 1000), 0);
+	ck_assert_int_eq(xenmsg_pool_get(pools[0], 10, &data, XENMSG_NONBLOCK), 0);
+	ck_assert_int_eq(xenmsg_pool_send(pools[0], data, 10, 0, NULL), 0);
+	xenmsg_pool_close(pools[0]);
+	fake_answer(0, 0);
+	for (i = 0; i < 200; i++)
+		ck_assert_int_eq(send_one(0), 0);
+	ck_assert_uint_eq(file->nr_events, 0);
+	ck_assert_int_eq(xenmsg_dispatch(x), 0);
+	ck_assert_uint_eq(fake.nr_deleted, 1);
 }
 END_TEST
 
@@ -220,6 +241,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, only_sends);
+	tcase_add_test(tcase, closing_among_sends);
 	tcase_add_test(tcase, plain_sends);
 	tcase_add_test(tcase, lazy_once);
 	tcase_add_test(tcase, one_piece);
