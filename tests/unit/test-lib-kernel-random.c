@@ -18,7 +18,7 @@
 #define PORTS 3
 #define HELD  64
 #define STEPS 1000
-#define SEEDS 40
+#define SEEDS 20
 /* Rounds of an application's loop that may go by without anything new. */
 #define ROUNDS_MAX 40
 
