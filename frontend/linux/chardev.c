@@ -71,7 +71,7 @@ static long get_info(struct endpoint *ep, struct xenmsg_uapi_info __user *arg)
 		info.addr = vmsg_address(front->v);
 	}
 	front_unlock(front);
-	if (r == -ERESTARTSYS)
+	if (r == -ERESTARTSYS || r == -EINTR)
 		return r;
 	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
 }

@@ -248,9 +248,11 @@ void front_unlock(struct vmsg_front *front);
 void front_service(struct vmsg_front *front, bool force);
 /*
  * Sleep until something concerns @ep, or *@jiffies_left have passed. With the
- * lock, which is released meanwhile. 0, -ETIMEDOUT, -ERESTARTSYS.
+ * lock, which is released meanwhile. 0, -ETIMEDOUT, front_interrupted().
  */
 int front_sleep(struct endpoint *ep, long *jiffies_left);
+/* What a signal makes a call with this time left return: -ERESTARTSYS or -EINTR. */
+int front_interrupted(long jiffies_left);
 /* Jiffies of a timeout in ms. */
 long front_jiffies(s32 timeout);
 static inline void ep_wake(struct endpoint *ep)

@@ -27,16 +27,28 @@ static void publish(struct vmsg_front *front, bool force)
 	front->notify |= vmsg_publish(front->v, force, ktime_get_ns());
 }
 
+/* True: there is more, and no event will say so. */
+static bool turn(struct vmsg_front *front, bool force)
+{
+	unsigned int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		if (vmsg_poll(front->v, BUDGET, ktime_get_ns()))
+			continue;
+		publish(front, force);
+		if (!vmsg_arm(front->v))
+			return false;
+	}
+	publish(front, force);
+	return true;
+}
+
 void front_service(struct vmsg_front *front, bool force)
 {
-	unsigned int i = 0;
-
 	if (front->phase == FRONT_CONNECTED) {
-		do {
-			while (vmsg_poll(front->v, BUDGET, ktime_get_ns()) && i++ < ROUNDS)
-				;
-			publish(front, force);
-		} while (vmsg_arm(front->v) && i++ < ROUNDS);
+		/* Whoever wants the lock meanwhile comes first. */
+		if (turn(front, force))
+			queue_work(system_unbound_wq, &front->lazy_work);
 		if (vmsg_broken(front->v))
 			front_broken(front);
 	}
@@ -49,10 +61,15 @@ void front_service(struct vmsg_front *front, bool force)
 void front_unlock(struct vmsg_front *front)
 {
 	bool notify;
+	u32 taken;
 	int irq;
 
 	if (front->v && front->phase == FRONT_CONNECTED) {
+		taken = vmsg_taken(front->v);
 		publish(front, false);
+		/* It may take in what comes meanwhile, and then does not ask for the next event. */
+		if (vmsg_taken(front->v) != taken)
+			queue_work(system_unbound_wq, &front->lazy_work);
 		channel_set_timer(front);
 	}
 	notify = front->notify && front->evtchn;
@@ -69,6 +86,15 @@ long front_jiffies(s32 timeout)
 	return timeout < 0 ? MAX_SCHEDULE_TIMEOUT : (long)msecs_to_jiffies(timeout);
 }
 
+/*
+ * A call is begun anew after a signal only if it has all the time that there is:
+ * with some of it used up it could go on for ever.
+ */
+int front_interrupted(long jiffies_left)
+{
+	return jiffies_left == MAX_SCHEDULE_TIMEOUT ? -ERESTARTSYS : -EINTR;
+}
+
 int front_sleep(struct endpoint *ep, long *jiffies_left)
 {
 	struct vmsg_front *front = ep->front;
@@ -76,6 +102,9 @@ int front_sleep(struct endpoint *ep, long *jiffies_left)
 	long r;
 
 	front_service(front, true);
+	/* Also where there always is progress, and so never a sleep. */
+	if (signal_pending(current))
+		return front_interrupted(*jiffies_left);
 	/* Whatever is waited for may have come with that. */
 	if (ep->progress != seen)
 		return 0;
@@ -86,7 +115,7 @@ int front_sleep(struct endpoint *ep, long *jiffies_left)
 					     *jiffies_left);
 	front_lock(front);
 	if (r < 0)
-		return -ERESTARTSYS;
+		return front_interrupted(*jiffies_left);
 	*jiffies_left = r;
 	return r ? 0 : -ETIMEDOUT;
 }
@@ -108,11 +137,15 @@ int front_usable(const struct vmsg_front *front)
 
 /*
  * From ERESTARTSYS on, numbers are between parts of this kernel, and a system
- * call that returns one means something by it.
+ * call that returns one means something by it; as do those of a call that was
+ * not answered.
  */
 int front_status(int status)
 {
-	return status > 0 || status <= -ERESTARTSYS ? -EIO : status;
+	if (status > 0 || status <= -ERESTARTSYS || status == -EINTR || status == -EAGAIN ||
+	    status == -ETIMEDOUT)
+		return -EIO;
+	return status;
 }
 
 /* ------------------------------------------------------------------- calls */
@@ -161,7 +194,7 @@ int call_run(struct endpoint *ep, struct call *call, call_start_fn start, void *
 	if (call->done)
 		r = call->answer.status;
 	while (!r && call->name && !call->named)
-		r = front_sleep(ep, &left);
+		r = front_usable(ep->front) ?: front_sleep(ep, &left);
 	if (!keep || call->done)
 		call_end(call);
 	return r;
