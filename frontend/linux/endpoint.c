@@ -143,6 +143,14 @@ out:
 	return r;
 }
 
+/* A thread that binds or unbinds may hold it for long. */
+static int lock_port(struct endpoint *ep, s32 timeout)
+{
+	return mutex_lock_interruptible(&ep->recv_lock) ?
+		       front_interrupted(front_jiffies(timeout)) :
+		       0;
+}
+
 long endpoint_bind(struct endpoint *ep, struct xenmsg_uapi_bind __user *arg)
 {
 	struct xenmsg_uapi_bind b;
@@ -163,11 +171,13 @@ long endpoint_bind(struct endpoint *ep, struct xenmsg_uapi_bind __user *arg)
 	if (!memory)
 		return -ENOMEM;
 	a = (struct bind_arg){ .port = b.port, .name = b.name, .name_len = b.name_len };
-	mutex_lock(&ep->recv_lock);
-	front_lock(ep->front);
-	r = bind(ep, &a, &memory, (u32)size, b.timeout);
-	front_unlock(ep->front);
-	mutex_unlock(&ep->recv_lock);
+	r = lock_port(ep, b.timeout);
+	if (!r) {
+		front_lock(ep->front);
+		r = bind(ep, &a, &memory, (u32)size, b.timeout);
+		front_unlock(ep->front);
+		mutex_unlock(&ep->recv_lock);
+	}
 	vfree(memory);
 	return r;
 }
@@ -175,18 +185,22 @@ long endpoint_bind(struct endpoint *ep, struct xenmsg_uapi_bind __user *arg)
 long endpoint_unbind(struct endpoint *ep, struct xenmsg_uapi_unbind __user *arg)
 {
 	struct xenmsg_uapi_unbind u;
-	int r = -EINVAL;
+	int r;
 
 	if (copy_from_user(&u, arg, sizeof(u)))
 		return -EFAULT;
 	if (u.reserved)
 		return -EINVAL;
-	mutex_lock(&ep->recv_lock);
+	r = lock_port(ep, u.timeout);
+	if (r)
+		return r;
+	r = -EINVAL;
 	front_lock(ep->front);
 	if (ep->state == EP_BOUND) {
 		recv_drop(ep);
 		foreign_drop(ep);
 		ep->state = EP_UNBINDING;
+		ep_wake(ep); /* who sleeps for a message */
 		r = call_run(ep, &ep->call, start_unbind, NULL, u.timeout, true);
 		if (!ep->call.cookie)
 			ep->state = EP_UNBOUND;

@@ -6,7 +6,7 @@
  * copied to the process, which may take as long as it likes; with the lock,
  * they are released. What was taken and did not fit waits, taken, for the next
  * call. A second mutex per endpoint keeps its messages from being dropped while
- * they are copied.
+ * they are copied; nobody sleeps for a message with it.
  *
  * A message in map mode is not copied: the process is told where in the
  * sender's pool it is, and releases it by a handle.
@@ -64,30 +64,31 @@ static void take(struct endpoint *ep, unsigned int nr)
 	}
 }
 
-static int wait_for_message(struct endpoint *ep, unsigned int nr, s32 timeout)
+/* Those that are there; -EAGAIN: none. */
+static int take_some(struct endpoint *ep, unsigned int nr)
 {
-	struct vmsg_front *front = ep->front;
-	long left = front_jiffies(timeout);
-	int r = 0;
-
 	if (ep->state != EP_BOUND)
 		return -EINVAL;
 	take(ep, nr);
+	if (!ep->pending_nr) {
+		front_service(ep->front, false);
+		take(ep, nr);
+	}
 	if (ep->pending_nr)
 		return 0;
-	front_service(front, false);
-	for (;;) {
-		take(ep, nr);
-		if (ep->pending_nr)
-			return 0;
-		r = front_usable(front);
-		if (!r)
-			r = front_sleep(ep, &left);
-		if (r)
-			return r == -ETIMEDOUT && !timeout ? -EAGAIN : r;
-		if (ep->state != EP_BOUND)
-			return -EINVAL;
-	}
+	return front_usable(ep->front) ?: -EAGAIN;
+}
+
+/* Until there may be one. Another thread may have unbound the port meanwhile. */
+static int wait_for_message(struct endpoint *ep, long *left)
+{
+	int r = 0;
+
+	front_lock(ep->front);
+	if (ep->state == EP_BOUND && !ep->readable && !ep->pending_nr)
+		r = front_usable(ep->front) ?: front_sleep(ep, left);
+	front_unlock(ep->front);
+	return r;
 }
 
 /* ------------------------------------------------------------ to the process */
@@ -114,22 +115,36 @@ static int copy_pieces(struct endpoint *ep, const struct rx_item *item, u8 __use
 }
 
 /* A mapped one: it stays with the process until it is released. */
-static int hand_out(struct endpoint *ep, const struct rx_item *item, struct xenmsg_uapi_rx *rx)
+static int describe_mapped(struct endpoint *ep, const struct rx_item *item,
+			   struct xenmsg_uapi_rx *rx)
 {
 	u32 cursor = 0, len;
 	const void *va;
 
-	if (ep->nr_held >= HELD_MAX)
+	if (READ_ONCE(ep->nr_held) >= HELD_MAX)
 		return -ENOBUFS;
 	if (!vmsg_msg_piece(ep->front->v, ep->port, item->msg, &cursor, &va, &len))
 		return -EIO;
-	if (xa_alloc(&ep->held, &rx->handle, item->msg, xa_limit_31b, GFP_KERNEL_ACCOUNT))
+	/*
+	 * A handle that stands for nothing yet: another thread may guess it, and
+	 * must not release what this one may fail to hand out.
+	 */
+	if (xa_alloc(&ep->held, &rx->handle, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT))
 		return -ENOMEM;
-	ep->nr_held++;
 	rx->flags = XENMSG_RX_MAPPED;
 	rx->slot = FOREIGN_HANDLE(va);
 	rx->data = FOREIGN_OFFSET(va);
 	return 0;
+}
+
+/* From here on it is the process's. */
+static void hand_out(struct endpoint *ep, const struct rx_item *item, u32 handle)
+{
+	front_lock(ep->front);
+	/* In the place of the reserved one, so no memory is needed. */
+	xa_store(&ep->held, handle, item->msg, GFP_KERNEL_ACCOUNT);
+	WRITE_ONCE(ep->nr_held, ep->nr_held + 1);
+	mutex_unlock(&ep->front->lock);
 }
 
 /* One message. -ENOSPC: there is no more room in the buffer. */
@@ -144,7 +159,7 @@ static int give(struct endpoint *ep, const struct rx_item *item, struct out *out
 	int r;
 
 	if (item->info.mapped) {
-		r = hand_out(ep, item, &rx);
+		r = describe_mapped(ep, item, &rx);
 	} else {
 		rx.data = ALIGN(out->at, 8);
 		if (rx.data > out->len || rx.len > out->len - rx.data)
@@ -152,14 +167,13 @@ static int give(struct endpoint *ep, const struct rx_item *item, struct out *out
 		r = copy_pieces(ep, item, out->buffer + rx.data);
 		out->at = rx.data + rx.len;
 	}
-	if (!r && copy_to_user(out->msgs, &rx, sizeof(rx))) {
+	if (!r && copy_to_user(out->msgs, &rx, sizeof(rx)))
 		r = -EFAULT;
-		if (rx.flags) {
-			xa_erase(&ep->held, rx.handle);
-			ep->nr_held--;
-		}
-	}
 	out->msgs++;
+	if (rx.flags && r)
+		xa_erase(&ep->held, rx.handle);
+	else if (rx.flags)
+		hand_out(ep, item, rx.handle);
 	return r;
 }
 
@@ -180,12 +194,13 @@ static void release_copied(struct endpoint *ep, unsigned int nr)
 	for (i = 0; i < nr; i++)
 		if (!ep->pending->items[i].info.mapped)
 			vmsg_release(ep->front->v, ep->port, ep->pending->items[i].msg);
-	front_unlock(ep->front);
 	ep->pending_first = nr;
 	ep->pending_nr -= nr;
+	front_unlock(ep->front);
 }
 
-static long receive(struct endpoint *ep, const struct xenmsg_uapi_recv *arg, s32 timeout)
+/* -EAGAIN: there is none. */
+static long receive(struct endpoint *ep, const struct xenmsg_uapi_recv *arg)
 {
 	unsigned int i, nr = min_t(u32, arg->nr, BATCH);
 	struct out out = {
@@ -200,7 +215,7 @@ static long receive(struct endpoint *ep, const struct xenmsg_uapi_recv *arg, s32
 	if (!ep->pending)
 		return -ENOMEM;
 	front_lock(ep->front);
-	r = wait_for_message(ep, nr, timeout);
+	r = take_some(ep, nr);
 	front_unlock(ep->front);
 	if (r)
 		return r;
@@ -219,47 +234,61 @@ static long receive(struct endpoint *ep, const struct xenmsg_uapi_recv *arg, s32
 long recv_messages(struct endpoint *ep, struct xenmsg_uapi_recv __user *arg, bool nonblock)
 {
 	struct xenmsg_uapi_recv r;
-	long n;
+	long n, left;
+	int s;
 
 	if (copy_from_user(&r, arg, sizeof(r)))
 		return -EFAULT;
 	if (!r.nr)
 		return -EINVAL;
-	if (mutex_lock_interruptible(&ep->recv_lock))
-		return -ERESTARTSYS;
-	n = receive(ep, &r, nonblock ? 0 : r.timeout);
-	mutex_unlock(&ep->recv_lock);
-	return n;
+	if (nonblock)
+		r.timeout = 0;
+	left = front_jiffies(r.timeout);
+	for (;;) {
+		if (mutex_lock_interruptible(&ep->recv_lock))
+			return front_interrupted(left);
+		n = receive(ep, &r);
+		mutex_unlock(&ep->recv_lock);
+		if (n != -EAGAIN)
+			return n;
+		/* Also without time: who asks in vain publishes what is lazy. */
+		s = wait_for_message(ep, &left);
+		if (s)
+			return s == -ETIMEDOUT && !r.timeout ? -EAGAIN : s;
+	}
+}
+
+static int release(struct endpoint *ep, u32 handle)
+{
+	/* One that is reserved is no message, and stays so. */
+	struct vmsg_msg *msg = xa_load(&ep->held, handle);
+
+	if (!msg)
+		return -EINVAL;
+	xa_erase(&ep->held, handle);
+	WRITE_ONCE(ep->nr_held, ep->nr_held - 1);
+	vmsg_release(ep->front->v, ep->port, msg);
+	return 0;
 }
 
 long recv_release(struct endpoint *ep, struct xenmsg_uapi_release __user *arg)
 {
 	struct xenmsg_uapi_release q;
-	struct vmsg_msg *msg;
-	u32 __user *handles;
-	u32 handle, i;
+	u32 handles[64], n, i;
 	long r = 0;
 
 	if (copy_from_user(&q, arg, sizeof(q)))
 		return -EFAULT;
 	if (!q.nr || q.nr > BATCH || q.reserved)
 		return -EINVAL;
-	handles = u64_to_user_ptr(q.handles);
-	for (i = 0; i < q.nr && !r; i++) {
-		if (get_user(handle, &handles[i]))
+	for (; q.nr && !r; q.nr -= n, q.handles += n * sizeof(*handles)) {
+		n = min_t(u32, q.nr, ARRAY_SIZE(handles));
+		if (copy_from_user(handles, u64_to_user_ptr(q.handles), n * sizeof(*handles)))
 			return -EFAULT;
 		front_lock(ep->front);
-		msg = xa_erase(&ep->held, handle);
-		if (msg) {
-			ep->nr_held--;
-			vmsg_release(ep->front->v, ep->port, msg);
-		} else {
-			r = -EINVAL;
-		}
-		if (i + 1 == q.nr || r)
-			front_unlock(ep->front);
-		else
-			mutex_unlock(&ep->front->lock);
+		for (i = 0; i < n && !r; i++)
+			r = release(ep, handles[i]);
+		front_unlock(ep->front);
 	}
 	return r;
 }
