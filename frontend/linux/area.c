@@ -4,9 +4,12 @@
  * messages into, and that stay its own, whatever is sent from them. The engine
  * knows them as pages in the hands of its caller.
  *
- * The file's mappings hold the file, so the area outlives them.
+ * The file's mappings hold the file, so the area outlives them. It is mapped as
+ * page frames: what could keep hold of a page beyond its mapping - a pipe, direct
+ * I/O - cannot have it, since it is another process's payload that will be there.
  */
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -77,22 +80,36 @@ void area_free(struct endpoint *ep)
 	ep->area_pages = 0;
 }
 
-int area_mmap(struct endpoint *ep, struct vm_area_struct *vma)
+/* The pages of the area; they are its until the file is closed. */
+static struct page **area_get(struct endpoint *ep, unsigned int *nr)
 {
 	struct vmsg_front *front = ep->front;
-	struct page **pages;
-	unsigned int i, nr;
-	int r;
+	struct page **pages = ERR_PTR(-EINVAL);
+	unsigned int i;
 
 	front_lock(front);
-	nr = ep->area_pages;
-	pages = nr ? kvcalloc(nr, sizeof(*pages), GFP_KERNEL) : NULL;
-	for (i = 0; pages && i < nr; i++)
+	*nr = ep->area_pages;
+	if (*nr)
+		pages = kvcalloc(*nr, sizeof(*pages), GFP_KERNEL) ?: ERR_PTR(-ENOMEM);
+	for (i = 0; !IS_ERR(pages) && i < *nr; i++)
 		pages[i] = front->tx.pages[ep->area[i]];
 	mutex_unlock(&front->lock);
-	if (!pages)
-		return nr ? -ENOMEM : -EINVAL;
-	r = vm_map_pages_zero(vma, pages, nr);
+	return pages;
+}
+
+int area_mmap(struct endpoint *ep, struct vm_area_struct *vma)
+{
+	unsigned int i, nr;
+	struct page **pages = area_get(ep, &nr);
+	int r = 0;
+
+	if (IS_ERR(pages))
+		return PTR_ERR(pages);
+	if (vma_pages(vma) > nr)
+		r = -ENXIO;
+	for (i = 0; !r && i < vma_pages(vma); i++)
+		r = remap_pfn_range(vma, vma->vm_start + i * PAGE_SIZE, page_to_pfn(pages[i]),
+				    PAGE_SIZE, vma->vm_page_prot);
 	kvfree(pages);
 	return r;
 }
@@ -106,6 +123,7 @@ int area_segments(struct endpoint *ep, u64 offset, u32 len, struct vmsgif_segmen
 
 	if (offset >= size || len > size - offset || len > VMSGIF_MESSAGE_MAX)
 		return -EINVAL;
+	first = array_index_nospec(first, ep->area_pages);
 	for (page = first; len; page++, len -= n, at = 0) {
 		n = min_t(u32, len, PAGE_SIZE - at);
 		if (test_bit(page, ep->area_busy))

@@ -165,7 +165,8 @@ struct xenmsg_uapi_flush {
 /*
  * Pages of the device for messages that are written in place: once per file,
  * then mmap() at offset XENMSG_MMAP_AREA. They are zero, and the file's until it
- * is closed. ENOBUFS: not as many are to be had.
+ * is closed. They cannot be handed on by address to what pins memory: direct I/O,
+ * vmsplice(), io_uring's buffers. ENOBUFS: not as many are to be had.
  */
 struct xenmsg_uapi_area {
 	__u32 nr_pages;
