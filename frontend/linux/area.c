@@ -27,7 +27,8 @@ static int make(struct endpoint *ep, unsigned int nr)
 	if (!r && ep->area)
 		r = -EINVAL;
 	/* Whatever areas there are, half of the pages are left for all. */
-	if (!r && front->area_pages + nr > front->tx.nr / 2)
+	if (!r && (front->area_pages + nr > front->tx.nr / 2 ||
+		   !share_left(front, ep->user, SHARE_AREA_PAGES, nr)))
 		r = -ENOBUFS;
 	if (r)
 		return r;
@@ -46,6 +47,7 @@ static int make(struct endpoint *ep, unsigned int nr)
 		clear_page(front->tx.va[ep->area[i]]);
 	ep->area_pages = nr;
 	front->area_pages += nr;
+	share_take(front, ep->user, SHARE_AREA_PAGES, nr);
 	return 0;
 }
 
@@ -74,6 +76,7 @@ void area_free(struct endpoint *ep)
 		return;
 	vmsg_tx_pages_put(front->v, ep->port, ep->area_pages, ep->area);
 	front->area_pages -= ep->area_pages;
+	share_put(front, ep->user, SHARE_AREA_PAGES, ep->area_pages);
 	kvfree(ep->area);
 	bitmap_free(ep->area_busy);
 	ep->area = NULL;

@@ -120,6 +120,7 @@ static void go_down(struct vmsg_front *front)
 	front->phase = FRONT_CLOSED;
 	if (front->v)
 		vmsg_shutdown(front->v, -EHOSTDOWN);
+	names_down(front);
 	endpoints_step(front);
 	front_wake_all(front);
 }

@@ -31,8 +31,8 @@ static int chardev_open(struct inode *inode, struct file *file)
 {
 	struct endpoint *ep = endpoint_open(the_front);
 
-	if (!ep)
-		return -ENOMEM;
+	if (IS_ERR(ep))
+		return PTR_ERR(ep);
 	file->private_data = ep;
 	return nonseekable_open(inode, file);
 }

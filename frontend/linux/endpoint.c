@@ -15,18 +15,32 @@
 #include "front.h"
 
 #define BUFFER_DEFAULT ((2u << 20) + 128)
+#define BUFFER_MAX     (1u << 30) /* that the engine takes */
+
+/* The calling process's share is charged. */
+static int enter(struct vmsg_front *front, struct endpoint *ep)
+{
+	struct front_user *user = user_get(front);
+
+	if (!user)
+		return -ENOMEM;
+	if (!share_take(front, user, SHARE_FILES, 1)) {
+		user_put(user);
+		return -EUSERS;
+	}
+	ep->user = user;
+	list_add_tail(&ep->link, &front->endpoints);
+	front->nr_endpoints++;
+	return 0;
+}
 
 struct endpoint *endpoint_open(struct vmsg_front *front)
 {
 	struct endpoint *ep = kzalloc(sizeof(*ep), GFP_KERNEL_ACCOUNT);
+	int r;
 
 	if (!ep)
-		return NULL;
-	ep->events = kvcalloc(EP_EVENTS, sizeof(*ep->events), GFP_KERNEL_ACCOUNT);
-	if (!ep->events) {
-		kfree(ep);
-		return NULL;
-	}
+		return ERR_PTR(-ENOMEM);
 	ep->front = front;
 	init_waitqueue_head(&ep->wq);
 	INIT_LIST_HEAD(&ep->members);
@@ -34,11 +48,32 @@ struct endpoint *endpoint_open(struct vmsg_front *front)
 	mutex_init(&ep->send_lock);
 	mutex_init(&ep->recv_lock);
 	xa_init_flags(&ep->held, XA_FLAGS_ALLOC1);
-	front_lock(front);
-	list_add_tail(&ep->link, &front->endpoints);
-	front->nr_endpoints++;
-	mutex_unlock(&front->lock);
-	return ep;
+	ep->events = kvcalloc(EP_EVENTS, sizeof(*ep->events), GFP_KERNEL_ACCOUNT);
+	r = -ENOMEM;
+	if (ep->events) {
+		front_lock(front);
+		r = enter(front, ep);
+		mutex_unlock(&front->lock);
+	}
+	if (!r)
+		return ep;
+	kvfree(ep->events);
+	kfree(ep);
+	return ERR_PTR(r);
+}
+
+static void set_unbound(struct endpoint *ep)
+{
+	ep->state = EP_UNBOUND;
+	share_put(ep->front, ep->user, SHARE_PORTS, 1);
+}
+
+static void put_memory(struct endpoint *ep)
+{
+	vfree(ep->memory);
+	share_put(ep->front, ep->user, SHARE_MEMORY, PFN_UP(ep->memory_size));
+	ep->memory = NULL;
+	ep->memory_size = 0;
 }
 
 static void endpoint_free(struct endpoint *ep)
@@ -50,8 +85,10 @@ static void endpoint_free(struct endpoint *ep)
 	front->nr_endpoints--;
 	recv_free(ep);
 	send_free(ep);
+	put_memory(ep);
+	share_put(front, ep->user, SHARE_FILES, 1);
+	user_put(ep->user);
 	kvfree(ep->port);
-	vfree(ep->memory);
 	kvfree(ep->events);
 	kfree(ep);
 }
@@ -87,22 +124,46 @@ static int start_bind(struct endpoint *ep, void *arg, u64 cookie)
 			 cookie);
 }
 
-/*
- * The engine's endpoint with memory takes the place of the one without, which
- * must not be in use any more.
- */
-static int give_memory(struct endpoint *ep, void *memory, u32 size)
+/* The engine's endpoint with this memory takes the place of the one that there was. */
+static void set_memory(struct endpoint *ep, void *memory, u32 size)
 {
 	struct vmsg *v = ep->front->v;
 
-	if (ep->nr_sent || ep->nr_pools)
-		return -EBUSY;
 	vmsg_port_fini(v, ep->port);
-	vfree(ep->memory);
+	if (ep->memory != memory)
+		put_memory(ep);
 	ep->memory = memory;
 	ep->memory_size = size;
 	vmsg_port_init(v, ep->port, memory, size, ep);
-	return 0;
+	/* Who waits for room is not known to the engine any more. */
+	send_try_again(ep);
+}
+
+/* With the lock, which is released meanwhile. */
+static int give_memory(struct endpoint *ep, u32 size)
+{
+	struct vmsg_front *front = ep->front;
+	void *memory;
+
+	if (ep->nr_sent || ep->nr_pools)
+		return -EBUSY;
+	if (ep->memory_size == size) {
+		set_memory(ep, ep->memory, size);
+		return 0;
+	}
+	set_memory(ep, NULL, 0);
+	if (!share_take(front, ep->user, SHARE_MEMORY, PFN_UP(size)))
+		return -ENOBUFS;
+	mutex_unlock(&front->lock);
+	memory = __vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+	front_lock(front);
+	if (memory && !ep->nr_sent) {
+		set_memory(ep, memory, size);
+		return 0;
+	}
+	vfree(memory);
+	share_put(front, ep->user, SHARE_MEMORY, PFN_UP(size));
+	return memory ? -EBUSY : -ENOMEM;
 }
 
 static int start_unbind(struct endpoint *ep, void *arg, u64 cookie)
@@ -116,99 +177,98 @@ static bool binding(const struct endpoint *ep, const struct bind_arg *a)
 	return ep->state == EP_BINDING && ep->call.cookie && vmsg_port_number(ep->port) == a->port;
 }
 
-static int bind(struct endpoint *ep, struct bind_arg *a, void **memory, u32 size, s32 timeout)
+/* Begins it; what a signal ended the wait for is gone on with. */
+static int bind(struct endpoint *ep, struct bind_arg *a, u32 size, long *left)
 {
 	int r = endpoint_ready(ep);
 
-	if (!r && binding(ep, a)) {
-		r = call_resume(ep, &ep->call, timeout);
-		goto out;
-	}
+	if (!r && binding(ep, a))
+		return call_resume(ep, &ep->call, left);
 	if (!r && ep->state != EP_UNBOUND)
 		r = -EINVAL;
-	if (!r)
-		r = give_memory(ep, *memory, size);
+	if (!r && !share_take(ep->front, ep->user, SHARE_PORTS, 1))
+		r = -ENOSPC;
 	if (r)
 		return r;
-	*memory = NULL;
 	ep->state = EP_BINDING;
 	ep->port_lost = 0;
-	r = call_run(ep, &ep->call, start_bind, a, timeout, true);
-out:
-	/* After a wait in vain the BIND is still under way. */
-	if (!r)
-		ep->state = EP_BOUND;
-	else if (!ep->call.cookie)
-		ep->state = EP_UNBOUND;
-	return r;
+	r = give_memory(ep, size);
+	return r ? r : call_run(ep, &ep->call, start_bind, a, left, true);
 }
 
 /* A thread that binds or unbinds may hold it for long. */
-static int lock_port(struct endpoint *ep, s32 timeout)
+static int lock_port(struct endpoint *ep, long left)
 {
-	return mutex_lock_interruptible(&ep->recv_lock) ?
-		       front_interrupted(front_jiffies(timeout)) :
-		       0;
+	return mutex_lock_interruptible(&ep->recv_lock) ? front_interrupted(left) : 0;
+}
+
+static int bind_port(struct endpoint *ep, struct bind_arg *a, u32 size, s32 timeout)
+{
+	long left = front_jiffies(timeout);
+	int r = lock_port(ep, left);
+
+	if (r)
+		return r;
+	front_lock(ep->front);
+	r = bind(ep, a, size, &left);
+	/* After a wait in vain the BIND is still under way. */
+	if (!r)
+		ep->state = EP_BOUND;
+	else if (ep->state == EP_BINDING && !ep->call.cookie)
+		set_unbound(ep);
+	front_unlock(ep->front);
+	mutex_unlock(&ep->recv_lock);
+	return r;
 }
 
 long endpoint_bind(struct endpoint *ep, struct xenmsg_uapi_bind __user *arg)
 {
 	struct xenmsg_uapi_bind b;
 	struct bind_arg a;
-	void *memory;
 	u64 size;
-	int r;
 
 	if (copy_from_user(&b, arg, sizeof(b)))
 		return -EFAULT;
 	if (b.reserved || !b.port || b.name_len > VMSGIF_NAME_MAX)
 		return -EINVAL;
 	size = b.buffer ? b.buffer : BUFFER_DEFAULT;
-	if (size > READ_ONCE(front_buffer_max))
+	if (size > min(READ_ONCE(front_buffer_max), BUFFER_MAX))
 		return -ENOBUFS;
-	size = ALIGN(size, 64);
-	memory = __vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!memory)
-		return -ENOMEM;
 	a = (struct bind_arg){ .port = b.port, .name = b.name, .name_len = b.name_len };
-	r = lock_port(ep, b.timeout);
-	if (!r) {
-		front_lock(ep->front);
-		r = bind(ep, &a, &memory, (u32)size, b.timeout);
-		front_unlock(ep->front);
-		mutex_unlock(&ep->recv_lock);
-	}
-	vfree(memory);
-	return r;
+	return bind_port(ep, &a, ALIGN((u32)size, 64), b.timeout);
+}
+
+static int unbind(struct endpoint *ep, long *left)
+{
+	if (ep->state == EP_UNBINDING && ep->call.cookie)
+		return call_resume(ep, &ep->call, left);
+	if (ep->state != EP_BOUND)
+		return -EINVAL;
+	recv_drop(ep);
+	foreign_drop(ep);
+	ep->state = EP_UNBINDING;
+	ep_wake(ep); /* who sleeps for a message */
+	return call_run(ep, &ep->call, start_unbind, NULL, left, true);
 }
 
 long endpoint_unbind(struct endpoint *ep, struct xenmsg_uapi_unbind __user *arg)
 {
 	struct xenmsg_uapi_unbind u;
+	long left;
 	int r;
 
 	if (copy_from_user(&u, arg, sizeof(u)))
 		return -EFAULT;
 	if (u.reserved)
 		return -EINVAL;
-	r = lock_port(ep, u.timeout);
+	left = front_jiffies(u.timeout);
+	r = lock_port(ep, left);
 	if (r)
 		return r;
-	r = -EINVAL;
 	front_lock(ep->front);
-	if (ep->state == EP_BOUND) {
-		recv_drop(ep);
-		foreign_drop(ep);
-		ep->state = EP_UNBINDING;
-		ep_wake(ep); /* who sleeps for a message */
-		r = call_run(ep, &ep->call, start_unbind, NULL, u.timeout, true);
-		if (!ep->call.cookie)
-			ep->state = EP_UNBOUND;
-	} else if (ep->state == EP_UNBINDING && ep->call.cookie) {
-		r = call_resume(ep, &ep->call, u.timeout);
-		if (!ep->call.cookie)
-			ep->state = EP_UNBOUND;
-	}
+	r = unbind(ep, &left);
+	if (ep->state == EP_UNBINDING && !ep->call.cookie)
+		set_unbound(ep);
 	front_unlock(ep->front);
 	mutex_unlock(&ep->recv_lock);
 	return r;
@@ -229,7 +289,7 @@ static void close_unbind(struct endpoint *ep)
 		if (ep->state == EP_BINDING && !call->answer.status)
 			ep->state = EP_BOUND;
 		else
-			ep->state = EP_UNBOUND;
+			set_unbound(ep);
 	}
 	if (ep->state != EP_BOUND)
 		return;
@@ -242,7 +302,7 @@ static void close_unbind(struct endpoint *ep)
 	call_end(call);
 	/* -EAGAIN: next time. Anything else says that it is not bound. */
 	if (r != -EAGAIN)
-		ep->state = EP_UNBOUND;
+		set_unbound(ep);
 }
 
 /* True: it is gone. */

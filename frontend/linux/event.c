@@ -4,22 +4,46 @@
  *
  * Those that belong to a thing - a subscription, a foreign pool, the own
  * address - are state of that thing and never lost. The others are in a ring of
- * the endpoint; of those that find it full only the number is kept.
+ * the endpoint. A message whose answer was asked for keeps a place there from
+ * the start, since its sender writes to its pages again only when told; there
+ * are no more of these than places. Of others that find no place only the number
+ * is kept.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "front.h"
 
+bool event_room(const struct endpoint *ep)
+{
+	return ep->nr_events + ep->nr_confirm < EP_EVENTS;
+}
+
 void event_post(struct endpoint *ep, const struct ep_event *event)
 {
 	if (ep->closed)
 		return;
-	if (ep->nr_events == EP_EVENTS)
-		ep->events_lost++;
-	else
+	if (event_room(ep))
 		ep->events[(ep->event_head + ep->nr_events++) % EP_EVENTS] = *event;
+	else
+		ep->events_lost++;
 	ep_wake(ep);
+}
+
+void event_keep(struct endpoint *ep)
+{
+	ep->nr_confirm++;
+}
+
+void event_give_up(struct endpoint *ep)
+{
+	ep->nr_confirm--;
+}
+
+void event_confirm(struct endpoint *ep, const struct ep_event *event)
+{
+	ep->nr_confirm--;
+	event_post(ep, event);
 }
 
 void event_peer(struct endpoint *ep, u32 addr)
@@ -74,6 +98,9 @@ static bool take(struct endpoint *ep, struct xenmsg_uapi_event *out)
 		out->cookie = event->cookie;
 		ep->event_head = (ep->event_head + 1) % EP_EVENTS;
 		ep->nr_events--;
+		/* Who waits to send one that is to be confirmed. */
+		if (ep->stuck || ep->nr_waiting)
+			send_try_again(ep);
 	} else if (ep->events_lost) {
 		out->type = XENMSG_EV_LOST;
 		out->seq = ep->events_lost;
@@ -124,12 +151,14 @@ long event_fetch(struct endpoint *ep, struct xenmsg_uapi_events __user *arg, boo
 	if (r)
 		return r;
 	while (n < min_t(u32, e.nr, XENMSG_UAPI_BATCH)) {
+		/* Before the event is taken: with a bad address it would be lost. */
+		if (clear_user(to + n * sizeof(event), sizeof(event)))
+			return n ? n : -EFAULT;
 		front_lock(ep->front);
 		any = take(ep, &event);
 		mutex_unlock(&ep->front->lock);
 		if (!any)
 			break;
-		/* A process with a bad address loses its event. */
 		if (copy_to_user(to + n * sizeof(event), &event, sizeof(event)))
 			return n ? n : -EFAULT;
 		n++;

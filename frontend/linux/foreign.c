@@ -15,7 +15,7 @@
 
 #include "front.h"
 
-#define FOREIGN_PER_FILE 64
+#define FOREIGN_PER_FILE (FRONT_FOREIGN / 2)
 
 /*
  * One mapping of a foreign pool. The engine may use its slot for another one as
@@ -42,6 +42,7 @@ static void foreign_end(struct vmsg_front *front, struct foreign *f)
 	xa_erase(&front->foreign_handles, f->handle);
 	list_del(&f->link);
 	f->ep->nr_foreign--;
+	share_put(front, f->ep->user, SHARE_FOREIGN, 1);
 	kfree(f);
 }
 
@@ -50,13 +51,19 @@ static struct foreign *foreign_new(struct endpoint *ep, unsigned int slot)
 	struct vmsg_front *front = ep->front;
 	struct foreign *f;
 
-	/* Who does not fetch its events gets no more of them. */
-	if (ep->closed || ep->nr_foreign >= FOREIGN_PER_FILE)
+	/* Who does not fetch its events, or is not there any more, gets no more of them. */
+	if (ep->closed || (ep->state != EP_BOUND && ep->state != EP_BINDING) ||
+	    ep->nr_foreign >= FOREIGN_PER_FILE)
 		return NULL;
 	f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 	if (!f)
 		return NULL;
 	if (xa_alloc(&front->foreign_handles, &f->handle, f, XA_LIMIT(1, U16_MAX), GFP_KERNEL)) {
+		kfree(f);
+		return NULL;
+	}
+	if (!share_take(front, ep->user, SHARE_FOREIGN, 1)) {
+		xa_erase(&front->foreign_handles, f->handle);
 		kfree(f);
 		return NULL;
 	}
@@ -121,6 +128,20 @@ static struct foreign *foreign_of(struct endpoint *ep, u32 handle)
 	return f && f->ep == ep ? f : NULL;
 }
 
+/* A process that has no gntdev, or may not use it: the sender can go on with copies. */
+static int mapped_status(int status)
+{
+	switch (status) {
+	case -EPERM:
+	case -ENOENT:
+	case -ENODEV:
+	case -ENXIO:
+		return -EACCES;
+	default:
+		return status;
+	}
+}
+
 long pool_mapped(struct endpoint *ep, struct xenmsg_uapi_pool_mapped __user *arg)
 {
 	struct vmsg_front *front = ep->front;
@@ -136,7 +157,7 @@ long pool_mapped(struct endpoint *ep, struct xenmsg_uapi_pool_mapped __user *arg
 	f = foreign_of(ep, m.slot);
 	if (f && f->asked && !f->map) {
 		f->asked = false;
-		vmsg_pool_mapped(front->v, f->slot, m.status, FOREIGN_VA(f->handle));
+		vmsg_pool_mapped(front->v, f->slot, mapped_status(m.status), FOREIGN_VA(f->handle));
 		if (m.status)
 			foreign_end(front, f);
 		r = 0;

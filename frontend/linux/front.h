@@ -13,7 +13,7 @@
  *   service.c   turning the engine's crank, and its callbacks
  *   chardev.c   open files: ioctl, poll    endpoint.c  ports, from open to closed
  *   send.c  area.c  recv.c  event.c  names.c  pool.c  foreign.c  what ioctls do
- *   debugfs.c   how things stand
+ *   share.c     how much a user may have    debugfs.c   how things stand
  *
  * One mutex, front->lock, protects it all, the engine included. Whatever can
  * wait for the memory of a process - copying to and from it - is done without
@@ -116,12 +116,14 @@ struct vmsg_front {
 	u64 cookie; /* of the last call */
 	struct list_head subs;
 	struct sent sent[FRONT_SENT];
+	struct list_head users;
 	u16 free_sent;
 	unsigned int nr_sent;
 	struct foreign *foreign[FRONT_FOREIGN]; /* by the engine's slot */
 	struct xarray foreign_handles;
 	struct own_pool *own[VMSGIF_MAP_POOLS_MAX];
 	u64 events_received;
+	unsigned int pool_pages; /* in own pools */
 	atomic_long_t busy_grants; /* left to the kernel's list, as the other side held them */
 };
 
@@ -130,7 +132,7 @@ struct vmsg_front {
 /* A control request that is under way. */
 struct call {
 	struct list_head link; /* in front->calls */
-	struct endpoint *ep;   /* woken by the answer */
+	struct endpoint *ep;   /* woken by the answer; NULL: nobody waits any more */
 	u64 cookie;	       /* 0: none is under way */
 	bool done;
 	struct vmsg_answer answer;
@@ -163,6 +165,7 @@ struct endpoint {
 	struct list_head link;
 	struct vmsg_front *front;
 	wait_queue_head_t wq;
+	struct front_user *user;
 	u32 progress;		/* counts what may let somebody who waits go on */
 	struct vmsg_port *port; /* NULL: the engine is not there yet */
 	void *memory;
@@ -173,6 +176,7 @@ struct endpoint {
 	bool readable;		  /* messages may be waiting in the engine */
 	bool stuck;		  /* poll() is not to say POLLOUT */
 	struct list_head members; /* of subscriptions */
+	unsigned int nr_waiting;  /* threads that sleep in SEND */
 
 	/* sending */
 	struct mutex send_lock; /* outside of front->lock */
@@ -195,6 +199,7 @@ struct endpoint {
 	struct ep_event *events; /* EP_EVENTS of them, a ring */
 	unsigned int event_head, nr_events;
 	u64 events_lost;
+	unsigned int nr_confirm; /* of the ring's places, kept for XENMSG_TX_CONFIRM */
 	u32 new_addr;	       /* XENMSG_EV_ADDRESS to be fetched */
 	int port_lost;	       /* XENMSG_EV_PORT_LOST */
 	u32 peers[EP_PEERS];   /* that it dealt with */
@@ -205,7 +210,40 @@ struct endpoint {
 };
 
 /* main.c */
-extern unsigned int front_tx_pages, front_rx_pages, front_buffer_max, front_area_max;
+extern unsigned int front_tx_pages, front_rx_pages, front_buffer_max, front_area_max,
+	front_pool_pages;
+
+/* ----------------------------------------------------------------- share.c */
+
+enum front_share {
+	SHARE_FILES,
+	SHARE_REQUESTS, /* that may wait for long: SENDs, look-ups */
+	SHARE_TX_PAGES, /* in these */
+	SHARE_AREA_PAGES,
+	SHARE_PORTS,
+	SHARE_MEMORY, /* pages, for ports' buffers and own pools */
+	SHARE_POOLS,
+	SHARE_POOL_PAGES,
+	SHARE_NAMES,
+	SHARE_FOREIGN,
+	SHARES
+};
+
+/* All with the lock. That of the calling process; NULL: no memory. */
+struct front_user *user_get(struct vmsg_front *front);
+struct front_user *user_ref(struct front_user *user);
+void user_put(struct front_user *user);
+/* Whether @user may have @n more. */
+bool share_left(const struct vmsg_front *front, const struct front_user *user,
+		enum front_share share, unsigned long n);
+/* The same; then it has. */
+bool share_take(const struct vmsg_front *front, struct front_user *user, enum front_share share,
+		unsigned long n);
+/* Wakes who waits for more: not to be called on the way to find that there is not enough. */
+void share_put(struct vmsg_front *front, struct front_user *user, enum front_share share,
+	       unsigned long n);
+/* Of requests and their pages, @user may not have more: its files are woken when it may. */
+void share_await(struct vmsg_front *front, struct front_user *user);
 
 /* ---------------------------------------------------------------- grants.c */
 
@@ -277,16 +315,17 @@ int call_start(struct endpoint *ep, struct call *call, call_start_fn start, void
  * there is none. With the lock. @keep: after a wait in vain the call stays
  * under way, for the caller to look after.
  */
-int call_run(struct endpoint *ep, struct call *call, call_start_fn start, void *arg, s32 timeout,
+int call_run(struct endpoint *ep, struct call *call, call_start_fn start, void *arg, long *left,
 	     bool keep);
 /* Goes on waiting for one that was kept. */
-int call_resume(struct endpoint *ep, struct call *call, s32 timeout);
+int call_resume(struct endpoint *ep, struct call *call, long *left);
 
 /* -------------------------------------------------------------- endpoint.c */
 
 struct endpoint *endpoint_open(struct vmsg_front *front);
 /* The file is closed; the endpoint goes when everything is over. */
 void endpoint_close(struct endpoint *ep);
+/* Or an error as a pointer. */
 /* Makes the engine's part of it, if that is not there. With the lock. */
 int endpoint_ready(struct endpoint *ep);
 /* Those that close make their next step. With the lock. */
@@ -302,6 +341,8 @@ void send_answered(struct vmsg_front *front, u64 cookie, int status);
 void send_init(struct vmsg_front *front);
 void send_free(struct endpoint *ep);
 
+/* What it waits for may be there. */
+void send_try_again(struct endpoint *ep);
 long area_make(struct endpoint *ep, struct xenmsg_uapi_area __user *arg);
 int area_mmap(struct endpoint *ep, struct vm_area_struct *vma);
 /* The segments of a message in it, and their last page's number in *@last. 0, -EINVAL, -EBUSY. */
@@ -321,6 +362,11 @@ void event_post(struct endpoint *ep, const struct ep_event *event);
 /* @ep has dealt with @addr. */
 void event_peer(struct endpoint *ep, u32 addr);
 /* Whether it has; then it has not any more. */
+/* Keep a place, if there is one, for an event that must not be lost; event_confirm() posts it. */
+bool event_room(const struct endpoint *ep);
+void event_keep(struct endpoint *ep);
+void event_give_up(struct endpoint *ep);
+void event_confirm(struct endpoint *ep, const struct ep_event *event);
 bool event_knows_peer(struct endpoint *ep, u32 addr);
 
 long name_resolve(struct endpoint *ep, struct xenmsg_uapi_resolve __user *arg);
@@ -332,10 +378,13 @@ bool names_peer_down(struct endpoint *ep, u32 addr);
 /* Takes one XENMSG_EV_PEER_UP that @ep has not fetched. */
 bool names_take_event(struct endpoint *ep, struct xenmsg_uapi_event *event);
 bool names_pending(const struct endpoint *ep);
+void names_down(struct vmsg_front *front);
 void names_drop(struct endpoint *ep);
 /* Cancels what nobody subscribes to any more, and could not be cancelled at once. */
 void names_step(struct vmsg_front *front);
 /* At the end, when there are no endpoints. */
+/* A look-up that nobody waits for any more is answered. */
+void names_forgotten(struct vmsg_front *front, struct call *call);
 void names_free(struct vmsg_front *front);
 
 long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg);

@@ -24,6 +24,10 @@ unsigned int front_area_max = 64;
 module_param_named(area_max, front_area_max, uint, 0644);
 MODULE_PARM_DESC(area_max, "largest TX area of a file, pages (64)");
 
+unsigned int front_pool_pages = 8192;
+module_param_named(pool_pages, front_pool_pages, uint, 0444);
+MODULE_PARM_DESC(pool_pages, "pages in map-mode pools of all files (8192)");
+
 static struct vmsg_front *front;
 
 static int __init vmsgfront_init(void)
@@ -41,6 +45,7 @@ static int __init vmsgfront_init(void)
 	INIT_LIST_HEAD(&front->endpoints);
 	INIT_LIST_HEAD(&front->calls);
 	INIT_LIST_HEAD(&front->subs);
+	INIT_LIST_HEAD(&front->users);
 	xa_init_flags(&front->foreign_handles, XA_FLAGS_ALLOC1);
 	send_init(front);
 	channel_init(front);

@@ -16,7 +16,8 @@
 struct sub {
 	struct list_head link; /* front->subs */
 	struct list_head members;
-	u32 addr;    /* where the domain is up; 0: it is not */
+	struct front_user *user; /* who asked first: it is charged */
+	u32 addr;		 /* where the domain is up; 0: it is not */
 	bool cancel; /* without members; the engine could not take the cancellation yet */
 	u8 len;
 	u8 name[VMSGIF_NAME_MAX];
@@ -61,19 +62,88 @@ static int start_subscribe(struct endpoint *ep, void *arg, u64 cookie)
 	return vmsg_subscribe(ep->front->v, (const char *)a->name, a->len, a->cancel, cookie);
 }
 
-static int run(struct endpoint *ep, struct call *call, call_start_fn start, struct name_arg *a,
-	       s32 timeout)
-{
-	int r = front_usable(ep->front);
+/*
+ * A look-up stays with the engine until it is answered, whether anybody waits
+ * for that or not, and so does what it is charged for.
+ */
+struct lookup {
+	struct call call;
+	struct front_user *user;
+};
 
-	return r ? r : call_run(ep, call, start, a, timeout, false);
+static void lookup_free(struct vmsg_front *front, struct lookup *l)
+{
+	share_put(front, l->user, SHARE_REQUESTS, 1);
+	user_put(l->user);
+	kfree(l);
+}
+
+void names_forgotten(struct vmsg_front *front, struct call *call)
+{
+	call_end(call);
+	lookup_free(front, container_of(call, struct lookup, call));
+}
+
+static int lookup_charge(struct endpoint *ep, struct lookup *l, long *left)
+{
+	struct vmsg_front *front = ep->front;
+	int r = front_usable(front);
+
+	while (!r && !share_left(front, ep->user, SHARE_REQUESTS, 1)) {
+		share_await(front, ep->user);
+		r = front_sleep(ep, left) ?: front_usable(front);
+	}
+	if (r)
+		return r;
+	share_take(front, ep->user, SHARE_REQUESTS, 1);
+	l->user = user_ref(ep->user);
+	return 0;
+}
+
+/* With the lock; @name (may be NULL) is where the name of an address goes. */
+static int lookup_run(struct endpoint *ep, struct lookup *l, call_start_fn start,
+		      struct name_arg *a, u8 *name, s32 timeout)
+{
+	long left = front_jiffies(timeout);
+	int r = lookup_charge(ep, l, &left);
+
+	if (r)
+		return r;
+	l->call.addr = a->addr;
+	l->call.name = name;
+	return call_run(ep, &l->call, start, a, &left, true);
+}
+
+/* The answer, and the length of the name, are in *@out. */
+static int look_up(struct endpoint *ep, call_start_fn start, struct name_arg *a, u8 *name,
+		   s32 timeout, struct call *out)
+{
+	struct vmsg_front *front = ep->front;
+	struct lookup *l = kzalloc(sizeof(*l), GFP_KERNEL_ACCOUNT);
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	front_lock(front);
+	r = lookup_run(ep, l, start, a, name, timeout);
+	*out = l->call;
+	if (l->call.cookie) {
+		l->call.ep = NULL;
+		l->call.name = NULL;
+	} else if (l->user) {
+		lookup_free(front, l);
+	} else {
+		kfree(l);
+	}
+	front_unlock(front);
+	return r;
 }
 
 long name_resolve(struct endpoint *ep, struct xenmsg_uapi_resolve __user *arg)
 {
 	struct xenmsg_uapi_resolve q;
-	struct call call = {};
 	struct name_arg a;
+	struct call call;
 	int r;
 
 	if (copy_from_user(&q, arg, sizeof(q)))
@@ -81,9 +151,7 @@ long name_resolve(struct endpoint *ep, struct xenmsg_uapi_resolve __user *arg)
 	if (!q.name_len || q.name_len > VMSGIF_NAME_MAX)
 		return -EINVAL;
 	a = (struct name_arg){ .name = q.name, .len = q.name_len };
-	front_lock(ep->front);
-	r = run(ep, &call, start_resolve, &a, q.timeout);
-	front_unlock(ep->front);
+	r = look_up(ep, start_resolve, &a, NULL, q.timeout, &call);
 	if (r)
 		return r;
 	q.addr = call.answer.addr;
@@ -94,8 +162,8 @@ long name_resolve(struct endpoint *ep, struct xenmsg_uapi_resolve __user *arg)
 long name_of(struct endpoint *ep, struct xenmsg_uapi_name __user *arg)
 {
 	struct xenmsg_uapi_name q;
-	struct call call = {};
 	struct name_arg a;
+	struct call call;
 	int r;
 
 	if (copy_from_user(&q, arg, sizeof(q)))
@@ -104,11 +172,7 @@ long name_of(struct endpoint *ep, struct xenmsg_uapi_name __user *arg)
 		return -EINVAL;
 	memset(q.name, 0, sizeof(q.name));
 	a = (struct name_arg){ .addr = q.addr };
-	call.addr = q.addr;
-	call.name = q.name;
-	front_lock(ep->front);
-	r = run(ep, &call, start_name, &a, q.timeout);
-	front_unlock(ep->front);
+	r = look_up(ep, start_name, &a, q.name, q.timeout, &call);
 	if (r)
 		return r;
 	q.name_len = call.name_len;
@@ -171,6 +235,8 @@ static bool sub_cancel(struct vmsg_front *front, struct sub *sub)
 	if (r == -EAGAIN || r == -EHOSTDOWN)
 		return false;
 	list_del(&sub->link);
+	share_put(front, sub->user, SHARE_NAMES, 1);
+	user_put(sub->user);
 	kfree(sub);
 	return true;
 }
@@ -186,6 +252,7 @@ static void member_free(struct sub_member *member)
 	kfree(member);
 	if (!list_empty(&sub->members) || sub_cancel(front, sub))
 		return;
+	sub->addr = 0; /* nobody is told when it goes */
 	sub->cancel = true;
 	front->nr_closing++;
 }
@@ -203,16 +270,24 @@ void names_free(struct vmsg_front *front)
 {
 	struct sub *sub, *next;
 
-	list_for_each_entry_safe(sub, next, &front->subs, link)
+	list_for_each_entry_safe(sub, next, &front->subs, link) {
+		user_put(sub->user);
 		kfree(sub);
+	}
 }
 
-static int sub_new(struct vmsg_front *front, const u8 *name, u32 len)
+static int sub_new(struct endpoint *ep, const u8 *name, u32 len)
 {
+	struct vmsg_front *front = ep->front;
 	struct sub *sub = kzalloc(sizeof(*sub), GFP_KERNEL_ACCOUNT);
 
 	if (!sub)
 		return -ENOMEM;
+	if (!share_take(front, ep->user, SHARE_NAMES, 1)) {
+		kfree(sub);
+		return -ENOSPC;
+	}
+	sub->user = user_ref(ep->user);
 	INIT_LIST_HEAD(&sub->members);
 	memcpy(sub->name, name, len);
 	sub->len = len;
@@ -239,6 +314,7 @@ static int subscribe(struct endpoint *ep, struct name_arg *a, s32 timeout)
 {
 	struct vmsg_front *front = ep->front;
 	struct sub *sub = sub_find(front, a->name, a->len);
+	long left = front_jiffies(timeout);
 	struct call call = {};
 	int r = 0;
 
@@ -247,12 +323,16 @@ static int subscribe(struct endpoint *ep, struct name_arg *a, s32 timeout)
 	if (nr_members(ep) >= NAMES_PER_FILE)
 		return -ENOSPC;
 	if (!sub)
-		r = sub_new(front, a->name, a->len);
+		r = sub_new(ep, a->name, a->len);
+	sub = sub_find(front, a->name, a->len);
 	if (!r)
-		r = member_new(ep, sub_find(front, a->name, a->len));
-	if (r)
+		r = member_new(ep, sub);
+	if (r) {
+		if (sub && list_empty(&sub->members) && !sub->cancel)
+			sub_cancel(front, sub);
 		return r;
-	r = run(ep, &call, start_subscribe, a, timeout);
+	}
+	r = call_run(ep, &call, start_subscribe, a, &left, false);
 	sub = sub_find(front, a->name, a->len);
 	if (r && sub && member_find(ep, sub))
 		member_free(member_find(ep, sub));
@@ -306,8 +386,10 @@ void names_peer_up(struct vmsg_front *front, u32 addr, const char *name, unsigne
 	if (!sub)
 		return;
 	sub->addr = addr;
+	/* It also comes for who subscribes later than others; these know it. */
 	list_for_each_entry(member, &sub->members, in_sub)
-		member_tell(member, addr);
+		if (member->told != addr)
+			member_tell(member, addr);
 }
 
 bool names_peer_down(struct endpoint *ep, u32 addr)
@@ -326,6 +408,21 @@ bool names_peer_down(struct endpoint *ep, u32 addr)
 		member->pending = false;
 	}
 	return tell;
+}
+
+/* The device goes: what was told means nothing any more. */
+void names_down(struct vmsg_front *front)
+{
+	struct sub_member *member;
+	struct sub *sub;
+
+	list_for_each_entry(sub, &front->subs, link) {
+		sub->addr = 0;
+		list_for_each_entry(member, &sub->members, in_sub) {
+			member->told = 0;
+			member->pending = false;
+		}
+	}
 }
 
 bool names_pending(const struct endpoint *ep)

@@ -6,6 +6,7 @@
  * go of them. See foreign.c for the other end.
  */
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -20,20 +21,25 @@ struct own_pool {
 	u32 port;
 	unsigned int id;
 	unsigned int nr_sent;
-	bool added;   /* the engine knows it */
-	bool asked;   /* POOL_DEL is under way */
-	bool closing; /* nobody waits for that: it goes on its own */
-	bool gone;    /* the receiver let go of it */
-	bool tell;    /* the process is to be told so */
-	bool await;   /* it is to be told the answer to POOL_ADD */
+	unsigned int charged; /* pages, also for the directory */
+	bool making;	      /* it has no pages yet */
+	bool added;	      /* the engine knows it */
+	bool asked;	      /* POOL_DEL is under way */
+	bool closing;	      /* nobody waits for that: it goes on its own */
+	bool gone;	      /* the receiver let go of it */
+	bool tell;	      /* the process is to be told so */
+	bool await;	      /* it is to be told the answer to POOL_ADD */
 	struct call call;
 };
 
 struct own_pool *pool_of(const struct endpoint *ep, unsigned int id)
 {
-	struct own_pool *pool = id < VMSGIF_MAP_POOLS_MAX ? ep->front->own[id] : NULL;
+	struct own_pool *pool;
 
-	return pool && pool->ep == ep && !pool->closing ? pool : NULL;
+	if (id >= VMSGIF_MAP_POOLS_MAX)
+		return NULL;
+	pool = ep->front->own[array_index_nospec(id, VMSGIF_MAP_POOLS_MAX)];
+	return pool && pool->ep == ep && !pool->closing && !pool->making ? pool : NULL;
 }
 
 void pool_sent(struct own_pool *pool)
@@ -59,19 +65,23 @@ void pool_gone(struct vmsg_front *front, unsigned int id)
 
 /* ---------------------------------------------------------------- own pools */
 
+/* With its pages, of which those that are busy go later. */
 static void pool_free(struct own_pool *pool)
 {
 	struct endpoint *ep = pool->ep;
+	struct vmsg_front *front = ep->front;
 
 	call_end(&pool->call);
-	if (ep->front->own[pool->id] == pool) {
-		ep->front->own[pool->id] = NULL;
-		ep->nr_pools--;
-	}
+	front->own[pool->id] = NULL;
+	ep->nr_pools--;
 	if (pool->closing)
-		ep->front->nr_closing--;
-	granted_free(ep->front, &pool->directory);
-	granted_free(ep->front, &pool->pages);
+		front->nr_closing--;
+	granted_free(front, &pool->directory);
+	granted_free(front, &pool->pages);
+	front->pool_pages -= pool->charged;
+	share_put(front, ep->user, SHARE_POOLS, 1);
+	share_put(front, ep->user, SHARE_POOL_PAGES, pool->charged);
+	share_put(front, ep->user, SHARE_MEMORY, pool->charged);
 	kfree(pool);
 }
 
@@ -80,38 +90,6 @@ static void pool_close(struct own_pool *pool)
 {
 	pool->closing = true;
 	pool->ep->front->nr_closing++;
-}
-
-static struct own_pool *pool_new(struct endpoint *ep, const struct xenmsg_uapi_pool_add *a)
-{
-	struct own_pool *pool = kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
-	domid_t domid = VMSGIF_ADDR_DOMID(a->addr);
-
-	if (!pool)
-		return NULL;
-	pool->ep = ep;
-	pool->id = VMSGIF_MAP_POOLS_MAX;
-	pool->addr = a->addr;
-	pool->port = a->port;
-	if (!granted_alloc(&pool->pages, a->nr_pages, true, false) &&
-	    !granted_alloc(&pool->directory, 1, true, false) &&
-	    !granted_grant(&pool->pages, domid) && !granted_grant(&pool->directory, domid)) {
-		memcpy(pool->directory.va[0], pool->pages.refs,
-		       a->nr_pages * sizeof(*pool->pages.refs));
-		return pool;
-	}
-	granted_free(ep->front, &pool->directory);
-	granted_free(ep->front, &pool->pages);
-	kfree(pool);
-	return NULL;
-}
-
-static int start_add(struct endpoint *ep, void *arg, u64 cookie)
-{
-	const struct own_pool *pool = arg;
-
-	return vmsg_pool_add(ep->front->v, ep->port, pool->id, pool->addr, pool->port,
-			     pool->directory.refs[0], pool->pages.nr, cookie);
 }
 
 static int find_id(const struct vmsg_front *front)
@@ -124,50 +102,123 @@ static int find_id(const struct vmsg_front *front)
 	return -ENOBUFS;
 }
 
-static int add_and_wait(struct endpoint *ep, struct own_pool *pool, s32 timeout)
-{
-	int r = call_run(ep, &pool->call, start_add, pool, timeout, true);
-
-	pool->added = !r || pool->call.cookie;
-	if (!pool->added)
-		pool_free(pool);
-	else if (r)
-		pool_close(pool); /* after a wait in vain */
-	return r;
-}
-
-static int add(struct endpoint *ep, struct own_pool *pool, s32 timeout)
-{
-	long left = front_jiffies(timeout);
-	int r = call_start(ep, &pool->call, start_add, pool, &left);
-
-	pool->added = pool->await = !r;
-	if (r)
-		pool_free(pool);
-	return r;
-}
-
-static int register_pool(struct endpoint *ep, struct own_pool *pool, u32 flags, s32 timeout)
+/* Whether @ep may have one more with @pages pages; then it is charged for it. */
+static bool charge(struct endpoint *ep, unsigned int pages)
 {
 	struct vmsg_front *front = ep->front;
+	struct front_user *user = ep->user;
+
+	if (ep->nr_pools >= POOLS_PER_FILE || front->pool_pages + pages > front_pool_pages ||
+	    !share_left(front, user, SHARE_POOLS, 1) ||
+	    !share_left(front, user, SHARE_POOL_PAGES, pages) ||
+	    !share_left(front, user, SHARE_MEMORY, pages))
+		return false;
+	front->pool_pages += pages;
+	share_take(front, user, SHARE_POOLS, 1);
+	share_take(front, user, SHARE_POOL_PAGES, pages);
+	share_take(front, user, SHARE_MEMORY, pages);
+	return true;
+}
+
+/* With the lock. Its place and what it is charged for; there are no pages yet. */
+static int pool_new(struct endpoint *ep, const struct xenmsg_uapi_pool_add *a,
+		    struct own_pool **out)
+{
+	struct vmsg_front *front = ep->front;
+	struct own_pool *pool;
 	int id, r;
 
 	r = front_usable(front);
 	if (!r && ep->state != EP_BOUND)
 		r = -EINVAL;
-	if (!r && ep->nr_pools >= POOLS_PER_FILE)
-		r = -ENOBUFS;
-	id = r ? r : find_id(front);
-	if (id < 0) {
-		pool_free(pool);
+	if (r)
+		return r;
+	id = find_id(front);
+	if (id < 0)
 		return id;
+	pool = kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
+	if (!pool)
+		return -ENOMEM;
+	if (!charge(ep, a->nr_pages + 1)) {
+		kfree(pool);
+		return -ENOBUFS;
 	}
+	pool->charged = a->nr_pages + 1;
+	pool->making = true;
+	pool->ep = ep;
 	pool->id = id;
+	pool->addr = a->addr;
+	pool->port = a->port;
 	front->own[id] = pool;
 	ep->nr_pools++;
-	if (flags & XENMSG_POOL_NOWAIT)
-		return add(ep, pool, timeout);
-	return add_and_wait(ep, pool, timeout);
+	*out = pool;
+	return 0;
+}
+
+/* Without the lock, as that takes a while. */
+static int pool_fill(struct own_pool *pool, unsigned int nr_pages)
+{
+	domid_t domid = VMSGIF_ADDR_DOMID(pool->addr);
+
+	if (granted_alloc(&pool->pages, nr_pages, true, false) ||
+	    granted_alloc(&pool->directory, 1, true, false) || granted_grant(&pool->pages, domid) ||
+	    granted_grant(&pool->directory, domid))
+		return -ENOMEM;
+	memcpy(pool->directory.va[0], pool->pages.refs, nr_pages * sizeof(*pool->pages.refs));
+	return 0;
+}
+
+static int start_add(struct endpoint *ep, void *arg, u64 cookie)
+{
+	const struct own_pool *pool = arg;
+
+	return vmsg_pool_add(ep->front->v, ep->port, pool->id, pool->addr, pool->port,
+			     pool->directory.refs[0], pool->pages.nr, cookie);
+}
+
+static int add_and_wait(struct endpoint *ep, struct own_pool *pool, long *left)
+{
+	int r = call_run(ep, &pool->call, start_add, pool, left, true);
+
+	pool->added = !r || pool->call.cookie;
+	if (r && pool->added)
+		pool_close(pool); /* after a wait in vain */
+	return r;
+}
+
+static int add(struct endpoint *ep, struct own_pool *pool, long *left)
+{
+	int r = call_start(ep, &pool->call, start_add, pool, left);
+
+	pool->added = pool->await = !r;
+	return r;
+}
+
+/* With the lock, which is released meanwhile. */
+static int make_pool(struct endpoint *ep, const struct xenmsg_uapi_pool_add *a,
+		     struct own_pool **out)
+{
+	struct vmsg_front *front = ep->front;
+	long left = front_jiffies(a->timeout);
+	struct own_pool *pool;
+	int r = pool_new(ep, a, &pool);
+
+	if (r)
+		return r;
+	mutex_unlock(&front->lock);
+	r = pool_fill(pool, a->nr_pages);
+	front_lock(front);
+	pool->making = false;
+	/* Another thread may have unbound the port. */
+	if (!r && ep->state != EP_BOUND)
+		r = -EINVAL;
+	if (!r)
+		r = a->flags & XENMSG_POOL_NOWAIT ? add(ep, pool, &left) :
+						    add_and_wait(ep, pool, &left);
+	if (r && !pool->added)
+		pool_free(pool);
+	*out = pool;
+	return r;
 }
 
 long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg)
@@ -182,13 +233,10 @@ long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg)
 	    a.flags & ~XENMSG_POOL_NOWAIT)
 		return -EINVAL;
 	/* A client in the broker's domain has no domain that grants could name. */
-	if (VMSGIF_ADDR_DOMID(a.addr) & VMSGIF_ADDR_LOCAL)
+	if (VMSGIF_ADDR_DOMID(a.addr) >= DOMID_FIRST_RESERVED)
 		return -EACCES;
-	pool = pool_new(ep, &a);
-	if (!pool)
-		return -ENOMEM;
 	front_lock(ep->front);
-	r = register_pool(ep, pool, a.flags, a.timeout);
+	r = make_pool(ep, &a, &pool);
 	if (!r) {
 		a.id = pool->id;
 		a.offset = XENMSG_MMAP_POOL(a.id);
@@ -210,10 +258,12 @@ long pool_del(struct endpoint *ep, struct xenmsg_uapi_pool_del __user *arg)
 {
 	struct xenmsg_uapi_pool_del d;
 	struct own_pool *pool;
+	long left;
 	int r = 0;
 
 	if (copy_from_user(&d, arg, sizeof(d)))
 		return -EFAULT;
+	left = front_jiffies(d.timeout);
 	front_lock(ep->front);
 	pool = pool_of(ep, d.id);
 	if (pool && pool->await) {
@@ -228,7 +278,7 @@ long pool_del(struct endpoint *ep, struct xenmsg_uapi_pool_del __user *arg)
 	}
 	if (!r) {
 		pool->asked = true;
-		r = call_run(ep, &pool->call, start_del, pool, d.timeout, true);
+		r = call_run(ep, &pool->call, start_del, pool, &left, true);
 		/* Still under way, or the engine knows it no more. */
 		if (pool->call.cookie)
 			pool_close(pool);

@@ -7,10 +7,12 @@
  * which may take as long as it likes; with the lock, all are posted, and at the
  * end published at once. A message is charged to its endpoint until it is
  * answered: while an endpoint has pages in flight it may have a quarter of all,
- * so that nobody who writes to a receiver that does not read keeps others from
- * sending.
+ * and all of a user have their share, so that nobody who writes to a receiver
+ * that does not read keeps others from sending. Nobody sleeps with the lock of
+ * the endpoint.
  */
 #include <linux/fs.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
@@ -24,7 +26,7 @@
 struct tx_item {
 	struct xenmsg_uapi_tx tx;
 	u8 data[VMSGIF_INLINE_MAX];
-	unsigned int nr_pages; /* taken, without the list's */
+	unsigned int nr_pages; /* taken, without the list's; they are charged */
 	u16 pages[VMSGIF_INDIRECT_MAX + 1];
 };
 
@@ -49,6 +51,12 @@ void send_free(struct endpoint *ep)
 
 /* ---------------------------------------------------------------- answers */
 
+void send_try_again(struct endpoint *ep)
+{
+	ep->stuck = false;
+	ep_wake(ep);
+}
+
 void send_answered(struct vmsg_front *front, u64 cookie, int status)
 {
 	struct sent *sent = &front->sent[cookie - 1];
@@ -64,7 +72,9 @@ void send_answered(struct vmsg_front *front, u64 cookie, int status)
 
 	if (status && !ep->failure)
 		ep->failure = status;
-	if (status || sent->confirm)
+	if (sent->confirm)
+		event_confirm(ep, &event);
+	else if (status)
 		event_post(ep, &event);
 	ep->tx_pages -= sent->pages;
 	if (sent->area_nr)
@@ -75,11 +85,11 @@ void send_answered(struct vmsg_front *front, u64 cookie, int status)
 	sent->next = front->free_sent;
 	front->free_sent = cookie - 1;
 	front->nr_sent--;
+	share_put(front, ep->user, SHARE_TX_PAGES, sent->pages);
+	share_put(front, ep->user, SHARE_REQUESTS, 1);
 	/* Whoever flushes or waits for its share looks at these. */
-	if (!--ep->nr_sent || ep->stuck) {
-		ep->stuck = false;
-		ep_wake(ep);
-	}
+	if (!--ep->nr_sent || ep->stuck || ep->nr_waiting)
+		send_try_again(ep);
 }
 
 /* ------------------------------------------------------- pages and payload */
@@ -104,40 +114,69 @@ static int check(const struct endpoint *ep, const struct xenmsg_uapi_tx *tx)
 	return tx->len > ep->front->features.max_message ? -EMSGSIZE : 0;
 }
 
-/* With the lock. The pages that payload is to be copied into, and that of a list. */
-static int take_pages(struct endpoint *ep, struct tx_item *item)
-{
-	unsigned int nr = DIV_ROUND_UP(item->tx.len, PAGE_SIZE);
-	unsigned int all = nr + (nr > VMSGIF_SEGS_MAX);
-	int r;
-
-	item->nr_pages = 0;
-	if (is_inline(&item->tx) || (item->tx.flags & (XENMSG_TX_AREA | XENMSG_TX_POOL)))
-		return 0;
-	if (ep->tx_pages && ep->tx_pages + all > ep->front->tx.nr / 4) {
-		vmsg_drained(ep->front->v, ep->port); /* have answers wake us */
-		return -EAGAIN;
-	}
-	r = vmsg_tx_pages_get(ep->front->v, ep->port, all, item->pages);
-	if (r)
-		return r;
-	item->nr_pages = nr;
-	ep->tx_pages += all;
-	return 0;
-}
-
 static unsigned int nr_all(const struct tx_item *item)
 {
 	return item->nr_pages + (item->nr_pages > VMSGIF_SEGS_MAX);
 }
 
-static void put_pages(struct endpoint *ep, struct tx_item *item)
+/* The pages that payload is to be copied into, and that of a list: how many. */
+static unsigned int pages_for(const struct xenmsg_uapi_tx *tx)
 {
-	if (!item->nr_pages)
-		return;
-	ep->tx_pages -= nr_all(item);
-	vmsg_tx_pages_put(ep->front->v, ep->port, nr_all(item), item->pages);
-	item->nr_pages = 0;
+	unsigned int nr = DIV_ROUND_UP(tx->len, PAGE_SIZE);
+
+	return is_inline(tx) || (tx->flags & (XENMSG_TX_AREA | XENMSG_TX_POOL)) ? 0 : nr;
+}
+
+/*
+ * With the lock. All that a message needs but what the engine gives when it is
+ * posted. Nothing is taken before all is there: to give it back would wake others
+ * who wait, who would do the same.
+ */
+static int take_item(struct endpoint *ep, struct tx_item *item)
+{
+	bool confirm = item->tx.flags & XENMSG_TX_CONFIRM;
+	struct vmsg_front *front = ep->front;
+	unsigned int all;
+	int r;
+
+	item->nr_pages = pages_for(&item->tx);
+	all = nr_all(item);
+	if (confirm && !event_room(ep))
+		return -EAGAIN;
+	if (all && ep->tx_pages && ep->tx_pages + all > front->tx.nr / 4) {
+		vmsg_drained(front->v, ep->port); /* have answers wake us */
+		return -EAGAIN;
+	}
+	if (!share_left(front, ep->user, SHARE_REQUESTS, 1) ||
+	    !share_left(front, ep->user, SHARE_TX_PAGES, all)) {
+		share_await(front, ep->user);
+		return -EAGAIN;
+	}
+	r = vmsg_tx_pages_get(front->v, ep->port, all, item->pages);
+	if (r)
+		return r;
+	share_take(front, ep->user, SHARE_REQUESTS, 1);
+	share_take(front, ep->user, SHARE_TX_PAGES, all);
+	ep->tx_pages += all;
+	if (confirm)
+		event_keep(ep);
+	return 0;
+}
+
+/* It was not sent. */
+static void put_item(struct endpoint *ep, struct tx_item *item)
+{
+	struct vmsg_front *front = ep->front;
+	unsigned int all = nr_all(item);
+
+	if (all) {
+		ep->tx_pages -= all;
+		vmsg_tx_pages_put(front->v, ep->port, all, item->pages);
+		share_put(front, ep->user, SHARE_TX_PAGES, all);
+	}
+	if (item->tx.flags & XENMSG_TX_CONFIRM)
+		event_give_up(ep);
+	share_put(front, ep->user, SHARE_REQUESTS, 1);
 }
 
 static int copy_iov(struct endpoint *ep, struct tx_item *item)
@@ -258,7 +297,6 @@ static void remember(struct endpoint *ep, struct tx_item *item, const struct vms
 		pool_sent(sent->pool);
 	}
 	event_peer(ep, tx->addr);
-	item->nr_pages = 0; /* the engine's now */
 }
 
 /* With the lock. */
@@ -293,7 +331,7 @@ static int post(struct endpoint *ep, struct tx_item *item)
 	return 0;
 }
 
-/* Takes pages for the first messages of the group: how many messages, or why not one. */
+/* Takes what the first messages of the group need: how many messages, or why not one. */
 static int prepare(struct endpoint *ep, struct tx_item *items, unsigned int nr)
 {
 	unsigned int i;
@@ -304,7 +342,7 @@ static int prepare(struct endpoint *ep, struct tx_item *items, unsigned int nr)
 	for (i = 0; i < nr && !r; i++) {
 		r = check(ep, &items[i].tx);
 		if (!r)
-			r = take_pages(ep, &items[i]);
+			r = take_item(ep, &items[i]);
 		if (r)
 			break;
 	}
@@ -313,15 +351,16 @@ static int prepare(struct endpoint *ep, struct tx_item *items, unsigned int nr)
 
 /*
  * Sends as many of the group as go now: how many, or why not one. With -EAGAIN
- * the endpoint is marked before the lock is free: what comes after that and
- * could let it go on takes the mark away, and is not missed.
+ * the endpoint is marked, and *@seen set, before the lock is free: what comes
+ * after that and could let it go on is not missed.
  */
-static int send_group(struct endpoint *ep, struct tx_item *items, unsigned int nr)
+static int send_group(struct endpoint *ep, struct tx_item *items, unsigned int nr, u32 *seen)
 {
 	struct vmsg_front *front = ep->front;
 	int ready, copied, done, r = 0;
 
 	front_lock(front);
+	*seen = ep->progress;
 	ready = prepare(ep, items, nr);
 	if (ready == -EAGAIN)
 		ep->stuck = true;
@@ -343,48 +382,75 @@ static int send_group(struct endpoint *ep, struct tx_item *items, unsigned int n
 		}
 	}
 	for (nr = done; nr < ready; nr++)
-		put_pages(ep, &items[nr]);
-	ep->stuck = !done && r == -EAGAIN;
+		put_item(ep, &items[nr]);
+	*seen = ep->progress; /* what was given back helps others, not us */
+	/* A thread that sleeps is to be woken by what takes the mark away. */
+	ep->stuck = (!done && r == -EAGAIN) || ep->nr_waiting;
 	front_unlock(front);
 	return done ? done : r;
 }
 
 /* After -EAGAIN for the first message. */
-static int wait_for_room(struct endpoint *ep, long *left)
+static int wait_for_room(struct endpoint *ep, u32 seen, long *left)
 {
 	int r = 0;
 
 	front_lock(ep->front);
-	if (ep->stuck)
+	ep->nr_waiting++;
+	if (ep->progress == seen)
 		r = front_sleep(ep, left);
+	else if (signal_pending(current))
+		r = front_interrupted(*left);
+	ep->nr_waiting--;
 	front_unlock(ep->front);
-	return r == -ETIMEDOUT ? -EAGAIN : r;
+	return r;
+}
+
+/* Sends the next group of @msgs: as send_group(). */
+static int send_next(struct endpoint *ep, struct xenmsg_uapi_tx __user *msgs, unsigned int nr,
+		     u32 *seen)
+{
+	struct tx_item *items;
+	unsigned int i;
+	int r;
+
+	if (!ep->scratch)
+		ep->scratch = kvzalloc(sizeof(*ep->scratch), GFP_KERNEL_ACCOUNT);
+	if (!ep->scratch)
+		return -ENOMEM;
+	items = ep->scratch->items;
+	nr = min_t(unsigned int, nr, GROUP);
+	for (i = 0; i < nr; i++)
+		if (copy_from_user(&items[i].tx, &msgs[i], sizeof(items[i].tx)))
+			return -EFAULT;
+	r = send_group(ep, items, nr, seen);
+	/* They are sent, whether their numbers can be told or not. */
+	for (i = 0; r > 0 && i < r; i++)
+		if (put_user(items[i].tx.seq, &msgs[i].seq))
+			break;
+	return r;
 }
 
 static long send_all(struct endpoint *ep, struct xenmsg_uapi_tx __user *msgs, u32 nr, s32 timeout)
 {
-	struct tx_item *items = ep->scratch->items;
 	long left = front_jiffies(timeout), done = 0;
-	unsigned int i, n;
-	int r = 0;
+	u32 seen;
+	int r;
 
 	while (done < nr) {
-		n = min_t(unsigned int, nr - done, GROUP);
-		for (i = 0; i < n; i++)
-			if (copy_from_user(&items[i].tx, &msgs[done + i], sizeof(items[i].tx)))
-				return done ? done : -EFAULT;
-		r = send_group(ep, items, n);
-		if (r == -EAGAIN && !done) {
-			r = wait_for_room(ep, &left);
-			if (!r)
-				continue;
-		}
-		if (r < 0)
+		if (mutex_lock_interruptible(&ep->send_lock))
+			return done ? done : front_interrupted(left);
+		r = send_next(ep, msgs + done, nr - done, &seen);
+		mutex_unlock(&ep->send_lock);
+		cond_resched();
+		if (r == -EAGAIN && !done)
+			r = wait_for_room(ep, seen, &left);
+		else if (r > 0)
+			done += r;
+		else
 			break;
-		for (i = 0; i < r; i++)
-			if (put_user(items[i].tx.seq, &msgs[done + i].seq))
-				return -EFAULT;
-		done += r;
+		if (r < 0)
+			return r == -ETIMEDOUT ? -EAGAIN : r;
 	}
 	return done ? done : r;
 }
@@ -392,23 +458,13 @@ static long send_all(struct endpoint *ep, struct xenmsg_uapi_tx __user *msgs, u3
 long send_messages(struct endpoint *ep, struct xenmsg_uapi_send __user *arg, bool nonblock)
 {
 	struct xenmsg_uapi_send s;
-	long r = 0;
 
 	if (copy_from_user(&s, arg, sizeof(s)))
 		return -EFAULT;
 	if (!s.nr)
 		return -EINVAL;
-	if (mutex_lock_interruptible(&ep->send_lock))
-		return -ERESTARTSYS;
-	if (!ep->scratch)
-		ep->scratch = kvzalloc(sizeof(*ep->scratch), GFP_KERNEL_ACCOUNT);
-	if (!ep->scratch)
-		r = -ENOMEM;
-	else
-		r = send_all(ep, u64_to_user_ptr(s.msgs), min_t(u32, s.nr, XENMSG_UAPI_BATCH),
-			     nonblock ? 0 : s.timeout);
-	mutex_unlock(&ep->send_lock);
-	return r;
+	return send_all(ep, u64_to_user_ptr(s.msgs), min_t(u32, s.nr, XENMSG_UAPI_BATCH),
+			nonblock ? 0 : s.timeout);
 }
 
 long send_flush(struct endpoint *ep, struct xenmsg_uapi_flush __user *arg)

@@ -180,33 +180,31 @@ int call_start(struct endpoint *ep, struct call *call, call_start_fn start, void
 	return r;
 }
 
-int call_run(struct endpoint *ep, struct call *call, call_start_fn start, void *arg, s32 timeout,
+int call_run(struct endpoint *ep, struct call *call, call_start_fn start, void *arg, long *left,
 	     bool keep)
 {
-	long left = front_jiffies(timeout);
 	int r;
 
-	r = call_start(ep, call, start, arg, &left);
+	r = call_start(ep, call, start, arg, left);
 	if (r)
 		return r;
 	while (!r && !call->done)
-		r = front_sleep(ep, &left);
+		r = front_sleep(ep, left);
 	if (call->done)
 		r = call->answer.status;
 	while (!r && call->name && !call->named)
-		r = front_usable(ep->front) ?: front_sleep(ep, &left);
+		r = front_usable(ep->front) ?: front_sleep(ep, left);
 	if (!keep || call->done)
 		call_end(call);
 	return r;
 }
 
-int call_resume(struct endpoint *ep, struct call *call, s32 timeout)
+int call_resume(struct endpoint *ep, struct call *call, long *left)
 {
-	long left = front_jiffies(timeout);
 	int r = 0;
 
 	while (!r && !call->done)
-		r = front_sleep(ep, &left);
+		r = front_sleep(ep, left);
 	if (!call->done)
 		return r;
 	call_end(call);
@@ -244,7 +242,8 @@ static void writable(struct vmsg *v, struct vmsg_port *port)
 		return;
 	}
 	list_for_each_entry(call, &front_of(v)->calls, link)
-		ep_wake(call->ep);
+		if (call->ep)
+			ep_wake(call->ep);
 }
 
 static void control_done(struct vmsg *v, u64 cookie, const struct vmsg_answer *answer)
@@ -257,7 +256,10 @@ static void control_done(struct vmsg *v, u64 cookie, const struct vmsg_answer *a
 		call->answer = *answer;
 		call->answer.status = front_status(answer->status);
 		call->done = true;
-		ep_wake(call->ep);
+		if (call->ep)
+			ep_wake(call->ep);
+		else
+			names_forgotten(front_of(v), call);
 		return;
 	}
 }
