@@ -12,6 +12,9 @@
  * instance. There the toolstack does not make the device's nodes, the broker
  * does, perhaps later than Linux looks for them: then, and after a suspend that
  * was called off, of which drivers are not told, revive() begins anew.
+ *
+ * A process can drive the device instead (frontend/user). If it does when we
+ * come, we leave it alone; who opens /dev/xenmsg is told so, or has us look again.
  */
 #include <linux/delay.h>
 #include <linux/random.h>
@@ -153,6 +156,11 @@ static int offer(struct vmsg_front *front, u64 epoch)
 		return r;
 	if (front->phase == FRONT_CONNECTED)
 		vmsg_disconnected(front->v);
+	if (vmsg_broken(front->v)) {
+		/* By the last that the old broker said; then everything under way has failed. */
+		front_broken(front);
+		return 0;
+	}
 	/* Until the broker sees Initialised, nobody else looks at the rings. */
 	vmsg_ring_init(front->v, front->tx_ring.va[0], front->rx_ring.va[0]);
 	front->phase = FRONT_START;
@@ -264,34 +272,86 @@ static int start(struct vmsg_front *front)
 
 /* --------------------------------------------------------------- the driver */
 
-static int probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
+/* A process that dies is noticed by the broker, which does not stay Connected. */
+static bool in_use(struct xenbus_device *dev)
 {
 	enum xenbus_state state = xenbus_read_driver_state(dev->nodename);
+
+	return (state == XenbusStateInitialised || state == XenbusStateConnected) &&
+	       xenbus_read_driver_state(dev->otherend) == XenbusStateConnected;
+}
+
+/* With the lock. @dev is driven by a process; NULL: none is. */
+static void set_taken(struct vmsg_front *front, struct xenbus_device *dev)
+{
+	if (dev)
+		get_device(&dev->dev);
+	if (front->taken)
+		put_device(&front->taken->dev);
+	front->taken = dev;
+}
+
+static int attach(struct vmsg_front *front, struct xenbus_device *dev)
+{
+	int r;
+
+	front->dev = dev;
+	dev_set_drvdata(&dev->dev, front);
+	/* Unplugged while suspended: the grant table may be a new one. */
+	if (front->suspended && front->v)
+		channel_grant_again(front);
+	front->suspended = false;
+	r = start(front);
+	if (r) {
+		front->dev = NULL;
+		front->phase = FRONT_ABSENT;
+	}
+	return r;
+}
+
+static int probe(struct xenbus_device *dev, const struct xenbus_device_id *id)
+{
 	struct vmsg_front *front = the_front;
+	bool taken = in_use(dev);
 	int r = -EBUSY;
 
-	/* A process that dies is noticed by the broker, which does not stay Connected. */
-	if ((state == XenbusStateInitialised || state == XenbusStateConnected) &&
-	    xenbus_read_driver_state(dev->otherend) == XenbusStateConnected) {
-		dev_err(&dev->dev, "in use by a frontend in userspace\n");
-		return -EBUSY;
-	}
+	if (taken)
+		dev_err(&dev->dev, "in use by a frontend in userspace, until that process ends\n");
 	front_lock(front);
 	if (!front->dev) {
-		front->dev = dev;
-		dev_set_drvdata(&dev->dev, front);
-		/* Unplugged while suspended: the grant table may be a new one. */
-		if (front->suspended && front->v)
-			channel_grant_again(front);
-		front->suspended = false;
-		r = start(front);
-		if (r) {
-			front->dev = NULL;
-			front->phase = FRONT_ABSENT;
-		}
+		set_taken(front, taken ? dev : NULL);
+		if (!taken)
+			r = attach(front, dev);
 	}
 	mutex_unlock(&front->lock);
 	return r;
+}
+
+int front_bus_claim(struct vmsg_front *front)
+{
+	struct xenbus_device *dev;
+	bool busy;
+
+	front_lock(front);
+	dev = front->taken;
+	if (dev)
+		get_device(&dev->dev);
+	mutex_unlock(&front->lock);
+	if (!dev)
+		return 0;
+	/* Against somebody who binds it by hand. */
+	device_lock(&dev->dev);
+	busy = dev->otherend && in_use(dev);
+	device_unlock(&dev->dev);
+	if (!busy && device_attach(&dev->dev) <= 0) {
+		/* Unplugged meanwhile; else it is for probe() to say. */
+		front_lock(front);
+		if (front->taken == dev && !device_is_registered(&dev->dev))
+			set_taken(front, NULL);
+		mutex_unlock(&front->lock);
+	}
+	put_device(&dev->dev);
+	return busy ? -EBUSY : 0;
 }
 
 /* Closes the device, and waits a little for the broker to let go of everything. */
@@ -393,6 +453,8 @@ int front_bus_register(struct vmsg_front *front)
 
 void front_bus_unregister(void)
 {
-	cancel_delayed_work_sync(&the_front->revive);
 	xenbus_unregister_driver(&driver);
+	/* From here on nobody is told of a suspend, and the work finds no device. */
+	cancel_delayed_work_sync(&the_front->revive);
+	set_taken(the_front, NULL);
 }

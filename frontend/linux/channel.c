@@ -26,10 +26,10 @@ static irqreturn_t channel_irq(int irq, void *priv)
 	front_lock(front);
 	front->events_received++;
 	front_service(front, false);
-	spurious = !front->v || vmsg_taken(front->v) == front->taken;
+	spurious = !front->v || vmsg_taken(front->v) == front->taken_in;
 	broken = front->phase != FRONT_CONNECTED && front->v && vmsg_broken(front->v);
 	if (front->v)
-		front->taken = vmsg_taken(front->v);
+		front->taken_in = vmsg_taken(front->v);
 	front_unlock(front);
 	/* Without EOI no more come: a broken backend has no claim to our time. */
 	if (!broken)
@@ -150,6 +150,7 @@ int channel_make(struct vmsg_front *front, unsigned int max_order, unsigned int 
 		rx = min(rx, max_pool);
 	}
 	front->ring_order = min_t(unsigned int, max_order, VMSGIF_MAX_RING_ORDER);
+	front->features.max_message = VMSGIF_MESSAGE_MAX; /* until the broker says */
 	r = alloc_all(front, tx, rx);
 	if (!r)
 		r = grant_all(front);
@@ -185,6 +186,23 @@ void channel_grant_again(struct vmsg_front *front)
 
 /* ------------------------------------------------------------ event channel */
 
+/*
+ * Closes a channel that has an interrupt without a handler, with which
+ * unbind_from_irqhandler() is not content. The second argument is there from
+ * Linux 6.7 on.
+ */
+static void unbind_bare(evtchn_port_t evtchn)
+{
+	int (*old)(evtchn_port_t) = (void *)evtchn_make_refcounted;
+	int (*new)(evtchn_port_t, bool) = (void *)evtchn_make_refcounted;
+	int r = _Generic(&evtchn_make_refcounted, typeof(old)
+			 : old(evtchn), typeof(new)
+			 : new (evtchn, false));
+
+	if (!r)
+		evtchn_put(evtchn);
+}
+
 int channel_open(struct vmsg_front *front)
 {
 	evtchn_port_t evtchn;
@@ -203,11 +221,11 @@ int channel_open(struct vmsg_front *front)
 	front->irq = r;
 	r = request_threaded_irq(front->irq, NULL, channel_irq, IRQF_ONESHOT, FRONT_NAME, front);
 	if (r) {
-		unbind_from_irqhandler(front->irq, NULL);
+		unbind_bare(evtchn);
 		return r;
 	}
 	front->evtchn = evtchn;
-	front->taken = 0;
+	front->taken_in = 0;
 	return 0;
 }
 

@@ -29,8 +29,12 @@ static_assert(sizeof(struct xenmsg_uapi_event) == 176);
 
 static int chardev_open(struct inode *inode, struct file *file)
 {
-	struct endpoint *ep = endpoint_open(the_front);
+	struct endpoint *ep;
+	int r = front_bus_claim(the_front);
 
+	if (r)
+		return r;
+	ep = endpoint_open(the_front);
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
 	file->private_data = ep;
@@ -52,6 +56,9 @@ static long get_info(struct endpoint *ep, struct xenmsg_uapi_info __user *arg)
 
 	if (copy_from_user(&info, arg, sizeof(info)))
 		return -EFAULT;
+	r = front_bus_claim(front);
+	if (r)
+		return r;
 	left = front_jiffies(info.timeout);
 	front_lock(front);
 	/* What comes of the connection wakes every endpoint. */

@@ -87,8 +87,9 @@ struct sent {
 struct vmsg_front {
 	struct mutex lock;
 	enum front_phase phase;
-	struct xenbus_device *dev; /* NULL: FRONT_ABSENT */
-	u64 epoch;		   /* echoed last */
+	struct xenbus_device *dev;   /* NULL: FRONT_ABSENT */
+	struct xenbus_device *taken; /* a process drives that one; NULL: none does */
+	u64 epoch;		     /* echoed last */
 	u64 instance;
 	bool suspended;
 	struct delayed_work revive; /* after a suspend that was called off */
@@ -104,8 +105,8 @@ struct vmsg_front {
 	/* The event channel; 0: none. */
 	evtchn_port_t evtchn;
 	int irq;
-	u32 taken;   /* vmsg_taken() at the last event */
-	bool notify; /* an event is to be sent, once the lock is free */
+	u32 taken_in; /* vmsg_taken() at the last event */
+	bool notify;  /* an event is to be sent, once the lock is free */
 	struct hrtimer lazy;
 	struct work_struct lazy_work;
 
@@ -115,15 +116,15 @@ struct vmsg_front {
 	struct list_head calls;
 	u64 cookie; /* of the last call */
 	struct list_head subs;
-	struct sent sent[FRONT_SENT];
 	struct list_head users;
+	struct sent sent[FRONT_SENT];
 	u16 free_sent;
 	unsigned int nr_sent;
 	struct foreign *foreign[FRONT_FOREIGN]; /* by the engine's slot */
 	struct xarray foreign_handles;
 	struct own_pool *own[VMSGIF_MAP_POOLS_MAX];
-	u64 events_received;
 	unsigned int pool_pages; /* in own pools */
+	u64 events_received;
 	atomic_long_t busy_grants; /* left to the kernel's list, as the other side held them */
 };
 
@@ -164,8 +165,8 @@ struct ep_event {
 struct endpoint {
 	struct list_head link;
 	struct vmsg_front *front;
-	wait_queue_head_t wq;
 	struct front_user *user;
+	wait_queue_head_t wq;
 	u32 progress;		/* counts what may let somebody who waits go on */
 	struct vmsg_port *port; /* NULL: the engine is not there yet */
 	void *memory;
@@ -175,8 +176,8 @@ struct endpoint {
 	struct call call;	  /* BIND or UNBIND */
 	bool readable;		  /* messages may be waiting in the engine */
 	bool stuck;		  /* poll() is not to say POLLOUT */
-	struct list_head members; /* of subscriptions */
 	unsigned int nr_waiting;  /* threads that sleep in SEND */
+	struct list_head members; /* of subscriptions */
 
 	/* sending */
 	struct mutex send_lock; /* outside of front->lock */
@@ -198,8 +199,8 @@ struct endpoint {
 	/* events */
 	struct ep_event *events; /* EP_EVENTS of them, a ring */
 	unsigned int event_head, nr_events;
-	u64 events_lost;
 	unsigned int nr_confirm; /* of the ring's places, kept for XENMSG_TX_CONFIRM */
+	u64 events_lost;
 	u32 new_addr;	       /* XENMSG_EV_ADDRESS to be fetched */
 	int port_lost;	       /* XENMSG_EV_PORT_LOST */
 	u32 peers[EP_PEERS];   /* that it dealt with */
@@ -272,6 +273,8 @@ void channel_init(struct vmsg_front *front);
 
 int front_bus_register(struct vmsg_front *front);
 void front_bus_unregister(void);
+/* If a process drove the device, and has ended, we take it; -EBUSY: it has not. */
+int front_bus_claim(struct vmsg_front *front);
 /* The engine found that the backend contradicts itself. */
 void front_broken(struct vmsg_front *front);
 
@@ -299,7 +302,7 @@ static inline void ep_wake(struct endpoint *ep)
 	wake_up_interruptible(&ep->wq);
 }
 void front_wake_all(struct vmsg_front *front);
-/* 0, -ENODEV (never there), -EHOSTDOWN (gone). */
+/* 0, -ENODEV (never there), -EHOSTDOWN (gone), -EBUSY (a process drives it). */
 int front_usable(const struct vmsg_front *front);
 
 /* What a process may see of a status that the backend gave. */
@@ -322,10 +325,10 @@ int call_resume(struct endpoint *ep, struct call *call, long *left);
 
 /* -------------------------------------------------------------- endpoint.c */
 
+/* Or an error as a pointer. */
 struct endpoint *endpoint_open(struct vmsg_front *front);
 /* The file is closed; the endpoint goes when everything is over. */
 void endpoint_close(struct endpoint *ep);
-/* Or an error as a pointer. */
 /* Makes the engine's part of it, if that is not there. With the lock. */
 int endpoint_ready(struct endpoint *ep);
 /* Those that close make their next step. With the lock. */
@@ -338,11 +341,11 @@ long endpoint_unbind(struct endpoint *ep, struct xenmsg_uapi_unbind __user *arg)
 long send_messages(struct endpoint *ep, struct xenmsg_uapi_send __user *arg, bool nonblock);
 long send_flush(struct endpoint *ep, struct xenmsg_uapi_flush __user *arg);
 void send_answered(struct vmsg_front *front, u64 cookie, int status);
+/* What it waits for may be there. */
+void send_try_again(struct endpoint *ep);
 void send_init(struct vmsg_front *front);
 void send_free(struct endpoint *ep);
 
-/* What it waits for may be there. */
-void send_try_again(struct endpoint *ep);
 long area_make(struct endpoint *ep, struct xenmsg_uapi_area __user *arg);
 int area_mmap(struct endpoint *ep, struct vm_area_struct *vma);
 /* The segments of a message in it, and their last page's number in *@last. 0, -EINVAL, -EBUSY. */
@@ -359,14 +362,14 @@ void recv_free(struct endpoint *ep);
 long event_fetch(struct endpoint *ep, struct xenmsg_uapi_events __user *arg, bool nonblock);
 bool event_pending(struct endpoint *ep);
 void event_post(struct endpoint *ep, const struct ep_event *event);
-/* @ep has dealt with @addr. */
-void event_peer(struct endpoint *ep, u32 addr);
-/* Whether it has; then it has not any more. */
 /* Keep a place, if there is one, for an event that must not be lost; event_confirm() posts it. */
 bool event_room(const struct endpoint *ep);
 void event_keep(struct endpoint *ep);
 void event_give_up(struct endpoint *ep);
 void event_confirm(struct endpoint *ep, const struct ep_event *event);
+/* @ep has dealt with @addr. */
+void event_peer(struct endpoint *ep, u32 addr);
+/* Whether it has; then it has not any more. */
 bool event_knows_peer(struct endpoint *ep, u32 addr);
 
 long name_resolve(struct endpoint *ep, struct xenmsg_uapi_resolve __user *arg);
@@ -375,16 +378,16 @@ long name_subscribe(struct endpoint *ep, struct xenmsg_uapi_subscribe __user *ar
 void names_peer_up(struct vmsg_front *front, u32 addr, const char *name, unsigned int len);
 /* Whether @ep was told that @addr is up. */
 bool names_peer_down(struct endpoint *ep, u32 addr);
+void names_down(struct vmsg_front *front);
 /* Takes one XENMSG_EV_PEER_UP that @ep has not fetched. */
 bool names_take_event(struct endpoint *ep, struct xenmsg_uapi_event *event);
 bool names_pending(const struct endpoint *ep);
-void names_down(struct vmsg_front *front);
 void names_drop(struct endpoint *ep);
+/* A look-up that nobody waits for any more is answered. */
+void names_forgotten(struct vmsg_front *front, struct call *call);
 /* Cancels what nobody subscribes to any more, and could not be cancelled at once. */
 void names_step(struct vmsg_front *front);
 /* At the end, when there are no endpoints. */
-/* A look-up that nobody waits for any more is answered. */
-void names_forgotten(struct vmsg_front *front, struct call *call);
 void names_free(struct vmsg_front *front);
 
 long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg);

@@ -50,14 +50,16 @@ static int __init vmsgfront_init(void)
 	send_init(front);
 	channel_init(front);
 	debugfs_register(front);
-	r = chardev_register(front);
+	/* Last is what others can open: then nothing fails any more. */
+	r = front_bus_register(front);
 	if (!r) {
-		r = front_bus_register(front);
+		r = chardev_register(front);
 		if (r)
-			chardev_unregister();
+			front_bus_unregister();
 	}
 	if (r) {
 		debugfs_unregister();
+		channel_unmake(front);
 		kvfree(front);
 	}
 	return r;

@@ -130,6 +130,8 @@ void front_wake_all(struct vmsg_front *front)
 
 int front_usable(const struct vmsg_front *front)
 {
+	if (front->taken && !front->dev)
+		return -EBUSY;
 	if (!front->v)
 		return -ENODEV;
 	return front->phase == FRONT_ABSENT || front->phase == FRONT_CLOSED ? -EHOSTDOWN : 0;
