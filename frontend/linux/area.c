@@ -26,8 +26,8 @@ static int make(struct endpoint *ep, unsigned int nr)
 		r = endpoint_ready(ep);
 	if (!r && ep->area)
 		r = -EINVAL;
-	/* Whatever areas there are, half of the pages are left for all. */
-	if (!r && (front->area_pages + nr > front->tx.nr / 2 ||
+	/* Whatever areas there are, the longest message can be sent. */
+	if (!r && (front->area_pages + nr > share_of_pages(front) ||
 		   !share_left(front, ep->user, SHARE_AREA_PAGES, nr)))
 		r = -ENOBUFS;
 	if (r)

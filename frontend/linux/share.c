@@ -30,6 +30,15 @@ struct front_user {
 	unsigned long used[SHARES];
 };
 
+/* So much of the pages for sending that what is left takes the longest message, if all do. */
+unsigned int share_of_pages(const struct vmsg_front *front)
+{
+	unsigned int nr = front->tx.nr, need = DIV_ROUND_UP(front->features.max_message, PAGE_SIZE);
+
+	need += 2; /* the list of its pages, and the page that is the engine's */
+	return need < nr ? min(nr / 2, nr - need) : nr / 2;
+}
+
 static unsigned long limit_of(const struct vmsg_front *front, enum front_share share)
 {
 	switch (share) {
@@ -38,9 +47,9 @@ static unsigned long limit_of(const struct vmsg_front *front, enum front_share s
 	case SHARE_REQUESTS:
 		return (VMSGIF_RING_SLOTS(front->ring_order) - VMSGIF_TX_RESERVE) / 2;
 	case SHARE_TX_PAGES:
-		return front->tx.nr / 2;
-	case SHARE_AREA_PAGES: /* half of the pages are for areas */
-		return front->tx.nr / 4;
+		return share_of_pages(front);
+	case SHARE_AREA_PAGES: /* all areas may have as much as a user's messages */
+		return share_of_pages(front) / 2;
 	case SHARE_PORTS:
 		return FRONT_PORTS / 2;
 	case SHARE_MEMORY:

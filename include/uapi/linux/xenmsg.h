@@ -11,16 +11,25 @@
  * are those of <xenmsg.h>; they come as events, or as the status of
  * XENMSG_IOC_FLUSH, since a call that sends does not wait for the answer.
  *
- *   EAGAIN     not now: the window, the file's share or the ring is full, or
- *              nothing is there (timeout 0, or O_NONBLOCK)
+ *   EAGAIN     not now: the window, the file's or the user's share or the ring is
+ *              full, or nothing is there (timeout 0, or O_NONBLOCK)
  *   ETIMEDOUT  the time given has passed
  *   EHOSTDOWN  the device is gone, and with it everything that was under way.
  *              It may come back under another address: ports and subscriptions
  *              stay, and poll() tells
  *   ENODEV     there never was a device
+ *   EBUSY      (also of open()) a process drives the device; once that has ended,
+ *              open() and XENMSG_IOC_INFO have the driver take it
+ *   EUSERS     (of open()) the user has too many files open
  *   EINTR      a signal came, and nothing was done yet. XENMSG_IOC_BIND and
  *              _UNBIND are under way then, as after ETIMEDOUT: the same call
- *              again waits for their end
+ *              again waits for their end. A call with timeout -1 is begun anew
+ *              instead, if the handler of the signal says so (SA_RESTART)
+ *
+ * All files of a user together have half of what there is for all: requests and
+ * pages under way, areas, ports, subscriptions, pools; and an eighth of the
+ * memory for the buffers of ports and for pools. Who has CAP_SYS_RESOURCE has
+ * as much as there is. Whoever opened a file is charged.
  *
  * "timeout" is in milliseconds; 0 does not wait, -1 waits for ever. O_NONBLOCK
  * makes it 0 in XENMSG_IOC_SEND, _RECV and _EVENTS. Fields called "reserved" and
@@ -96,7 +105,11 @@ struct xenmsg_uapi_subscribe {
 
 /* ------------------------------------------------------------------- port */
 
-/* Once per file, until XENMSG_IOC_UNBIND. EADDRINUSE, EACCES, ENOSPC. */
+/*
+ * Once per file, until XENMSG_IOC_UNBIND. EADDRINUSE, EACCES; ENOSPC: too many
+ * ports; ENOBUFS: too much buffer; EBUSY: the file's messages are not all answered,
+ * or it has pools.
+ */
 struct xenmsg_uapi_bind {
 	__u32 port; /* 1 to 2^32 - 1 */
 	__s32 timeout;
@@ -130,15 +143,19 @@ struct xenmsg_uapi_unbind {
 struct xenmsg_uapi_tx {
 	__u64 data;
 	__u64 cookie; /* comes back in events about this message */
-	__u64 seq;    /* out: its number */
+	__u64 seq;    /* out: its number, if it can be written here */
 	__u32 len;
 	__u32 addr;
 	__u32 port;
 	__u16 flags;
 	__u16 nr;
 };
-#define XENMSG_TX_LAZY	  0x01 /* wakes the peer only together with others, or after 1 ms */
-#define XENMSG_TX_CONFIRM 0x02 /* XENMSG_EV_SENT says when, and how, it was answered */
+#define XENMSG_TX_LAZY 0x01 /* wakes the peer only together with others, or after 1 ms */
+/*
+ * XENMSG_EV_SENT says when, and how, it was answered, and is never lost. So of
+ * these and events that were not fetched there are at most 256 in a file: EAGAIN.
+ */
+#define XENMSG_TX_CONFIRM 0x02
 #define XENMSG_TX_IOV	  0x04
 #define XENMSG_TX_AREA	  0x08
 #define XENMSG_TX_POOL	  0x10
@@ -243,7 +260,8 @@ struct xenmsg_uapi_pool_del {
 
 /*
  * Answer to XENMSG_EV_POOL_MAP: the process has mapped the pool through
- * /dev/xen/gntdev, or (a negative errno) has not.
+ * /dev/xen/gntdev, or (a negative errno) has not. That it may not or cannot use
+ * gntdev (EPERM, ENOENT, ENODEV, ENXIO) counts as EACCES.
  */
 struct xenmsg_uapi_pool_mapped {
 	__u32 slot;
@@ -272,7 +290,7 @@ struct xenmsg_uapi_event {
 #define XENMSG_EV_FAILED    4 /* the same, without XENMSG_TX_CONFIRM */
 #define XENMSG_EV_ADDRESS   5 /* addr: the device has another address */
 #define XENMSG_EV_PORT_LOST 6 /* status: a new broker refused the port; nothing comes any more */
-#define XENMSG_EV_LOST	    7 /* seq: so many of the events above were dropped */
+#define XENMSG_EV_LOST	    7 /* seq: so many of the events 2 and 4 were dropped */
 /*
  * Foreign pools. Map, read-only and in a row, the nr_pages pages granted by
  * domain addr & 0xffff that are listed in the page with grant reference "ref"
