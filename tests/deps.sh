@@ -20,8 +20,11 @@ packages() {
 	linux-headers-*) echo make gcc "$1" ;;
 	xen) echo qemu-system-x86 qemu-utils python3 cpio lz4 xz-utils zstd busybox-static kmod \
 		mmdebstrap ;;
+	# What a kernel is made with (tests/xen/debugkernel.py).
+	debug-kernel) echo make gcc bc bison flex libelf-dev perl xz-utils ;;
 	*)
-		echo "deps: unknown group '$1' (build test coverage lint fuzz xen linux-headers-*)" >&2
+		echo "deps: unknown group '$1' (build test coverage lint fuzz xen linux-headers-*" \
+			"debug-kernel)" >&2
 		exit 2
 		;;
 	esac

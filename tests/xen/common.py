@@ -15,9 +15,14 @@ BUILD = os.path.abspath(os.environ.get("XEN_BUILD")
                         or os.path.join(TREE, "build", "xen"))
 
 # The distribution's kernel for dom0 and guests: its own, or a newer one of its
-# security archive.
+# security archive; or "debug", its own for dom0 and one made for finding faults
+# for the guests (debugkernel.py).
 DEFAULT_KERNEL = "6.1"
 KERNEL = os.environ.get("XEN_KERNEL") or DEFAULT_KERNEL
+DEBUG = KERNEL == "debug"
+DOM0_KERNEL = DEFAULT_KERNEL if DEBUG else KERNEL
+# What all limits are multiplied by for a kernel whose checks cost that much.
+DEBUG_PATIENCE = 6 if DEBUG else 1
 
 BOOT = f"boot-{KERNEL}"     # what the machine boots, below build/xen/
 

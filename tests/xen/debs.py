@@ -20,7 +20,8 @@ import shutil
 import subprocess
 import time
 
-from common import DEFAULT_KERNEL, KERNEL, Failure, digest, read_text, say, write_text
+from common import (DEBUG, DEFAULT_KERNEL, DOM0_KERNEL, KERNEL, Failure, digest,
+                    read_text, say, write_text)
 
 XEN = "4.17"
 PACKAGES = [
@@ -31,9 +32,12 @@ PACKAGES = [
     "libc6", "libgcc-s1", "zlib1g", "libyajl2", "libuuid1", "liblzma5",
     "libzstd1", "busybox-static",
 ]
+LINUX_SOURCE = f"linux-source-{DEFAULT_KERNEL}"
+if DEBUG:
+    PACKAGES.append(LINUX_SOURCE)
 # Meta packages: what they depend on names the current kernel.
-KERNEL_META = ("linux-image-amd64" if KERNEL == DEFAULT_KERNEL else
-               f"linux-image-{KERNEL}-amd64")
+KERNEL_META = ("linux-image-amd64" if DOM0_KERNEL == DEFAULT_KERNEL else
+               f"linux-image-{DOM0_KERNEL}-amd64")
 
 
 def _apt(*args):
@@ -92,7 +96,7 @@ def _have(folder):
 
 def _complete(have):
     return (all(p in have for p in PACKAGES)
-            and any(p.startswith(f"linux-image-{KERNEL}.") for p in have))
+            and any(p.startswith(f"linux-image-{DOM0_KERNEL}.") for p in have))
 
 
 def _lists_signature():
@@ -139,7 +143,7 @@ def _ask_apt(folder):
         have = _have(folder)
         if _complete(have):
             return {p: v for p, v in have.items() if p in PACKAGES
-                    or p.startswith(f"linux-image-{KERNEL}.")}
+                    or p.startswith(f"linux-image-{DOM0_KERNEL}.")}
         _refresh_lists()
         wanted = _candidates()
     if wanted is None:
@@ -179,7 +183,8 @@ def fetch(folder, wanted):
     missing = [p for p, v in wanted.items() if have.get(p) != v]
     if not missing:
         return wanted
-    say(f"downloading {len(missing)} packages (about 80 MB in all)")
+    say(f"downloading {len(missing)} packages (about "
+        f"{220 if LINUX_SOURCE in missing else 80} MB in all)")
     for name in os.listdir(folder):
         if name.split("_")[0] in missing:
             os.unlink(os.path.join(folder, name))

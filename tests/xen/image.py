@@ -17,15 +17,18 @@ import subprocess
 
 import bzimage
 import debs
-from common import BOOT, HERE, Failure, digest, path, read_text, say, write_text
+import debugkernel
+from common import BOOT, DEBUG, HERE, Failure, digest, path, read_text, say, write_text
 
 INPUTS = ("image.py", "bzimage.py", "debs.py", "dom0-init.sh", "guest-init.sh",
-          "block.sh")
-GUESTS = {"alice": "pv", "bob": "pvh", "mallory": "pv"}
-GUEST_MEMORY_MB = 192
+          "block.sh", *(debugkernel.INPUTS if DEBUG else ()))
+# There is no debug kernel for PVH guests yet.
+GUESTS = {"alice": "pv", "bob": "pv" if DEBUG else "pvh", "mallory": "pv"}
+GUEST_MEMORY_MB = 256 if DEBUG else 192
 # The self-tests of the crypto code are a third of a kernel's boot here.
-GUEST_ARGS = ("console=hvc0 rdinit=/init quiet pci=noearly mitigations=off "
-              "nokaslr rodata=off cryptomgr.notests panic=-1 oops=panic")
+GUEST_ARGS = ("console=hvc0 rdinit=/init pci=noearly mitigations=off "
+              "nokaslr rodata=off cryptomgr.notests panic=-1 oops=panic "
+              + (debugkernel.ARGS if DEBUG else "quiet"))
 
 XEN_PROGRAMS = ("xl", "xenstored", "oxenstored", "xenconsoled",
                 "xen-init-dom0", "libxl-save-helper")
@@ -181,10 +184,16 @@ def _base(root, init, modules):
     return cpio
 
 
+def guest_kernel(kind):
+    """Where dom0 has it."""
+    return f"/guests/vmlinux-{kind}" if DEBUG else "/guests/vmlinux"
+
+
 def guest_config(name, kind):
     lines = [f'name = "{name}"', f'type = "{kind}"',
-             f"memory = {GUEST_MEMORY_MB}", f"maxmem = {GUEST_MEMORY_MB}",
-             "vcpus = 1", 'kernel = "/guests/vmlinux"',
+             f"memory = {GUEST_MEMORY_MB}",
+             f"maxmem = {GUEST_MEMORY_MB}",
+             "vcpus = 1", f'kernel = "{guest_kernel(kind)}"',
              'ramdisk = "/guests/initrd"', f'extra = "{GUEST_ARGS} guest_name={name}"',
              'disk = [ "format=raw,vdev=xvda,access=ro,backendtype=phy,'
              'target=/dev/vda" ]',
@@ -195,7 +204,7 @@ def guest_config(name, kind):
     return "\n".join(lines) + "\n"
 
 
-def _dom0_initrd(root, kernel, guest_initrd):
+def _dom0_initrd(root, kernels, guest_initrd):
     cpio = _base(root, "dom0-init.sh", DOM0_MODULES)
     programs = [root.program(p) for p in XEN_PROGRAMS]
     clients = [root.find(f"bin/xenstore-{c}") for c in XENSTORE_CLIENTS]
@@ -212,7 +221,8 @@ def _dom0_initrd(root, kernel, guest_initrd):
     cpio.add("etc/xen/xl.conf", b'autoballoon="off"\n')
     cpio.add("etc/xen/oxenstored.conf", root.read("xen/oxenstored.conf"))
     cpio.add("etc/xen/scripts/block", _source("block.sh"), 0o755)
-    cpio.add("guests/vmlinux", kernel)
+    for file, kernel in kernels.items():
+        cpio.add(file.lstrip("/"), kernel)
     cpio.add("guests/initrd", guest_initrd)
     for name, kind in GUESTS.items():
         cpio.add(f"guests/{name}.cfg", guest_config(name, kind).encode())
@@ -229,14 +239,20 @@ def build():
         return key
     wanted = debs.fetch(cache, wanted)
     key = digest(*sources, sorted(wanted.items()))
+    if DEBUG:
+        debugkernel.ensure()
     say("building the boot images of Xen, dom0 and the guests")
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    debs.unpack(cache, wanted, path("root"))
+    debs.unpack(cache, (p for p in wanted if p != debs.LINUX_SOURCE),
+                path("root"))
     root = Root(path("root"))
     linux = root.read(next(n for n in root.files if n.startswith("vmlinuz-")))
     kernel = bzimage.vmlinux(linux)
-    guest = _base(root, "guest-init.sh", GUEST_MODULES)
+    kernels = {guest_kernel(kind): debugkernel.vmlinux(kind) if DEBUG else kernel
+               for kind in GUESTS.values()}
+    # A debug kernel has all of them built in.
+    guest = _base(root, "guest-init.sh", () if DEBUG else GUEST_MODULES)
     guest.add("boot/vmlinuz", linux)
     # They run once the payload has brought the libraries.
     for client in XENSTORE_CLIENTS:
@@ -245,7 +261,7 @@ def build():
     write = {
         "xen.elf": bzimage.unpack_gzip(root.read(f"xen-{debs.XEN}-amd64.gz")),
         "vmlinuz": bzimage.lz4_image(linux, kernel),
-        "initrd": _dom0_initrd(root, kernel, guest.bytes()),
+        "initrd": _dom0_initrd(root, kernels, guest.bytes()),
     }
     for name, data in write.items():
         with open(os.path.join(folder, name), "wb") as f:

@@ -265,6 +265,10 @@ assert_no_zombies()
 }
 
 XT_BAD='BUG:|BUG at|WARNING:|Oops|Call Trace|general protection|Kernel panic|soft lockup|blocked for more than|unable to handle|segfault at|trap [a-z ]*ip:'
+# What the checks of KERNEL=debug say without any of these words: SLUB, poisoned pages, UBSAN,
+# kmemleak, and RCU. Lockdep and KASAN begin with WARNING: or BUG:, and the others stop at a BUG().
+XT_BAD="$XT_BAD|BUG [^ ]+ \\(|overwritten|Object already free|pagealloc: |UBSAN: |ODEBUG: |unreferenced object|\
+suspicious RCU usage|rcu_[a-z]* (self-)?detected|lockdep is turned off|locking correctness validator"
 
 # dmesg_clean: no kernel has complained, dom0's, the guests' or Xen.
 dmesg_clean()
@@ -279,12 +283,13 @@ dmesg_clean()
 				sed "s|^|${xt_log##*/guest-}: |"
 		done
 		for xt_name in $(xt_running_guests); do
-			guest_out "$xt_name" dmesg | grep -E "$XT_BAD" |
-				sed "s/^/$xt_name: /"
+			guest_out "$xt_name" sh /p/xt/guest-dmesg.sh >"$XT/$xt_name.dmesg"
+			grep -a -E "$XT_BAD" "$XT/$xt_name.dmesg" | sed "s/^/$xt_name: /"
 		done
 	)
 	[ -z "$xt_found" ] || {
 		printf '%s\n' "$xt_found"
+		for xt_log in "$XT"/*.dmesg; do save_file "$xt_log"; done
 		return 1
 	}
 }

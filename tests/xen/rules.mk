@@ -3,7 +3,7 @@
 # The real-Xen tests; included by the top Makefile, which stages what is to
 # run there (xen-payload).  tests/xen/README.md says how all this works.
 #
-#   make check-xen [S=NAME] [KERNEL=6.12] [PARALLEL=1] [J=MACHINES]
+#   make check-xen [S=NAME] [KERNEL=6.12|debug] [PARALLEL=1] [J=MACHINES]
 #   make demo, make xen-shell, make xen-smoke (the harness without the project)
 
 XEN_DIR := $(BUILD)/xen
@@ -15,7 +15,7 @@ XEN_VARIED := demo mixed no-pools destroy bad-input memory
 XEN_SCENARIOS ?= smoke mixed no-pools destroy bad-input memory demo+kernel
 XEN_ALL := $(XEN_EVERY) $(XEN_VARIED:%=%+kernel) $(XEN_VARIED:%=%+half)
 S ?=
-# Of dom0 and guests: the distribution's, or 6.12.
+# Of dom0 and guests: the distribution's, or 6.12; debug: one with checks in the guests.
 KERNEL ?=
 PARALLEL ?=
 J ?=
@@ -42,18 +42,26 @@ $(XEN_TOOLS): tests/xen/frame.h tests/xen/client.h
 # its own, because that may change what this one has already looked up.
 .PHONY: xen-ready
 xen-ready:
-	@sh tests/deps.sh build xen
+	@sh tests/deps.sh build xen $(if $(filter debug,$(KERNEL)),debug-kernel)
 	+@$(MAKE) -s --no-print-directory $(XEN_TOOLS)
 
-# The guests' driver, for the kernel that they boot.
+# The guests' driver, for the kernels that they boot: one, but for KERNEL=debug.
 .PHONY: xen-module
 xen-module: xen-ready
-	@sh tests/deps.sh "linux-headers-$$($(XEN_RUN) release)"
-	+@$(MAKE) --no-print-directory KDIR=/lib/modules/$$($(XEN_RUN) release)/build module >$(XEN_DIR)/module.log 2>&1 || { cat $(XEN_DIR)/module.log; exit 1; }
+	@[ "$(KERNEL)" = debug ] || sh tests/deps.sh "linux-headers-$$($(XEN_RUN) release)"
+	+@folders=$$($(XEN_RUN) headers) && : >$(XEN_DIR)/module.log && for folder in $$folders; do \
+		$(MAKE) --no-print-directory KDIR=$$folder module >>$(XEN_DIR)/module.log 2>&1 || \
+			{ cat $(XEN_DIR)/module.log; exit 1; }; \
+	done
 
 .PHONY: check-xen
 check-xen: xen-module ## run the scenarios on real Xen in QEMU (S=NAME: one; PARALLEL=1: real time)
-	+@$(MAKE) --no-print-directory XEN_RELEASE="$$($(XEN_RUN) release)" xen-payload
+	+@$(MAKE) --no-print-directory xen-payload
+	@releases=$$($(XEN_RUN) release) && for release in $$releases; do \
+		mkdir -p $(XEN_PAYLOAD)/modules/$$release && \
+		objcopy --strip-debug $(BUILD)/module/$$release/frontend/linux/xen-vmsgfront.ko \
+			$(XEN_PAYLOAD)/modules/$$release/xen-vmsgfront.ko || exit; \
+	done
 	@$(XEN_RUN) check $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) $(if $(filter all,$(S)),$(XEN_ALL),$(or $(S),$(XEN_SCENARIOS)))
 
 .PHONY: demo

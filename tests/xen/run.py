@@ -6,6 +6,8 @@
     run.py demo  [the same options] NAME     only the scenario's own words
     run.py shell [the same options]          an interactive dom0
     run.py prepare [--parallel]              images and snapshot only
+    run.py release                           `uname -r` of the guests' kernels
+    run.py headers                           folders to build their modules in
 
 Each scenario gets a machine of its own, loaded from the snapshot.  The exit
 status is 0 only if all passed.
@@ -26,11 +28,12 @@ sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
 import debian
 import debs
+import debugkernel
 import machine
 import payload
 import shell
 import snapshot
-from common import HERE, Failure, path, read_text, say, write_text
+from common import DEBUG, DEBUG_PATIENCE, HERE, Failure, path, read_text, say, write_text
 from control import Receiver
 
 # Wall seconds, unless a scenario says otherwise in a comment.
@@ -111,7 +114,8 @@ def limits(file):
         text = f.read()
     found = {k: int(v) for k, v in
              re.findall(r"^# (limit|quiet-limit): (\d+)\b", text, re.M)}
-    return found.get("limit", LIMIT), found.get("quiet-limit", QUIET_LIMIT)
+    return (found.get("limit", LIMIT) * DEBUG_PATIENCE,
+            found.get("quiet-limit", QUIET_LIMIT) * DEBUG_PATIENCE)
 
 
 def wants_debian(file):
@@ -251,7 +255,7 @@ def demo(options, start, saved):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("action", choices=("check", "demo", "shell", "prepare",
-                                           "release"))
+                                           "release", "headers"))
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--payload", help="folder with the project's files")
     parser.add_argument("--tools", help="folder with the harness's programs",
@@ -271,13 +275,23 @@ def parse():
     return options
 
 
+def guest_kernels():
+    """{uname -r: folder to build modules in} of all that guests boot."""
+    if DEBUG:
+        return debugkernel.headers()
+    release = debs.release(debs.versions(path("debs")))
+    return {release: f"/lib/modules/{release}/build"}
+
+
 def main():
     options = parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options.disk = path(f"payload.{os.getpid()}.img")
     try:
-        if options.action == "release":
-            print(debs.release(debs.versions(path("debs"))))
+        if options.action in ("release", "headers"):
+            kernels = guest_kernels()
+            print("\n".join(kernels if options.action == "release"
+                            else kernels.values()))
             return 0
         for name in options.names:
             scenario_file(name, options.payload)
@@ -287,7 +301,8 @@ def main():
         root = debian.root() if any(wants_debian(scenario_file(name, options.payload))
                                     for name in options.names) else None
         blocks = payload.pack(options.payload, options.tools, options.disk, root)
-        start = START.format(blocks[0], PATIENCE[options.clock], *blocks[1:])
+        start = START.format(blocks[0], PATIENCE[options.clock] * DEBUG_PATIENCE,
+                             *blocks[1:])
         if options.action == "shell":
             return shell.run(saved, options.disk, start)
         action = check if options.action == "check" else demo

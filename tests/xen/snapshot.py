@@ -21,11 +21,11 @@ import time
 
 import image
 import machine
-from common import KERNEL, Failure, digest, path, say
+from common import DEBUG_PATIENCE, KERNEL, Failure, digest, path, say
 from payload import SIZE
 
 # Wall seconds.  A boot takes 25 to 60 on two cores of 2020s hardware.
-BOOT_LIMIT, LOAD_LIMIT, SAVE_LIMIT = 300, 60, 120
+BOOT_LIMIT, LOAD_LIMIT, SAVE_LIMIT = 300 * DEBUG_PATIENCE, 60, 120
 
 
 def _qemu_version():
