@@ -305,9 +305,6 @@ xen-payload-stage: all $(PAYLOAD_PROGRAMS)
 	@set -- $(wildcard tests/xen/scenarios/*.sh); \
 		[ $$# -eq 0 ] || cp -p "$$@" $(PAYLOAD)/scenarios/
 	@set -- $(wildcard tests/xen/lib.sh); [ $$# -eq 0 ] || cp -p "$$@" $(PAYLOAD)/
-	@[ -z "$(XEN_RELEASE)" ] || { mkdir -p $(PAYLOAD)/modules/$(XEN_RELEASE) && \
-		objcopy --strip-debug $(BUILD)/module/$(XEN_RELEASE)/frontend/linux/xen-vmsgfront.ko \
-		$(PAYLOAD)/modules/$(XEN_RELEASE)/xen-vmsgfront.ko; }
 	@nm -n --defined-only $(B)/bin/xenmsgd | grep -i ' t ' >$(PAYLOAD)/bin/xenmsgd.symbols
 	@$(SUBMAKE) VARIANT=release DESTDIR=$(PAYLOAD)/root PREFIX=/usr install >/dev/null
 	@echo 'xen-payload: staged in $(PAYLOAD)'
@@ -317,7 +314,6 @@ xen-payload-stage: all $(PAYLOAD_PROGRAMS)
 # Kbuild builds where the sources are, so they go to $(BUILD)/module/RELEASE first: the engine's
 # files are those that library and unit tests are made of.
 KDIR ?= /lib/modules/$(shell uname -r)/build
-XEN_RELEASE ?=
 MODULE_SRC := $(wildcard common/*.h frontend/core/*.[ch] frontend/linux/*.[ch] frontend/linux/Kbuild \
 	include/xen/io/*.h include/uapi/linux/*.h)
 # What `uname -r` says there.
