@@ -1,40 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Rules and how they match. See policy.h for the model.
+ * What a policy consists of, and how it decides. See policy.h for the model.
  *
  * Nothing here runs per message: a decision is taken when a flow begins and
  * kept in it. So lists are plain and searched from the begin.
  */
 #include "broker/policy.h"
 
-#include "common/num.h"
-
-#include <xen/io/vmsgif.h>
-
 #include <errno.h>
-#include <fnmatch.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct pattern {
-	struct pattern *next;
-	char glob[];
+struct file_name {
+	struct file_name *next;
+	char path[];
 };
 
-struct port_range {
-	struct port_range *next;
-	uint32_t first;
-	uint32_t last;
-	char service[]; /* not "": this service, and no numbers */
-};
+/* ----------------------------------------------------------------- making one */
 
 void policy_init(struct policy *policy)
 {
+	*policy = (struct policy){ 0 };
 	list_init(&policy->rules);
-	policy->default_refused = 0;
+	list_init(&policy->labels);
+	list_init(&policy->offers);
+	list_init(&policy->limits);
 }
 
-void policy_deinit(struct policy *policy)
+static void free_rules(struct policy *policy)
 {
 	struct rule *rule, *tmp;
 
@@ -47,136 +41,138 @@ void policy_deinit(struct policy *policy)
 	}
 }
 
-struct rule *policy_add(struct policy *policy, const char *name, unsigned int line)
+static void free_others(struct policy *policy)
+{
+	struct label *label, *next_label;
+	struct offer *offer, *next_offer;
+	struct limits *limits, *next_limits;
+
+	list_for_each_entry_safe(label, next_label, &policy->labels, link) {
+		list_del(&label->link);
+		pattern_free(label->domains);
+		free(label);
+	}
+	list_for_each_entry_safe(offer, next_offer, &policy->offers, link) {
+		list_del(&offer->link);
+		pattern_free(offer->domains);
+		pattern_free(offer->services);
+		free(offer);
+	}
+	list_for_each_entry_safe(limits, next_limits, &policy->limits, link) {
+		list_del(&limits->link);
+		pattern_free(limits->domains);
+		free(limits);
+	}
+}
+
+void policy_deinit(struct policy *policy)
+{
+	free_rules(policy);
+	free_others(policy);
+	while (policy->files) {
+		struct file_name *next = policy->files->next;
+
+		free(policy->files);
+		policy->files = next;
+	}
+}
+
+const char *policy_file(struct policy *policy, const char *path)
+{
+	size_t size = strlen(path) + 1;
+	struct file_name *file = malloc(sizeof(*file) + size);
+
+	if (!file)
+		return NULL;
+	memcpy(file->path, path, size);
+	file->next = policy->files;
+	policy->files = file;
+	return file->path;
+}
+
+/* Its fields of these names, and at the end of @list. */
+#define ADD(object, policy_list, section_name, section_place)                               \
+	do {                                                                                \
+		strncpy((object)->name, section_name, sizeof((object)->name) - 1);          \
+		(object)->place = (section_place) ? *(section_place) : (struct place){ 0 }; \
+		list_init(&(object)->link);                                                 \
+		list_add_tail(policy_list, &(object)->link);                                \
+	} while (0)
+
+struct rule *policy_add_rule(struct policy *policy, const char *name, const struct place *place)
 {
 	struct rule *rule = calloc(1, sizeof(*rule));
 
-	if (!rule)
-		return NULL;
-	strncpy(rule->name, name, sizeof(rule->name) - 1);
-	rule->line = line;
-	list_init(&rule->link);
-	list_add_tail(&policy->rules, &rule->link);
+	if (rule)
+		ADD(rule, &policy->rules, name, place);
 	return rule;
 }
 
-/* ---------------------------------------------------------------- parsing */
-
-static bool name_char(char c)
+struct label *policy_add_label(struct policy *policy, const char *name, const struct place *place)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '.' || c == '_' || c == '-';
+	struct label *label = calloc(1, sizeof(*label));
+
+	if (label)
+		ADD(label, &policy->labels, name, place);
+	return label;
 }
 
-int pattern_add(struct pattern **list, const char *word, const char **why)
+struct offer *policy_add_offer(struct policy *policy, const char *name, const struct place *place)
 {
-	struct pattern *pattern;
-	size_t len = strlen(word);
+	struct offer *offer = calloc(1, sizeof(*offer));
 
-	for (const char *c = word; *c; c++) {
-		if (!name_char(*c) && !strchr("*?[]!^", *c)) {
-			*why = "is not a pattern for domain names: it has characters that no "
-			       "name has";
-			return -EINVAL;
-		}
-	}
-	if (len > VMSGIF_NAME_MAX) {
-		*why = "is longer than any domain name";
-		return -EINVAL;
-	}
-	pattern = malloc(sizeof(*pattern) + len + 1);
-	if (!pattern)
-		return -ENOMEM;
-	memcpy(pattern->glob, word, len + 1);
-	pattern->next = *list;
-	*list = pattern;
-	return 0;
+	if (offer)
+		ADD(offer, &policy->offers, name, place);
+	return offer;
 }
 
-void pattern_free(struct pattern *list)
+void limits_init(struct limits *limits)
 {
-	while (list) {
-		struct pattern *next = list->next;
-
-		free(list);
-		list = next;
-	}
+	*limits = (struct limits){
+		.weight = 1,
+		.max_queued = UINT_MAX,
+		.max_maps = UINT_MAX,
+		.pool_pages = UINT_MAX,
+	};
+	list_init(&limits->link);
 }
 
-bool pattern_match(const struct pattern *list, const char *name)
+struct limits *policy_add_limits(struct policy *policy, const char *name, const struct place *place)
 {
-	for (; list; list = list->next)
-		if (!fnmatch(list->glob, name, 0))
-			return true;
-	return false;
+	struct limits *limits = malloc(sizeof(*limits));
+
+	if (!limits)
+		return NULL;
+	limits_init(limits);
+	ADD(limits, &policy->limits, name, place);
+	return limits;
 }
 
-static int ports_put(struct port_range **list, uint32_t first, uint32_t last, const char *service)
+int policy_resolve(struct policy *policy, const char **name, struct place *place)
 {
-	size_t len = strlen(service);
-	struct port_range *range = malloc(sizeof(*range) + len + 1);
+	struct rule *rule;
+	struct offer *offer;
+	struct limits *limits;
+	int r = 0;
 
-	if (!range)
-		return -ENOMEM;
-	range->first = first;
-	range->last = last;
-	memcpy(range->service, service, len + 1);
-	range->next = *list;
-	*list = range;
-	return 0;
-}
-
-/* Digits, or digits-digits: a range. 1: it is none, and so perhaps a service. */
-static int ports_add_range(struct port_range **list, const char *word, const char **why)
-{
-	size_t digits = strspn(word, "0123456789");
-	const char *rest = word + digits;
-	uint32_t first, last;
-
-	if (!digits || (*rest && *rest != '-') || rest[strspn(rest, "-0123456789")])
-		return 1;
-	if (num_parse_u32(word, digits, 1, UINT32_MAX, &first)) {
-		*why = "is not a port: ports are 1 to 4294967295, without leading zeros";
-		return -EINVAL;
+	list_for_each_entry(rule, &policy->rules, link) {
+		r = pattern_resolve(rule->from, &policy->labels, name, place);
+		if (r == 0)
+			r = pattern_resolve(rule->to, &policy->labels, name, place);
+		if (r < 0)
+			return r;
 	}
-	last = first;
-	if (*rest && num_parse_u32(rest + 1, strlen(rest + 1), first, UINT32_MAX, &last)) {
-		*why = "is not a range of ports: FIRST-LAST, FIRST not above LAST";
-		return -EINVAL;
+	list_for_each_entry(offer, &policy->offers, link) {
+		r = pattern_resolve(offer->domains, &policy->labels, name, place);
+		if (r < 0)
+			return r;
 	}
-	return ports_put(list, first, last, "");
-}
-
-int ports_add(struct port_range **list, const char *word, const char **why)
-{
-	int r;
-
-	if (!strcmp(word, "*"))
-		return ports_put(list, 0, UINT32_MAX, "");
-	r = ports_add_range(list, word, why);
-	if (r <= 0)
-		return r;
-	for (const char *c = word; *c; c++) {
-		if (!name_char(*c)) {
-			*why = "is neither a port, nor a range, nor the name of a service";
-			return -EINVAL;
-		}
+	list_for_each_entry(limits, &policy->limits, link) {
+		r = pattern_resolve(limits->domains, &policy->labels, name, place);
+		if (r < 0)
+			return r;
 	}
-	if (strlen(word) > VMSGIF_NAME_MAX) {
-		*why = "is longer than any service name";
-		return -EINVAL;
-	}
-	return ports_put(list, 1, 0, word);
-}
-
-void ports_free(struct port_range *list)
-{
-	while (list) {
-		struct port_range *next = list->next;
-
-		free(list);
-		list = next;
-	}
+	return r;
 }
 
 int modes_add(unsigned int *modes, const char *word, const char **why)
@@ -186,7 +182,10 @@ int modes_add(unsigned int *modes, const char *word, const char **why)
 	} else if (!strcmp(word, "map")) {
 		*modes |= MODE_MAP;
 	} else {
-		*why = "is not a mode: copy or map";
+		*why = strcmp(word, "pools") != 0 ?
+			       "is not a mode: copy or map" :
+			       "is not a mode of a rule: pools for copying are a domain's, see "
+			       "'pool-pages' in [limits NAME]; map mode is 'map'";
 		return -EINVAL;
 	}
 	return 0;
@@ -194,28 +193,30 @@ int modes_add(unsigned int *modes, const char *word, const char **why)
 
 /* --------------------------------------------------------------- deciding */
 
-static bool rule_is_for(const struct rule *rule, const char *from, const char *to)
+bool rule_is_for(const struct rule *rule, const char *from, const char *to)
 {
 	return pattern_match(rule->from, from) && pattern_match(rule->to, to);
 }
 
-/* By number or by the service bound there; *by_service: some service would match. */
-static bool ports_match(const struct port_range *list, uint32_t port, const char *service,
-			bool *by_service)
+struct rule *policy_rule(const struct policy *policy, const char *name)
 {
-	for (; list; list = list->next) {
-		if (port >= list->first && port <= list->last)
-			return true;
-		if (!list->service[0])
-			continue;
-		*by_service = true;
-		if (service && !strcmp(service, list->service))
-			return true;
-	}
-	return false;
+	struct rule *rule;
+
+	list_for_each_entry(rule, &policy->rules, link)
+		if (!strcmp(rule->name, name))
+			return rule;
+	return NULL;
 }
 
-void policy_decide(struct policy *policy, const char *from, const char *to, uint32_t port,
+/* It may turn out to be the one: what it allows is possible, in its name if it is the first. */
+static void may_be(struct decision *out, struct rule *rule)
+{
+	if (!out->rule || (!out->modes && rule->modes))
+		out->rule = rule;
+	out->modes |= rule->modes;
+}
+
+void policy_decide(const struct policy *policy, const char *from, const char *to, uint32_t port,
 		   const char *service, bool unbound, struct decision *out)
 {
 	struct rule *rule;
@@ -227,27 +228,51 @@ void policy_decide(struct policy *policy, const char *from, const char *to, uint
 		if (!rule_is_for(rule, from, to))
 			continue;
 		if (ports_match(rule->ports, port, service, &by_service)) {
-			if (!out->rule)
-				out->rule = rule;
-			out->modes |= rule->modes;
+			may_be(out, rule);
 			return;
 		}
 		if (unbound && by_service) {
-			if (!out->rule)
-				out->rule = rule;
-			out->modes |= rule->modes;
+			may_be(out, rule);
 			out->open = true;
 		}
 	}
+}
+
+/* Do the rules before @last for this pair, all of which deny, leave nothing of @range? */
+static bool all_denied(const struct policy *policy, const struct rule *last, const char *from,
+		       const char *to, const struct port_range *range)
+{
+	uint64_t next = range->first ? range->first : 1, begin;
+	struct rule *rule;
+
+	do {
+		begin = next;
+		list_for_each_entry(rule, &policy->rules, link) {
+			if (rule == last)
+				break;
+			if (!rule_is_for(rule, from, to))
+				continue;
+			if (range->service[0] && ports_have_glob(rule->ports, range->service))
+				return true;
+			next = ports_after(rule->ports, next);
+		}
+	} while (next != begin);
+	return !range->service[0] && next > range->last;
 }
 
 bool policy_may_talk(const struct policy *policy, const char *from, const char *to)
 {
 	struct rule *rule;
 
-	list_for_each_entry(rule, &policy->rules, link)
-		if (rule_is_for(rule, from, to))
-			return true;
+	list_for_each_entry(rule, &policy->rules, link) {
+		const struct port_range *range;
+
+		if (rule->deny || !rule_is_for(rule, from, to))
+			continue;
+		for (range = rule->ports; range; range = range->next)
+			if (!all_denied(policy, rule, from, to, range))
+				return true;
+	}
 	return false;
 }
 
@@ -256,18 +281,38 @@ bool policy_may_name(const struct policy *policy, const char *from, const char *
 {
 	struct rule *rule;
 
-	list_for_each_entry(rule, &policy->rules, link) {
-		const struct port_range *range;
-
-		if (!rule_is_for(rule, from, to))
-			continue;
-		/* A rule for numbers says nothing of a service that nobody has bound. */
-		for (range = rule->ports; range; range = range->next)
-			if (!strcmp(service, range->service) ||
-			    (!range->first && range->last == UINT32_MAX))
-				return true;
-	}
+	list_for_each_entry(rule, &policy->rules, link)
+		if (rule_is_for(rule, from, to) && ports_match_service(rule->ports, service))
+			return !rule->deny;
 	return false;
+}
+
+bool policy_may_offer(const struct policy *policy, const char *domain, const char *service,
+		      const struct offer **out)
+{
+	struct offer *offer;
+
+	if (out)
+		*out = NULL;
+	list_for_each_entry(offer, &policy->offers, link) {
+		if (!pattern_match(offer->domains, domain) ||
+		    !pattern_match(offer->services, service))
+			continue;
+		if (out)
+			*out = offer;
+		return true;
+	}
+	return list_empty(&policy->offers);
+}
+
+struct limits *policy_limits(const struct policy *policy, const char *domain, struct limits *none)
+{
+	struct limits *limits;
+
+	list_for_each_entry(limits, &policy->limits, link)
+		if (pattern_match(limits->domains, domain))
+			return limits;
+	return none;
 }
 
 const char *decision_rule(const struct decision *decision)

@@ -1,51 +1,93 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who may send what to whom.
+ * Who may send what to whom, who may offer what, and how much of it.
  *
- * Model. A policy is a list of rules in the order of the configuration. A rule
- * names senders and receivers by patterns over domain names, ports by number,
- * range or service name, and the modes that it allows. The first rule whose
- * sender, receiver and port match decides; without one the answer is no, in the
- * name of the rule "default". A policy is made once and then only read, but for
- * its counters.
+ * Model. A policy is what the configuration says, in its order:
  *
- * A domain without a name that complies with the protocol has the name "",
- * which only "*" matches.
+ *   rules    allow or deny: senders and receivers by globs over domain names or
+ *            by label, ports by number, range or service, the modes and rates
+ *            that are allowed. The first rule whose sender, receiver and port
+ *            match decides; without one the answer is no, in the name of the
+ *            rule "default"
+ *   offers   which domains may bind which service names. Without any, every
+ *            domain may offer every name (in its own domain: name@domain)
+ *   limits   weight, quotas and rates of all that a domain sends; the first
+ *            section that matches the domain holds, as a whole
+ *
+ * A policy is made once and then only read, but for its counters. A domain
+ * without a name that complies with the protocol has the name "", which only
+ * "*" matches.
  */
 #ifndef XENMSG_BROKER_POLICY_H
 #define XENMSG_BROKER_POLICY_H
 
+#include "broker/pattern.h"
+#include "broker/ports.h"
 #include "common/list.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#define POLICY_RULE_NAME_MAX 40
-#define POLICY_DEFAULT	     "default"
+#define POLICY_DEFAULT	  "default"
+#define POLICY_NO_OFFER	  "offers" /* in whose name a service is refused */
+#define LIMITS_WEIGHT_MAX 64u
 
 enum {
 	MODE_COPY = 1, /* inline too */
 	MODE_MAP = 2,
 };
 
-struct pattern;
-struct port_range;
+/* A second's worth, and what may come at once. 0: not limited. */
+struct rates {
+	uint64_t messages;
+	uint64_t messages_burst;
+	uint64_t bytes; /* of payload */
+	uint64_t bytes_burst;
+};
 
 struct rule {
 	struct list link;
-	char name[POLICY_RULE_NAME_MAX + 1];
-	unsigned int line; /* of the configuration, for messages */
+	struct place place; /* of the configuration, for messages */
+	bool deny;
 	struct pattern *from;
 	struct pattern *to;
 	struct port_range *ports;
-	unsigned int modes;
-	uint64_t refused; /* requests that this rule refused for their mode */
+	unsigned int modes; /* 0 if it denies */
+	struct rates rates; /* of each sending domain, in all its flows under this rule */
+	uint64_t refused;   /* requests that this rule refused, by itself or for their mode */
+	uint64_t over_rate; /* messages beyond its rates */
+	char name[SECTION_NAME_MAX + 1];
+};
+
+struct offer {
+	struct list link;
+	struct place place;
+	struct pattern *domains;
+	struct pattern *services;
+	char name[SECTION_NAME_MAX + 1];
+};
+
+struct limits {
+	struct list link;
+	struct place place;
+	struct pattern *domains;
+	unsigned int weight;	 /* share of what a receiver takes in, against other senders */
+	unsigned int max_queued; /* messages in all queues; UINT_MAX here and below: not limited */
+	unsigned int max_maps;	 /* map-mode messages sent and not completed */
+	unsigned int pool_pages; /* of TX and RX pools together */
+	struct rates rates;
+	uint64_t refused;
+	char name[SECTION_NAME_MAX + 1]; /* "": nobody's, the default */
 };
 
 struct policy {
 	struct list rules;
+	struct list labels;
+	struct list offers;
+	struct list limits;
+	struct file_name *files; /* that places refer to */
 	uint64_t default_refused;
+	uint64_t offers_refused;
 };
 
 /* What the policy says of a flow. */
@@ -59,28 +101,45 @@ struct decision {
 void policy_init(struct policy *policy);
 void policy_deinit(struct policy *policy);
 
-/* A rule without patterns, ports and modes, at the end of the list. NULL: no memory. */
-struct rule *policy_add(struct policy *policy, const char *name, unsigned int line);
-
-/* Text of a configuration, one word each. 0, -EINVAL (*why: what is wrong), -ENOMEM. */
-int pattern_add(struct pattern **list, const char *word, const char **why);
-int ports_add(struct port_range **list, const char *word, const char **why);
+/* @path, to be referred to by places. NULL: no memory. */
+const char *policy_file(struct policy *policy, const char *path);
+/* At the end of its list, without anything in it but name, place and defaults. NULL: no memory. */
+struct rule *policy_add_rule(struct policy *policy, const char *name, const struct place *place);
+struct label *policy_add_label(struct policy *policy, const char *name, const struct place *place);
+struct offer *policy_add_offer(struct policy *policy, const char *name, const struct place *place);
+struct limits *policy_add_limits(struct policy *policy, const char *name,
+				 const struct place *place);
+/* Look up all labels, when everything is added. As pattern_resolve(). */
+int policy_resolve(struct policy *policy, const char **name, struct place *place);
+/* One word. 0, or -EINVAL and *why. */
 int modes_add(unsigned int *modes, const char *word, const char **why);
-bool pattern_match(const struct pattern *list, const char *name);
-void pattern_free(struct pattern *list);
-void ports_free(struct port_range *list);
+
+/* Does it name sender and receiver? */
+bool rule_is_for(const struct rule *rule, const char *from, const char *to);
+struct rule *policy_rule(const struct policy *policy, const char *name);
 
 /*
  * May @from send to @port of @to, where @service is bound? @service is NULL if
  * the port has no service name. @unbound: the port may be bound with one later.
  */
-void policy_decide(struct policy *policy, const char *from, const char *to, uint32_t port,
+void policy_decide(const struct policy *policy, const char *from, const char *to, uint32_t port,
 		   const char *service, bool unbound, struct decision *out);
 /* Is there any port of @to to which @from may send? */
 bool policy_may_talk(const struct policy *policy, const char *from, const char *to);
 /* The same where nobody has bound @service: might @from send to it if somebody had? */
 bool policy_may_name(const struct policy *policy, const char *from, const char *to,
 		     const char *service);
+/* May @domain bind a port by the name of @service? *offer, if not NULL: what says so, or NULL. */
+bool policy_may_offer(const struct policy *policy, const char *domain, const char *service,
+		      const struct offer **offer);
+/* What holds for @domain; *@none if nothing does, which is never counted in. */
+struct limits *policy_limits(const struct policy *policy, const char *domain, struct limits *none);
+void limits_init(struct limits *limits);
+
+static inline bool rates_any(const struct rates *rates)
+{
+	return rates->messages || rates->bytes;
+}
 
 /* The name for logs: "default" where there is no rule. */
 const char *decision_rule(const struct decision *decision);

@@ -96,7 +96,7 @@ START_TEST(everything)
 			       "from = alice bob\n"
 			       "to = web-*\n"
 			       "ports = 1-5 log\n"
-			       "  [abc]\n"),
+			       "  a@c\n"),
 			 -EINVAL);
 	ck_assert_uint_eq(error.line, 20);
 	ck_assert_int_eq(parse("[daemon]\n"
@@ -184,7 +184,7 @@ static const struct {
 	{ "[allow \"a\"]\nfrom = a\n", 1, "one word" },
 	{ "[allow aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\n", 1, "name of 1 to" },
 	{ "[allow default]\n", 1, "'default'" },
-	{ "[allow x]\nfrom = a\nto = b\n\n[allow x]\n", 5, "already there, in line 1" },
+	{ "[allow x]\nfrom = a\nto = b\n\n[allow x]\n", 5, "already there, in test.conf:1" },
 	{ "[allow x]\nfrom = a\n[devices]\n", 1, "does not say 'to'" },
 	{ "\n[allow x]\nto = a\n", 2, "does not say 'from'" },
 	{ "[allow x]\n", 1, "does not say 'from'" },

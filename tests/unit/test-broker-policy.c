@@ -26,12 +26,12 @@ static void teardown(void)
 static void add(const char *name, const char *from, const char *to, const char *ports,
 		unsigned int modes)
 {
-	struct rule *rule = policy_add(&policy, name, 1);
+	struct rule *rule = policy_add_rule(&policy, name, NULL);
 	char words[256], *save = NULL;
 	const char *why;
 
-	ck_assert_int_eq(pattern_add(&rule->from, from, &why), 0);
-	ck_assert_int_eq(pattern_add(&rule->to, to, &why), 0);
+	ck_assert_int_eq(pattern_add(&rule->from, from, NULL, &why), 0);
+	ck_assert_int_eq(pattern_add(&rule->to, to, NULL, &why), 0);
 	snprintf(words, sizeof(words), "%s", ports);
 	for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
 		ck_assert_int_eq(ports_add(&rule->ports, w, &why), 0);
@@ -95,7 +95,7 @@ START_TEST(pattern_matches)
 	for (unsigned int i = 0; i < ARRAY_LEN(cases); i++) {
 		struct pattern *list = NULL;
 
-		ck_assert_int_eq(pattern_add(&list, cases[i].glob, &why), 0);
+		ck_assert_int_eq(pattern_add(&list, cases[i].glob, NULL, &why), 0);
 		ck_assert_msg(pattern_match(list, cases[i].name) == cases[i].match, "%s %s",
 			      cases[i].glob, cases[i].name);
 		pattern_free(list);
@@ -126,8 +126,8 @@ START_TEST(words)
 	memset(long_name, 'a', sizeof(long_name));
 	long_name[129] = '\0';
 	ck_assert_int_eq(ports_add(&ports, long_name, &why), -EINVAL);
-	ck_assert_int_eq(pattern_add(&patterns, long_name, &why), -EINVAL);
-	ck_assert_int_eq(pattern_add(&patterns, "a=b", &why), -EINVAL);
+	ck_assert_int_eq(pattern_add(&patterns, long_name, NULL, &why), -EINVAL);
+	ck_assert_int_eq(pattern_add(&patterns, "a=b", NULL, &why), -EINVAL);
 	ck_assert_int_eq(modes_add(&modes, "copy", &why), 0);
 	ck_assert_int_eq(modes_add(&modes, "map", &why), 0);
 	ck_assert_uint_eq(modes, MODE_COPY | MODE_MAP);
@@ -187,6 +187,84 @@ START_TEST(names)
 }
 END_TEST
 
+/* What is denied first can take all that is allowed later. */
+START_TEST(deny)
+{
+	struct rule *rule;
+	struct decision d;
+
+	add("low", "alice", "bob", "1-99", 0);
+	add("high", "alice", "bob", "200-4294967295", 0);
+	add("some", "alice", "bob", "50 300-400", MODE_COPY);
+	list_for_each_entry(rule, &policy.rules, link)
+		rule->deny = !rule->modes;
+	d = decide("alice", "bob", 50, NULL);
+	ck_assert_str_eq(decision_rule(&d), "low");
+	ck_assert_uint_eq(d.modes, 0);
+	ck_assert(!policy_may_talk(&policy, "alice", "bob"));
+	add("gap", "alice", "bob", "90-200", MODE_COPY);
+	ck_assert(policy_may_talk(&policy, "alice", "bob"));
+	ck_assert_uint_eq(decide("alice", "bob", 150, NULL).modes, MODE_COPY);
+	policy_refused(&policy, &d);
+	ck_assert_uint_eq(policy_rule(&policy, "low")->refused, 1);
+	ck_assert_ptr_null(policy_rule(&policy, "none"));
+}
+END_TEST
+
+START_TEST(deny_services)
+{
+	struct rule *rule;
+	struct decision d;
+
+	add("numbers", "a", "bob", "1-4294967295", 0);
+	add("spool", "a", "bob", "spool", 0);
+	add("any-log", "a", "carol", "log-*", 0);
+	add("late-spool", "a", "bob", "spool", MODE_COPY);
+	add("late-log", "a", "carol", "log-* log-1 7", MODE_MAP);
+	list_for_each_entry(rule, &policy.rules, link)
+		rule->deny = !rule->modes;
+	ck_assert(!policy_may_talk(&policy, "a", "bob"));
+	ck_assert(policy_may_talk(&policy, "a", "carol"));
+	ck_assert(!policy_may_name(&policy, "a", "bob", "spool"));
+	ck_assert(!policy_may_name(&policy, "a", "carol", "log-1"));
+	/* Not bound yet: denied as a service, allowed by number. */
+	policy_decide(&policy, "a", "carol", 7, NULL, true, &d);
+	ck_assert(d.open);
+	ck_assert_uint_eq(d.modes, MODE_MAP);
+	ck_assert_str_eq(decision_rule(&d), "late-log");
+	d = decide("a", "carol", 7, "log-2");
+	ck_assert_uint_eq(d.modes, 0);
+	ck_assert_str_eq(decision_rule(&d), "any-log");
+}
+END_TEST
+
+START_TEST(ports_by_number)
+{
+	struct port_range *ports = NULL;
+	const char *why;
+	char text[64];
+
+	ck_assert_int_eq(ports_add(&ports, "10-20", &why), 0);
+	ck_assert_int_eq(ports_add(&ports, "log-*", &why), 0);
+	ck_assert_int_eq(ports_add(&ports, "5", &why), 0);
+	ck_assert_int_eq(ports_add(&ports, "21-4294967295", &why), 0);
+	ck_assert_uint_eq(ports_after(ports, 5), 6);
+	ck_assert_uint_eq(ports_after(ports, 10), UINT64_C(4294967296));
+	ck_assert_uint_eq(ports_after(ports, 9), 9);
+	ck_assert(ports_have_glob(ports, "log-*"));
+	ck_assert(!ports_have_glob(ports, "log-1"));
+	ck_assert(ports_match_service(ports, "log-1"));
+	ck_assert(!ports_match_service(ports, "log"));
+	ports_text(ports, text, sizeof(text));
+	ck_assert_str_eq(text, "10-20 log-* 5 21-4294967295");
+	ports_text(ports, text, 12);
+	ck_assert_str_eq(text, "10-20 lo...");
+	ports_text(ports, text, 3);
+	ck_assert_uint_lt(strlen(text), 3);
+	ports_free(ports);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("broker-policy");
@@ -202,6 +280,9 @@ int main(void)
 	tcase_add_test(t, services);
 	tcase_add_test(t, open_decision_joins_modes);
 	tcase_add_test(t, names);
+	tcase_add_test(t, deny);
+	tcase_add_test(t, deny_services);
+	tcase_add_test(t, ports_by_number);
 	suite_add_tcase(s, t);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_ENV);

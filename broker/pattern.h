@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Lists of names in a configuration: globs, and labels for sets of domains.
+ *
+ * A label is written @NAME. It may be used before it is defined, and in another
+ * file; so a list is made of words first, and its labels are looked up once all
+ * is read. A label is made of globs alone, so there are no circles.
+ */
+#ifndef XENMSG_BROKER_PATTERN_H
+#define XENMSG_BROKER_PATTERN_H
+
+#include "common/list.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Of sections: rules, labels, offers, limits. */
+#define SECTION_NAME_MAX 40
+
+/* Where something is said; @file lives as long as the policy. */
+struct place {
+	const char *file; /* NULL: not in a file */
+	unsigned int line;
+};
+
+struct pattern;
+
+struct label {
+	struct list link; /* of the policy's */
+	struct place place;
+	struct pattern *domains;
+	char name[SECTION_NAME_MAX + 1];
+};
+
+/*
+ * Append one word. 0, -EINVAL (*why: what is wrong with it), -ENOMEM.
+ * Globs are as for fnmatch(): * ? [a-z] [!a-z].
+ */
+int pattern_add(struct pattern **list, const char *word, const struct place *place,
+		const char **why);
+/* The same, without labels. */
+int pattern_add_glob(struct pattern **list, const char *word, const char **why);
+void pattern_free(struct pattern *list);
+
+/* Look up the labels of @list. 0; -ENOENT: *name at *place is none of @labels. */
+int pattern_resolve(struct pattern *list, const struct list *labels, const char **name,
+		    struct place *place);
+/* All labels are resolved. An empty list matches nothing. */
+bool pattern_match(const struct pattern *list, const char *name);
+/* The words, separated by spaces; cut, and ending in "...", if they do not fit. */
+void pattern_text(const struct pattern *list, char *out, size_t size);
+
+/* 0, or why @word is no glob over names of domains and services. */
+const char *pattern_check_glob(const char *word);
+
+#endif
