@@ -10,6 +10,18 @@
 #include "broker/pools.h"
 #include "broker/send.h"
 
+/* Who may have which service name is policy; a port without one is everybody's own affair. */
+static int refuse_offer(struct peer *peer, const struct request *req, const char *service)
+{
+	struct broker *broker = peer->broker;
+
+	broker->config->policy.offers_refused++;
+	log_limited(broker->log, broker_now(broker), device_domid(peer->dev), POLICY_NO_OFFER,
+		    LOG_NOTICE, "refused domain=%s port=%u service=%s: no [offer NAME] allows it",
+		    peer->label, req->port, service);
+	return VMSGIF_EACCES;
+}
+
 static int bind_port(struct peer *peer, const struct request *req, const char *service)
 {
 	const struct config *config = peer->broker->config;
@@ -19,6 +31,8 @@ static int bind_port(struct peer *peer, const struct request *req, const char *s
 		return VMSGIF_EINVAL;
 	if (req->max_len > config->limits.max_message)
 		return VMSGIF_EINVAL;
+	if (service && !policy_may_offer(&config->policy, peer_name(peer), service, NULL))
+		return refuse_offer(peer, req, service);
 	if (port_find(peer, req->port))
 		return VMSGIF_EADDRINUSE;
 	if (service && port_find_service(peer, service))

@@ -133,11 +133,14 @@ void broker_list_put(struct broker *broker, struct vmsgif_segment *list)
 
 /* ------------------------------------------------------------------- devices */
 
+bool broker_wants(const struct broker *broker, uint16_t domid, const char *name)
+{
+	return domid != 0 && pattern_match(broker->config->devices, name);
+}
+
 static bool on_wanted(void *priv, uint16_t domid, const char *name)
 {
-	struct broker *broker = priv;
-
-	return domid != 0 && pattern_match(broker->config->devices, name);
+	return broker_wants(priv, domid, name);
 }
 
 static struct peer *peer_add(struct broker *broker, struct device *dev)
@@ -191,6 +194,11 @@ static void on_up(void *priv, struct device *dev)
 		peer = peer_add(broker, dev);
 	if (!peer)
 		return;
+	/* A reload may have changed that since it was offered a connection. */
+	if (!broker_wants(broker, device_domid(dev), device_name(dev))) {
+		device_fail(dev, BROKER_NO_DEVICE);
+		return;
+	}
 	if (peer_up(peer) < 0) {
 		device_fail(dev, "the broker has no memory for it");
 		return;

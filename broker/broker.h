@@ -38,6 +38,9 @@
 /* Buffers for segment lists that are kept when free. */
 #define SPARE_LISTS 64u
 
+/* Why a device is closed whose domain is to have none. */
+#define BROKER_NO_DEVICE "the configuration gives this domain no device"
+
 struct broker {
 	struct config *config;
 	struct log *log;
@@ -76,6 +79,8 @@ struct broker {
  * The devices come with broker_start().
  */
 int broker_new(struct broker **out, sd_event *event, struct log *log, struct config *config);
+/* Does the domain called @name get a device? */
+bool broker_wants(const struct broker *broker, uint16_t domid, const char *name);
 /* Open Xen and take over what is there. The lock file is held. */
 int broker_start(struct broker *broker);
 /* @remove: as for backend_free(). */

@@ -121,18 +121,9 @@ const char *config_keep_fixed(struct config *config, const struct config *runnin
 
 static int devices_key(struct parser *p, const char *name, const char *value)
 {
-	struct words words;
-
 	if (strcmp(name, "domains") != 0)
 		return parse_fail(p, &p->place, -EINVAL, "[devices] has no key '%s'", name);
-	for (const char *w = words_first(&words, value); w; w = words_next(&words)) {
-		const char *why;
-		int r = pattern_add(&p->config->devices, w, &p->place, &why);
-
-		if (r < 0)
-			return parse_bad_word(p, name, w, r, why);
-	}
-	return 0;
+	return parse_domains(p, name, value, &p->config->devices);
 }
 
 const struct section config_daemon_sections[] = {

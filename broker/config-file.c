@@ -59,6 +59,20 @@ const char *words_first(struct words *words, const char *value)
 	return strtok_r(words->text, " \t,", &words->save);
 }
 
+int parse_domains(struct parser *p, const char *name, const char *value, struct pattern **list)
+{
+	struct words words;
+
+	for (const char *w = words_first(&words, value); w; w = words_next(&words)) {
+		const char *why;
+		int r = pattern_add(list, w, &p->place, &why);
+
+		if (r < 0)
+			return parse_bad_word(p, name, w, r, why);
+	}
+	return 0;
+}
+
 /* ------------------------------------------------------------------ sections */
 
 static int section_end(struct parser *p)

@@ -15,21 +15,6 @@
 
 /* -------------------------------------------------------------------- values */
 
-/* A list of domains, labels among them. */
-static int add_domains(struct parser *p, const char *name, const char *value, struct pattern **list)
-{
-	struct words words;
-
-	for (const char *w = words_first(&words, value); w; w = words_next(&words)) {
-		const char *why;
-		int r = pattern_add(list, w, &p->place, &why);
-
-		if (r < 0)
-			return parse_bad_word(p, name, w, r, why);
-	}
-	return 0;
-}
-
 static int add_globs(struct parser *p, const char *name, const char *value, struct pattern **list)
 {
 	struct words words;
@@ -217,9 +202,9 @@ static int rule_key(struct parser *p, const char *name, const char *value)
 	int r;
 
 	if (!strcmp(name, "from"))
-		return add_domains(p, name, value, &rule->from);
+		return parse_domains(p, name, value, &rule->from);
 	if (!strcmp(name, "to"))
-		return add_domains(p, name, value, &rule->to);
+		return parse_domains(p, name, value, &rule->to);
 	if (!strcmp(name, "ports"))
 		return add_ports(p, name, value, &rule->ports);
 	if (rule->deny)
@@ -264,7 +249,7 @@ static int offer_begin(struct parser *p, const char *title)
 static int offer_key(struct parser *p, const char *name, const char *value)
 {
 	if (!strcmp(name, "domains"))
-		return add_domains(p, name, value, &p->offer->domains);
+		return parse_domains(p, name, value, &p->offer->domains);
 	if (!strcmp(name, "services"))
 		return add_globs(p, name, value, &p->offer->services);
 	return no_key(p, p->offer->name, name);
@@ -312,7 +297,7 @@ static int limits_key(struct parser *p, const char *name, const char *value)
 	int r;
 
 	if (!strcmp(name, "domains"))
-		return add_domains(p, name, value, &limits->domains);
+		return parse_domains(p, name, value, &limits->domains);
 	for (unsigned int i = 0; i < ARRAY_LEN(keys); i++) {
 		if (strcmp(name, keys[i].name) != 0)
 			continue;

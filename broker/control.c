@@ -4,6 +4,9 @@
  */
 #include "broker/control.h"
 
+#include "broker/broker.h"
+#include "broker/explain.h"
+#include "broker/reload.h"
 #include "broker/snapshot.h"
 #include "common/list.h"
 #include "common/log.h"
@@ -37,6 +40,11 @@ struct control {
 
 /* ------------------------------------------------------------------ the object */
 
+static int starting(sd_bus_error *error)
+{
+	return sd_bus_error_set(error, SD_BUS_ERROR_FAILED, "xenmsgd is still starting");
+}
+
 static int on_status(sd_bus_message *call, void *priv, sd_bus_error *error)
 {
 	struct control *control = priv;
@@ -44,7 +52,7 @@ static int on_status(sd_bus_message *call, void *priv, sd_bus_error *error)
 	int r;
 
 	if (!control->broker)
-		return sd_bus_error_set(error, SD_BUS_ERROR_FAILED, "xenmsgd is still starting");
+		return starting(error);
 	r = sd_bus_message_new_method_return(call, &reply);
 	if (r >= 0)
 		r = snapshot_append(reply, control->broker);
@@ -54,10 +62,57 @@ static int on_status(sd_bus_message *call, void *priv, sd_bus_error *error)
 	return r;
 }
 
+static int reply_text(sd_bus_message *call, const char *text)
+{
+	return sd_bus_reply_method_return(call, "s", text);
+}
+
+static int on_explain(sd_bus_message *call, void *priv, sd_bus_error *error)
+{
+	struct control *control = priv;
+	const char *from, *to, *port, *why;
+	struct question q;
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+	int r;
+
+	r = sd_bus_message_read(call, "sss", &from, &to, &port);
+	if (r < 0)
+		return r;
+	if (!control->broker)
+		return starting(error);
+	if (question_init(&q, from, to, port, &why) < 0)
+		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "one of them %s", why);
+	question_look_up(&q, control->broker);
+	out = open_memstream(&text, &size);
+	if (!out)
+		return -ENOMEM;
+	explain(out, control->broker->config, &q);
+	r = fclose(out) == 0 ? reply_text(call, text) : -ENOMEM;
+	free(text);
+	return r;
+}
+
+static int on_reload(sd_bus_message *call, void *priv, sd_bus_error *error)
+{
+	struct control *control = priv;
+	char text[1024];
+
+	if (!control->broker)
+		return starting(error);
+	if (broker_reload(control->broker, text, sizeof(text) - 1) < 0)
+		return sd_bus_error_set(error, SD_BUS_ERROR_FAILED, text);
+	strcat(text, "\n");
+	return reply_text(call, text);
+}
+
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD("Status", "", "sa{st}a(qussa{st})a(st)", on_status,
 		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Explain", "sss", "s", on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Reload", "", "s", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };
 

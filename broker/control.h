@@ -11,6 +11,10 @@
  *   a{st}           counters of the whole
  *   a(qussa{st})    domid, address, name, state and counters of each address
  *   a(st)           refusals by rule, in the order of the rules, "default" last
+ *
+ * Reload: have broker_reload() read the configuration again. A line for people,
+ * or an error with file, line and reason; then nothing has changed.
+ * Explain (FROM, TO, PORT or SERVICE): a text for people, see explain.h.
  */
 #ifndef XENMSG_BROKER_CONTROL_H
 #define XENMSG_BROKER_CONTROL_H

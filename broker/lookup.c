@@ -287,7 +287,29 @@ void lookup_ready(struct peer *peer)
 	}
 	if (peer->name && name_peer(peer->name) == peer)
 		list_for_each_entry(sub, &peer->name->subs, in_name)
-			sub_up(sub, peer->addr);
+			if (lookup_may_know(sub->peer, peer->name->text))
+				sub_up(sub, peer->addr);
+}
+
+/*
+ * Who may not know any more of somebody is not told of new addresses. Of one
+ * that it knows it still hears that it died: PEER_DOWN says nothing else.
+ */
+void lookup_decide_anew(struct peer *peer)
+{
+	struct subscription *sub;
+
+	list_for_each_entry(sub, &peer->subs, in_peer) {
+		struct peer *target = name_peer(sub->name);
+
+		if (!lookup_may_know(peer, sub->name->text)) {
+			if (event_pending(&sub->up))
+				sub->up.addr = 0;
+			event_cancel(peer, &sub->up);
+		} else if (target && target->ready && sub->up.addr != target->addr) {
+			sub_up(sub, target->addr);
+		}
+	}
 }
 
 void lookup_down(struct peer *peer)

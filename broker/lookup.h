@@ -36,6 +36,8 @@ void lookup_ready(struct peer *peer);
  * told_down says that they know; drop its own subscriptions.
  */
 void lookup_down(struct peer *peer);
+/* The policy has changed. */
+void lookup_decide_anew(struct peer *peer);
 /* The slot of a RESOLVE is freed. */
 void lookup_free(struct peer *peer, struct lookup *lookup);
 

@@ -50,7 +50,7 @@ bool pattern_match(const struct pattern *list, const char *name);
 /* The words, separated by spaces; cut, and ending in "...", if they do not fit. */
 void pattern_text(const struct pattern *list, char *out, size_t size);
 
-/* 0, or why @word is no glob over names of domains and services. */
+/* NULL, or why @word is no glob over names of domains and services. */
 const char *pattern_check_glob(const char *word);
 
 #endif

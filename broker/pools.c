@@ -87,18 +87,24 @@ static void dismiss(struct map_pool *pool, int status)
 	event_post(pool->receiver, &pool->to_receiver, EVENT_POOL_DEL, pool->owner->addr);
 }
 
-/* 0 if the policy lets @owner share pages with that port of @receiver. */
+/* Does the policy let @owner share pages with that port, if any, of @receiver? */
+static bool allowed(struct peer *owner, struct peer *receiver, const struct port *port,
+		    uint32_t number, struct decision *decision)
+{
+	struct broker *broker = owner->broker;
+
+	policy_decide(&broker->config->policy, peer_name(owner), peer_name(receiver), number,
+		      port ? port_service(port) : NULL, !port && !receiver->ready, decision);
+	return broker->config->limits.feature_map && (decision->modes & MODE_MAP);
+}
+
+/* 0 if @owner can share pages with that port of @receiver. */
 static int may_share(struct peer *owner, struct peer *receiver, uint32_t number)
 {
 	struct port *port = port_find(receiver, number);
-	struct broker *broker = owner->broker;
 	struct decision decision;
 
-	policy_decide(&broker->config->policy, peer_name(owner), peer_name(receiver), number,
-		      port ? port->service : NULL, !port && !receiver->ready, &decision);
-	if (!broker->config->limits.feature_map)
-		decision.modes &= ~(unsigned int)MODE_MAP;
-	if (!(decision.modes & MODE_MAP)) {
+	if (!allowed(owner, receiver, port, number, &decision)) {
 		send_log_refused(owner, receiver, number, "map", &decision);
 		return VMSGIF_EACCES;
 	}
@@ -246,7 +252,6 @@ void pool_ack(struct peer *peer, const struct request *req)
 	struct peer *owner = route_peer(&peer->broker->route, req->addr);
 	struct map_pool *pool = owner ? owner->pools[req->pool.id] : NULL;
 	int status = req->pool.status;
-	struct port *port;
 	struct pair *pair;
 
 	peer_answer(peer, req, VMSGIF_OKAY);
@@ -264,9 +269,10 @@ void pool_ack(struct peer *peer, const struct request *req)
 	}
 	if (pool->state != POOL_OFFERED)
 		return;
-	port = port_find(peer, pool->port);
-	if (!port || port->unbind) {
-		dismiss(pool, VMSGIF_ECONNREFUSED);
+	/* Port and policy may have changed since it was offered. */
+	status = may_share(owner, peer, pool->port);
+	if (status != VMSGIF_OKAY) {
+		dismiss(pool, status);
 		return;
 	}
 	pool->state = POOL_MAPPED;
@@ -335,6 +341,23 @@ void pools_unbind(struct peer *receiver, uint32_t port)
 		else if (pool->state == POOL_OFFERED && !pool->told)
 			leave(pool, VMSGIF_ECONNREFUSED);
 		/* What it is mapping now is dismissed when it says so. */
+	}
+}
+
+void pools_decide_anew(struct peer *receiver)
+{
+	struct map_pool *pool, *tmp;
+	struct decision decision;
+
+	list_for_each_entry_safe(pool, tmp, &receiver->pools_in, in_receiver) {
+		if (allowed(pool->owner, receiver, port_find(receiver, pool->port), pool->port,
+			    &decision))
+			continue;
+		if (pool->state == POOL_MAPPED)
+			dismiss(pool, VMSGIF_OKAY);
+		else if (pool->state == POOL_OFFERED && !pool->told)
+			leave(pool, VMSGIF_EACCES);
+		/* Others are asked about once more: when they are offered, or acknowledged. */
 	}
 }
 

@@ -75,6 +75,8 @@ void pool_told(struct map_pool *pool, enum event_kind kind);
 void pools_ready(struct peer *receiver);
 /* @receiver unbinds @port: pools shared with that are to go. */
 void pools_unbind(struct peer *receiver, uint32_t port);
+/* The policy has changed: what it forbids now is to go. */
+void pools_decide_anew(struct peer *receiver);
 /* @peer dies, as an owner and as a receiver. */
 void pools_down(struct peer *peer);
 

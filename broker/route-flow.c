@@ -44,7 +44,7 @@ struct port *port_find_service(const struct peer *peer, const char *service)
 
 	for (unsigned int i = 0; i < ROUTE_BUCKETS; i++)
 		list_for_each_entry(port, &peer->ports[i], hash)
-			if (port->service && !strcmp(port->service, service))
+			if (port_service(port) && !strcmp(port->service, service))
 				return port;
 	return NULL;
 }

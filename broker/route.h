@@ -55,6 +55,7 @@ struct port {
 	uint32_t max_len;
 	unsigned int held; /* map-mode messages not released */
 	char *service;	   /* or NULL */
+	bool revoked;	   /* its domain may not offer that service any more */
 };
 
 struct pair {
@@ -121,6 +122,12 @@ void name_put(struct name *name);
 struct name *name_find(const struct route *route, const char *text);
 /* The peer that has it now, or NULL. */
 struct peer *name_peer(const struct name *name);
+
+/* The name that it can be reached by, or NULL. */
+static inline const char *port_service(const struct port *port)
+{
+	return port->revoked ? NULL : port->service;
+}
 
 struct port *port_find(const struct peer *peer, uint32_t number);
 struct port *port_find_service(const struct peer *peer, const char *service);

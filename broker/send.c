@@ -74,7 +74,7 @@ static void decide(struct peer *src, struct peer *dst, struct port *port, uint32
 	struct config *config = src->broker->config;
 
 	policy_decide(&config->policy, peer_name(src), peer_name(dst), number,
-		      port ? port->service : NULL, !port && !dst->ready, decision);
+		      port ? port_service(port) : NULL, !port && !dst->ready, decision);
 	if (!config->limits.feature_map)
 		decision->modes &= ~(unsigned int)MODE_MAP;
 }
@@ -251,23 +251,38 @@ void send_fail(struct message *m, int status)
 
 /* ----------------------------------------------------------------- orphans */
 
+/* What waits there and is not allowed. */
+static void refuse_queued(struct flow *flow)
+{
+	struct message *m, *tmp;
+
+	list_for_each_entry_safe(m, tmp, &flow->queued, link) {
+		if (flow->decision.modes & mode_of(m->form))
+			continue;
+		send_log_refused(flow->pair->src, flow->pair->dst, flow->number,
+				 message_is_map(m) ? "map" : "copy", &flow->decision);
+		send_fail(m, VMSGIF_EACCES);
+	}
+}
+
+void send_decide_anew(struct flow *flow)
+{
+	decide(flow->pair->src, flow->pair->dst, flow->port, flow->number, &flow->decision);
+	refuse_queued(flow);
+}
+
 /* Now that the port is known: which of the waiting messages may go there? */
 static void settle_orphan(struct flow *flow, struct port *port)
 {
-	struct peer *src = flow->pair->src;
 	struct message *m, *tmp;
 
-	decide(src, flow->pair->dst, port, flow->number, &flow->decision);
+	decide(flow->pair->src, flow->pair->dst, port, flow->number, &flow->decision);
+	refuse_queued(flow);
 	list_for_each_entry_safe(m, tmp, &flow->queued, link) {
-		if (!(flow->decision.modes & mode_of(m->form))) {
-			send_log_refused(src, flow->pair->dst, flow->number,
-					 message_is_map(m) ? "map" : "copy", &flow->decision);
-			send_fail(m, VMSGIF_EACCES);
-		} else if (!port) {
+		if (!port)
 			send_fail(m, VMSGIF_ECONNREFUSED);
-		} else if (m->len > port->max_len || message_pages(m) > port->peer->nr_slots) {
+		else if (m->len > port->max_len || message_pages(m) > port->peer->nr_slots)
 			send_fail(m, VMSGIF_EMSGSIZE);
-		}
 	}
 }
 

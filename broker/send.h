@@ -16,6 +16,8 @@ void send_serve(struct peer *src, const struct request *req, const struct vmsgif
 void send_fail(struct message *m, int status);
 /* @port of @dst was bound: its orphaned flows get their port, or their messages fail. */
 void send_attach(struct port *port);
+/* The policy has changed: @flow has messages, and those that it forbids now fail. */
+void send_decide_anew(struct flow *flow);
 /* @dst said READY: who is still an orphan waits for nothing. */
 void send_drop_orphans(struct peer *dst);
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * xenmsgctl: asks a running xenmsgd, over its control socket.
+ * xenmsgctl: asks a running xenmsgd, over its control socket, or looks at a
+ * configuration without one.
  */
 #include "broker/control.h"
+#include "broker/ctl-bus.h"
+#include "broker/ctl-policy.h"
 #include "broker/ctl-status.h"
 
 #include <getopt.h>
@@ -10,8 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define TIMEOUT_US (10 * UINT64_C(1000000))
 
 struct options {
 	const char *control;
@@ -23,83 +24,55 @@ static int usage(FILE *out)
 	fprintf(out,
 		"usage: xenmsgctl [--control PATH] COMMAND\n"
 		"\n"
-		"  status [--json]     what was delivered, at which cost; each domain's part\n"
+		"  status [--json]      what was delivered, at which cost; each domain's part\n"
+		"  reload               have the daemon read its configuration again\n"
+		"  policy check PATH    is the configuration at PATH good? a file, with the policy.d\n"
+		"                       beside it, or the folder of xenmsgd.conf; asks no daemon\n"
+		"  policy explain FROM TO PORT|SERVICE [PATH]\n"
+		"                       which rule decides about messages from one domain to\n"
+		"                       another's port, by the running daemon or by PATH\n"
 		"\n"
-		"      --control PATH  the daemon's socket (default %s)\n"
-		"      --version       print the version\n"
-		"  -h, --help          print this\n",
+		"      --control PATH   the daemon's socket (default %s)\n"
+		"      --version        print the version\n"
+		"  -h, --help           print this\n",
 		CONTROL_PATH);
 	return out == stdout ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* ':', ';', ',' and the like mean something in a D-Bus address. */
-static void escape_path(char *out, size_t size, const char *path)
+static int status(const struct options *o)
 {
-	size_t at = 0;
-
-	for (; *path && at + 4 < size; path++) {
-		unsigned char c = (unsigned char)*path;
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		    strchr("-_/.", c))
-			out[at++] = (char)c;
-		else
-			at += (size_t)snprintf(out + at, size - at, "%%%02x", c);
-	}
-	out[at] = '\0';
-}
-
-/* Without a bus daemon: no Hello, no names. */
-static int open_bus(sd_bus **out, const char *path)
-{
-	char address[1024] = "unix:path=";
-	size_t len = strlen(address);
-	sd_bus *bus = NULL;
-	int r;
-
-	escape_path(address + len, sizeof(address) - len, path);
-	r = sd_bus_new(&bus);
-	if (r >= 0)
-		r = sd_bus_set_address(bus, address);
-	if (r >= 0)
-		r = sd_bus_set_anonymous(bus, 1);
-	if (r >= 0)
-		r = sd_bus_set_trusted(bus, 1);
-	if (r >= 0)
-		r = sd_bus_start(bus);
-	if (r < 0) {
-		sd_bus_unref(bus);
-		return r;
-	}
-	*out = bus;
-	return 0;
-}
-
-static int status(sd_bus *bus, const struct options *o)
-{
-	sd_bus_error error = SD_BUS_ERROR_NULL;
-	sd_bus_message *call = NULL, *reply = NULL;
 	struct ctl_status s = { 0 };
-	int r;
+	sd_bus_message *reply;
+	int r = ctl_call(o->control, "status", &reply, "Status", "");
 
-	r = sd_bus_message_new_method_call(bus, &call, NULL, CONTROL_OBJECT, CONTROL_INTERFACE,
-					   "Status");
-	if (r >= 0)
-		r = sd_bus_call(bus, call, TIMEOUT_US, &error, &reply);
-	if (r >= 0)
-		r = ctl_status_read(&s, reply);
 	if (r < 0)
-		fprintf(stderr, "xenmsgctl: status: %s\n",
-			error.message ? error.message : strerror(-r));
+		return EXIT_FAILURE;
+	r = ctl_status_read(&s, reply);
+	if (r < 0)
+		fprintf(stderr, "xenmsgctl: status: %s\n", strerror(-r));
 	else if (o->json)
 		ctl_status_json(&s);
 	else
 		ctl_status_print(&s);
 	ctl_status_free(&s);
 	sd_bus_message_unref(reply);
-	sd_bus_message_unref(call);
-	sd_bus_error_free(&error);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* @argv: the command and what follows it, ended by NULL. */
+static int command(const struct options *o, int argc, char **argv)
+{
+	if (argc == 1 && !strcmp(argv[0], "status"))
+		return status(o);
+	if (argc == 1 && !strcmp(argv[0], "reload"))
+		return ctl_reload(o->control);
+	if (argc < 2 || strcmp(argv[0], "policy") != 0)
+		return usage(stderr);
+	if (argc == 3 && !strcmp(argv[1], "check"))
+		return ctl_policy_check(argv[2]);
+	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "explain"))
+		return ctl_policy_explain(o->control, argv[2], argv[3], argv[4], argv[5]);
+	return usage(stderr);
 }
 
 int main(int argc, char **argv)
@@ -113,8 +86,7 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 	struct options o = { .control = CONTROL_PATH };
-	sd_bus *bus;
-	int c, r;
+	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (c) {
@@ -133,14 +105,5 @@ int main(int argc, char **argv)
 			return usage(stderr);
 		}
 	}
-	if (argc - optind != 1 || strcmp(argv[optind], "status") != 0)
-		return usage(stderr);
-	r = open_bus(&bus, o.control);
-	if (r < 0) {
-		fprintf(stderr, "xenmsgctl: %s: %s (does xenmsgd run?)\n", o.control, strerror(-r));
-		return EXIT_FAILURE;
-	}
-	r = status(bus, &o);
-	sd_bus_flush_close_unref(bus);
-	return r;
+	return argc > optind ? command(&o, argc - optind, argv + optind) : usage(stderr);
 }

@@ -6,18 +6,21 @@
  * missing interface is found before anything of a guest is touched: options,
  * configuration, lock, control socket, Xen. Stops without taking anything from
  * the guests: frontends keep their nodes and what is not answered, and go on
- * with the next daemon.
+ * with the next daemon. SIGHUP has it read its configuration again.
  */
 #include "broker/broker.h"
 #include "broker/config.h"
 #include "broker/control.h"
 #include "broker/journal.h"
+#include "broker/reload.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
@@ -156,13 +159,12 @@ static struct config *read_config(struct daemon *d, const char *path)
 {
 	struct config *config = NULL;
 	struct config_error error;
+	char text[600];
 
 	if (config_load(&config, path, &error) == 0)
 		return config;
-	if (error.line)
-		log_write(&d->log, LOG_ERR, "%s:%u: %s", error.file, error.line, error.reason);
-	else
-		log_write(&d->log, LOG_ERR, "%s: %s", error.file, error.reason);
+	config_error_text(&error, text, sizeof(text));
+	log_write(&d->log, LOG_ERR, "%s", text);
 	return NULL;
 }
 
@@ -175,6 +177,18 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return sd_event_exit(d->event, 0);
 }
 
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *priv)
+{
+	struct daemon *d = priv;
+	char text[1024];
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_now_ns() / NS_PER_US);
+	/* The log says what came of it. */
+	(void)broker_reload(d->broker, text, sizeof(text));
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
 static int handle_signals(struct daemon *d)
 {
 	sigset_t set;
@@ -183,12 +197,15 @@ static int handle_signals(struct daemon *d)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
 	r = sd_event_add_signal(d->event, NULL, SIGTERM, on_signal, d);
 	if (r >= 0)
 		r = sd_event_add_signal(d->event, NULL, SIGINT, on_signal, d);
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, NULL, SIGHUP, on_hangup, d);
 	return r;
 }
 

@@ -3,6 +3,7 @@
 #include "tests/unit/fake-guests.h"
 
 #include "broker/control.h"
+#include "broker/reload.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -132,6 +133,109 @@ START_TEST(status)
 }
 END_TEST
 
+static sd_bus_message *call_explain(sd_bus *bus, const char *from, const char *to, const char *port)
+{
+	sd_bus_message *reply = NULL;
+
+	ck_assert_int_ge(sd_bus_call_method_async(bus, NULL, NULL, CONTROL_OBJECT,
+						  CONTROL_INTERFACE, "Explain", on_reply, &reply,
+						  "sss", from, to, port),
+			 0);
+	while (!reply)
+		ck_assert_int_ge(sd_event_run(fake.event, 10000000), 0);
+	return reply;
+}
+
+static void check_explain(sd_bus *bus, const char *port, const char *const *lines)
+{
+	sd_bus_message *reply = call_explain(bus, "alice", "bob", port);
+	const char *text;
+
+	ck_assert_int_ge(sd_bus_message_read(reply, "s", &text), 0);
+	for (; *lines; lines++)
+		ck_assert_msg(strstr(text, *lines) != NULL, "%s\nnot in\n%s", *lines, text);
+	sd_bus_message_unref(reply);
+}
+
+/* With what is bound now. */
+START_TEST(explanations)
+{
+	sd_bus *bus = open_bus();
+	sd_bus_message *reply = call_explain(bus, "alice", "bob", "7");
+
+	ck_assert_ptr_nonnull(strstr(sd_bus_message_get_error(reply)->message, "starting"));
+	sd_bus_message_unref(reply);
+	control_serve(control, fake.broker);
+	broker_reconfigure(fake.broker, fake_config("[devices]\ndomains = alice bob\n"
+						    "[allow log]\nfrom = *\nto = bob\nports = log\n"
+						    "messages-per-second = 5\n"
+						    "[deny rest]\nfrom = *\nto = bob\n"
+						    "ports = 1-20\n"));
+	fake_bind(bob, 8, 100, "log");
+	fake_turns();
+	check_explain(bus, "8",
+		      (const char *[]){ "port 8, which is service log",
+					"[allow log] in test.conf:3 matches",
+					"5 messages/s (burst 5)", "modes: copy\n", NULL });
+	check_explain(bus, "log",
+		      (const char *[]){ "port 8, which is service log", "allowed by [allow log]",
+					NULL });
+	check_explain(bus, "9",
+		      (const char *[]){ "port 9, which is no service",
+					"[allow log] in test.conf:3 does not match: "
+					"ports = log\n",
+					"refused by [deny rest]", NULL });
+	check_explain(bus, "21",
+		      (const char *[]){ "[deny rest] in test.conf:8 does not match: "
+					"ports = 1-20\n",
+					"refused by \"default\": no rule allows it", NULL });
+	check_explain(bus, "db", (const char *[]){ "service db, which nobody has bound", NULL });
+	reply = call_explain(bus, "alice", "bob", "l*");
+	ck_assert_ptr_nonnull(strstr(sd_bus_message_get_error(reply)->message, "pattern"));
+	sd_bus_message_unref(reply);
+	reply = call_explain(bus, "alice", "bob", "0");
+	ck_assert_ptr_nonnull(strstr(sd_bus_message_get_error(reply)->message, "neither a port"));
+	sd_bus_message_unref(reply);
+	sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
+START_TEST(reload)
+{
+	sd_bus *bus = open_bus();
+	struct config_error error;
+	struct config *config;
+	sd_bus_message *reply;
+	char file[128];
+	const char *text;
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/xenmsgd.conf", folder);
+	f = fopen(file, "w");
+	fputs(FAKE_OPEN, f);
+	fclose(f);
+	reply = call(bus, "Reload");
+	ck_assert_ptr_nonnull(strstr(sd_bus_message_get_error(reply)->message, "starting"));
+	sd_bus_message_unref(reply);
+	ck_assert_int_eq(config_load(&config, file, &error), 0);
+	broker_reconfigure(fake.broker, config);
+	control_serve(control, fake.broker);
+	reply = call(bus, "Reload");
+	ck_assert_int_ge(sd_bus_message_read(reply, "s", &text), 0);
+	ck_assert_ptr_nonnull(strstr(text, "1 rules"));
+	sd_bus_message_unref(reply);
+	f = fopen(file, "a");
+	fputs("modes = fly\n", f);
+	fclose(f);
+	reply = call(bus, "Reload");
+	ck_assert_ptr_nonnull(strstr(sd_bus_message_get_error(reply)->message,
+				     "xenmsgd.conf:7: 'modes': 'fly' is not a mode"));
+	sd_bus_message_unref(reply);
+	sd_bus_flush_close_unref(bus);
+	unlink(file);
+}
+END_TEST
+
 START_TEST(connections_come_and_go)
 {
 	struct stat st;
@@ -194,6 +298,8 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, status);
+	tcase_add_test(t, explanations);
+	tcase_add_test(t, reload);
 	tcase_add_test(t, connections_come_and_go);
 	tcase_add_test(t, silent_connections);
 	tcase_add_test(t, bad_paths);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which rule decides about a flow, and why not the ones before it: in words,
+ * for xenmsgctl policy explain.
+ */
+#ifndef XENMSG_BROKER_EXPLAIN_H
+#define XENMSG_BROKER_EXPLAIN_H
+
+#include "broker/config.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct broker;
+
+struct question {
+	const char *from; /* names of domains */
+	const char *to;
+	uint32_t port;			   /* 0: not known, nobody has bound the service */
+	char service[VMSGIF_NAME_MAX + 1]; /* "": none is bound there, or not known */
+	bool live;			   /* who has bound what is known */
+};
+
+/* @port is a number or the name of a service. 0, or -EINVAL and *why. */
+int question_init(struct question *q, const char *from, const char *to, const char *port,
+		  const char **why);
+/* Look up which port has the service now, or which service the port. */
+void question_look_up(struct question *q, const struct broker *broker);
+
+void explain(FILE *out, const struct config *config, const struct question *q);
+/* What a configuration consists of, in a line. */
+void explain_size(FILE *out, const struct config *config);
+
+#endif

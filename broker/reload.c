@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* From one configuration to another. See reload.h. */
+#include "broker/reload.h"
+
+#include "backend/internal.h"
+#include "broker/broker.h"
+#include "broker/explain.h"
+#include "broker/lookup.h"
+#include "broker/peer.h"
+#include "broker/pools.h"
+#include "broker/send.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void reload_flows(struct peer *src)
+{
+	struct flow *flow, *tmp;
+
+	list_for_each_entry_safe(flow, tmp, &src->all_flows, in_src) {
+		if (flow->open)
+			send_decide_anew(flow);
+		else
+			flow_free(flow);
+	}
+}
+
+static void reload_ports(struct peer *peer)
+{
+	const struct policy *policy = &peer->broker->config->policy;
+	struct port *port;
+
+	for (unsigned int i = 0; i < ROUTE_BUCKETS; i++)
+		list_for_each_entry(port, &peer->ports[i], hash)
+			port->revoked = port->service && !policy_may_offer(policy, peer_name(peer),
+									   port->service, NULL);
+}
+
+/* Those without an address are asked about when they come up. */
+static void reload_devices(struct broker *broker)
+{
+	struct peer *peer;
+
+	list_for_each_entry(peer, &broker->route.peers, in_route)
+		if (!broker_wants(broker, device_domid(peer->dev), device_name(peer->dev)))
+			device_fail(peer->dev, BROKER_NO_DEVICE);
+	/* Of this function's effects only one is meant: who has no device is considered. */
+	backend_rescan(broker->backend);
+}
+
+void broker_reconfigure(struct broker *broker, struct config *config)
+{
+	struct config *old = broker->config;
+	struct peer *peer;
+
+	broker->config = config;
+	/* Flows are decided by the names of services. */
+	list_for_each_entry(peer, &broker->route.peers, in_route)
+		reload_ports(peer);
+	list_for_each_entry(peer, &broker->route.peers, in_route) {
+		reload_flows(peer);
+		pools_decide_anew(peer);
+		lookup_decide_anew(peer);
+	}
+	reload_devices(broker);
+	config_free(old);
+}
+
+static void tell(const struct config *config, const char *fixed, char *text, size_t size)
+{
+	FILE *out = fmemopen(text, size, "w");
+
+	if (!out)
+		return;
+	fprintf(out, "%s: ", config->path);
+	explain_size(out, config);
+	if (fixed)
+		fprintf(out, "; not before the daemon starts again: %s", fixed);
+	fclose(out);
+}
+
+int broker_reload(struct broker *broker, char *text, size_t size)
+{
+	const char *path = broker->config->path, *fixed;
+	struct config *config = NULL;
+	struct config_error error;
+	char names[256];
+	int r = -ENOENT;
+
+	snprintf(text, size, "the configuration is not from a file");
+	if (path) {
+		r = config_load(&config, path, &error);
+		if (r < 0)
+			config_error_text(&error, text, size);
+	}
+	if (r < 0) {
+		log_write(broker->log, LOG_ERR, "reload: %s; nothing has changed", text);
+		return r;
+	}
+	fixed = config_keep_fixed(config, broker->config, names, sizeof(names));
+	broker_reconfigure(broker, config);
+	tell(config, fixed, text, size);
+	log_write(broker->log, LOG_NOTICE, "reload: %s", text);
+	return 0;
+}
