@@ -223,6 +223,7 @@ static void on_gone(void *priv, struct device *dev)
 
 	if (peer)
 		peer_down(peer);
+	account_drop(priv, device_domid(dev));
 }
 
 const struct backend_ops broker_ops = {
@@ -247,6 +248,7 @@ static void init_lists(struct broker *broker)
 	list_init(&broker->late);
 	list_init(&broker->stalled);
 	list_init(&broker->obituaries);
+	list_init(&broker->accounts);
 }
 
 int broker_new(struct broker **out, sd_event *event, struct log *log, struct config *config)
@@ -258,6 +260,7 @@ int broker_new(struct broker **out, sd_event *event, struct log *log, struct con
 		return -ENOMEM;
 	init_lists(broker);
 	mover_init(&broker->mover);
+	limits_init(&broker->no_limits);
 	broker->log = log;
 	broker->event = sd_event_ref(event);
 	r = route_init(&broker->route);
@@ -303,6 +306,7 @@ void broker_free(struct broker *broker, bool remove)
 	sd_event_source_disable_unref(broker->stall_timer);
 	sd_event_unref(broker->event);
 	route_deinit(&broker->route);
+	accounts_free(broker);
 	config_free(broker->config);
 	free(broker);
 }

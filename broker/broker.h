@@ -19,6 +19,7 @@
 #ifndef XENMSG_BROKER_BROKER_H
 #define XENMSG_BROKER_BROKER_H
 
+#include "broker/account.h"
 #include "broker/config.h"
 #include "broker/mover.h"
 #include "broker/peer.h"
@@ -55,12 +56,14 @@ struct broker {
 	struct list rx_dirty;
 	struct list touched;
 	struct list lazy;
-	struct list late;	/* slots whose answers end the turn */
-	struct list stalled;	/* peers, by kicked: wait for tokens */
-	struct list obituaries; /* see down.c */
-	unsigned int pool_ops;	/* in this turn */
-	bool scheduled;		/* the turn's source is on */
-	bool closing;		/* nothing is answered any more: the next broker will */
+	struct list late;	 /* slots whose answers end the turn */
+	struct list stalled;	 /* peers, by kicked: wait for tokens */
+	struct list obituaries;	 /* see down.c */
+	struct list accounts;	 /* of domains */
+	struct limits no_limits; /* of those that no section names */
+	unsigned int pool_ops;	 /* in this turn */
+	bool scheduled;		 /* the turn's source is on */
+	bool closing;		 /* nothing is answered any more: the next broker will */
 	sd_event_source *turn;
 	sd_event_source *lazy_timer;
 	sd_event_source *stall_timer;

@@ -10,7 +10,10 @@
  *   s               version of the daemon
  *   a{st}           counters of the whole
  *   a(qussa{st})    domid, address, name, state and counters of each address
- *   a(st)           refusals by rule, in the order of the rules, "default" last
+ *   a(st)           refusals by rule, in the order of the rules ("NAME", and
+ *                   "NAME, rates" if it has some), then of "limits NAME", of
+ *                   "offers" if there are some, "default" last; since the last
+ *                   reload
  *
  * Reload: have broker_reload() read the configuration again. A line for people,
  * or an error with file, line and reason; then nothing has changed.

@@ -99,9 +99,9 @@ void ctl_status_print(const struct ctl_status *s)
 	       ctl_counter(&s->total, "devices"), ctl_counter(&s->total, "addresses"));
 	print_total(s);
 	print_domains(s);
-	printf("\n%-40s %7s\n", "RULE", "REFUSED");
+	printf("\n%-48s %9s\n", "RULE", "REFUSED");
 	for (size_t i = 0; i < s->refused.nr; i++)
-		printf("%-40s %7" PRIu64 "\n", s->refused.list[i].name, s->refused.list[i].value);
+		printf("%-48s %9" PRIu64 "\n", s->refused.list[i].name, s->refused.list[i].value);
 }
 
 /* ------------------------------------------------------------------------- JSON */

@@ -50,7 +50,8 @@ struct peer *peer_new(struct broker *broker, struct device *dev, uint32_t addr)
 	peer->flows = table_new();
 	peer->pairs = table_new();
 	peer->ports = table_new();
-	if (!peer->flows || !peer->pairs || !peer->ports) {
+	peer->account = account_get(broker, device_domid(dev), name);
+	if (!peer->flows || !peer->pairs || !peer->ports || !peer->account) {
 		peer_free(peer);
 		return NULL;
 	}
@@ -79,6 +80,7 @@ int peer_up(struct peer *peer)
 	if (!peer->slots)
 		return -ENOMEM;
 	peer->nr_slots = slots;
+	peer->admitted = peer->survivor ? slots : 0;
 	for (unsigned int i = 0; i < slots; i++) {
 		list_init(&peer->slots[i].link);
 		peer->slots[i].src = peer;
@@ -155,8 +157,11 @@ void slot_free(struct message *m)
 		peer->pooled -= m->pooled;
 		if (m->nr_segs > VMSGIF_SEGS_MAX)
 			broker_list_put(peer->broker, m->u.list);
-		if (message_is_map(m) && m->u.map.pool)
-			m->u.map.pool->messages--;
+		if (message_is_map(m)) {
+			peer->account->maps--;
+			if (m->u.map.pool)
+				m->u.map.pool->messages--;
+		}
 	} else if (m->op == VMSGIF_OP_RESOLVE) {
 		lookup_free(peer, m->u.lookup);
 	}

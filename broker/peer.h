@@ -57,6 +57,9 @@ struct peer {
 	bool rx_urgent;	      /* not all RX responses are lazy */
 
 	/* As a sender. */
+	struct account *account; /* its domain's */
+	/* SENDs that it may have brought from an earlier broker, who has admitted them. */
+	unsigned int admitted;
 	struct message *slots; /* nr_slots, by id; while up */
 	unsigned int nr_slots;
 	unsigned int waiting; /* requests that may wait, unanswered */

@@ -200,6 +200,20 @@ static int del_map(struct peer *owner, const struct request *req)
 	return 1;
 }
 
+/* A TX or RX pool. */
+static int add_own(struct peer *peer, const struct vmsgif_pool *pool)
+{
+	unsigned int used = device_pool_pages(peer->dev, VMSGIF_POOL_TX) +
+			    device_pool_pages(peer->dev, VMSGIF_POOL_RX);
+	struct excess excess;
+
+	if (!account_admit_pool(peer->account, used, pool->nr_pages, &excess)) {
+		send_log_excess(peer, NULL, 0, &excess);
+		return VMSGIF_EDQUOT;
+	}
+	return device_pool_add(peer->dev, pool);
+}
+
 bool pool_add(struct peer *peer, const struct request *req)
 {
 	bool map = req->pool.type == VMSGIF_POOL_MAP;
@@ -207,7 +221,7 @@ bool pool_add(struct peer *peer, const struct request *req)
 
 	if (!pool_op_allowed(peer, !map))
 		return false;
-	status = map ? add_map(peer, req) : device_pool_add(peer->dev, &req->pool);
+	status = map ? add_map(peer, req) : add_own(peer, &req->pool);
 	if (status <= 0)
 		peer_answer(peer, req, status);
 	return true;

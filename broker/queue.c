@@ -5,6 +5,7 @@
  */
 #include "broker/queue.h"
 
+#include "broker/account.h"
 #include "broker/message.h"
 #include "broker/peer.h"
 #include "broker/pools.h"
@@ -62,6 +63,7 @@ void queue_push(struct message *m)
 	m->state = MESSAGE_QUEUED;
 	list_add_tail(&flow->queued, &m->link);
 	pair->queued++;
+	m->src->account->queued++;
 	pair->dst->queue.messages++;
 	pair->dst->queue.bytes += m->len;
 	/* An orphan gets its turn with its port. */
@@ -77,6 +79,7 @@ static void unlink_message(struct message *m)
 
 	list_del(&m->link);
 	pair->queued--;
+	m->src->account->queued--;
 	pair->dst->queue.messages--;
 	pair->dst->queue.bytes -= m->len;
 	if (list_empty(&flow->queued))

@@ -3,8 +3,8 @@
  * The queue of one destination domain: which message comes next.
  *
  * Model. Senders take turns by deficit round robin, measured in the bytes that
- * a message costs, so that each gets the same share of what the receiver takes
- * in whatever the sizes; the flows of one sender take turns by message. Only
+ * a message costs, so that each gets a share of what the receiver takes in by
+ * its weight, whatever the sizes; the flows of one sender take turns by message. Only
  * what can be delivered takes part: a flow whose next message exceeds the
  * credit of its port waits there, one that waits for a release or a pool waits
  * in its pair. The port as a whole waits then, for the message whose turn it
@@ -33,8 +33,14 @@ struct queue {
 	uint64_t bytes; /* of payload that they stand for */
 };
 
-/* What a turn of a sender adds to what it may send: one message of a page. */
+/* What a turn of a sender of weight 1 adds to what it may send: one message of a page. */
 #define QUEUE_QUANTUM (64u + 4096u)
+
+/* Of a sender of this weight. */
+static inline uint64_t queue_quantum(unsigned int weight)
+{
+	return (uint64_t)QUEUE_QUANTUM * weight;
+}
 
 void queue_init(struct queue *queue);
 /* Append @m, whose fields are filled in, to its flow. */

@@ -25,6 +25,15 @@ static void reload_flows(struct peer *src)
 	}
 }
 
+static void reload_weight(struct peer *src)
+{
+	struct pair *pair;
+
+	for (unsigned int i = 0; i < ROUTE_BUCKETS; i++)
+		list_for_each_entry(pair, &src->pairs[i], hash)
+			pair->quantum = queue_quantum(src->account->limits->weight);
+}
+
 static void reload_ports(struct peer *peer)
 {
 	const struct policy *policy = &peer->broker->config->policy;
@@ -48,22 +57,28 @@ static void reload_devices(struct broker *broker)
 	backend_rescan(broker->backend);
 }
 
-void broker_reconfigure(struct broker *broker, struct config *config)
+int broker_reconfigure(struct broker *broker, struct config *config)
 {
 	struct config *old = broker->config;
 	struct peer *peer;
 
+	if (accounts_prepare(broker, &config->policy) < 0)
+		return -ENOMEM;
 	broker->config = config;
+	accounts_commit(broker, &config->policy);
 	/* Flows are decided by the names of services. */
 	list_for_each_entry(peer, &broker->route.peers, in_route)
 		reload_ports(peer);
 	list_for_each_entry(peer, &broker->route.peers, in_route) {
 		reload_flows(peer);
+		reload_weight(peer);
 		pools_decide_anew(peer);
 		lookup_decide_anew(peer);
 	}
 	reload_devices(broker);
+	accounts_finish(broker);
 	config_free(old);
+	return 0;
 }
 
 static void tell(const struct config *config, const char *fixed, char *text, size_t size)
@@ -98,7 +113,13 @@ int broker_reload(struct broker *broker, char *text, size_t size)
 		return r;
 	}
 	fixed = config_keep_fixed(config, broker->config, names, sizeof(names));
-	broker_reconfigure(broker, config);
+	r = broker_reconfigure(broker, config);
+	if (r < 0) {
+		config_free(config);
+		snprintf(text, size, "out of memory");
+		log_write(broker->log, LOG_ERR, "reload: %s; nothing has changed", text);
+		return r;
+	}
 	tell(config, fixed, text, size);
 	log_write(broker->log, LOG_NOTICE, "reload: %s", text);
 	return 0;

@@ -35,7 +35,7 @@ struct config;
  * nothing has changed; @text says what came of it, as a line, and so does the log.
  */
 int broker_reload(struct broker *broker, char *text, size_t size);
-/* @config takes over, and is the broker's now. */
-void broker_reconfigure(struct broker *broker, struct config *config);
+/* @config takes over, and is the broker's now. -ENOMEM: nothing has changed, nor has @config. */
+int broker_reconfigure(struct broker *broker, struct config *config);
 
 #endif

@@ -107,7 +107,7 @@ struct pair *pair_get(struct peer *src, struct peer *dst)
 		return NULL;
 	pair->src = src;
 	pair->dst = dst;
-	pair->quantum = QUEUE_QUANTUM;
+	pair->quantum = queue_quantum(src->account->limits->weight);
 	list_init(&pair->hash);
 	list_init(&pair->in_dst);
 	list_init(&pair->active);
@@ -182,6 +182,7 @@ struct flow *flow_new(struct peer *src, struct peer *dst, struct port *port, uin
 	flow->addr = dst->addr;
 	flow->number = number;
 	flow->decision = *decision;
+	flow->charge = account_charge(src->account, decision->rule);
 	list_init(&flow->hash);
 	list_init(&flow->in_src);
 	list_init(&flow->in_port);

@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct charge;
 struct peer;
 struct message;
 
@@ -87,6 +88,7 @@ struct flow {
 	uint32_t number;   /* of its port */
 	unsigned int open; /* messages not answered */
 	struct decision decision;
+	struct charge *charge; /* of the decision's rule, or NULL */
 };
 
 /* Of an address that is gone, to tell its former partners so. */

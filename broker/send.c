@@ -45,6 +45,19 @@ int send_unknown(struct peer *src, uint32_t addr, uint32_t port, const char *mod
 	return VMSGIF_EACCES;
 }
 
+void send_log_excess(struct peer *src, const struct peer *dst, uint32_t port,
+		     const struct excess *excess)
+{
+	struct broker *broker = src->broker;
+	char rule[SECTION_NAME_MAX + 16];
+
+	snprintf(rule, sizeof(rule), "%s%s", excess->rule ? "" : "limits ",
+		 excess->rule ? excess->rule->name : excess->limits->name);
+	log_limited(broker->log, broker_now(broker), device_domid(src->dev), rule, LOG_NOTICE,
+		    "refused from=%s to=%s port=%u: over '%s'", src->label, dst ? dst->label : "-",
+		    port, excess->key);
+}
+
 /* Other reasons than the policy; @rule names it. Returns @status. */
 static int refuse(struct peer *src, const struct request *req, const char *rule, int status)
 {
@@ -156,6 +169,26 @@ static int check(struct peer *src, const struct request *req, struct flow **out)
 	return VMSGIF_OKAY;
 }
 
+/* Rates and quotas. A message over them is not kept for later: that is what the sender's is for. */
+static int admit(struct peer *src, const struct flow *flow, const struct request *req)
+{
+	struct broker *broker = src->broker;
+	struct excess excess;
+
+	if (LIKELY(!src->account->limited && !flow->charge))
+		return VMSGIF_OKAY;
+	/* A restart of the broker must not fail what was under way, however much that is. */
+	if (src->admitted) {
+		src->admitted--;
+		return VMSGIF_OKAY;
+	}
+	if (account_admit(src->account, flow->charge, broker_now(broker), req->len,
+			  req->form == REQUEST_MAP, &excess))
+		return VMSGIF_OKAY;
+	send_log_excess(src, flow->pair->dst, req->port, &excess);
+	return VMSGIF_EDQUOT;
+}
+
 /* ---------------------------------------------------------------- messages */
 
 /* Keep where the payload is. 0, or the status that it is refused with. */
@@ -174,6 +207,7 @@ static int keep_payload(struct message *m, const struct request *req,
 		m->u.map.id = req->map_id;
 		m->u.map.offset = req->map_offset;
 		pool->messages++;
+		m->src->account->maps++;
 		break;
 	case REQUEST_SEGS:
 	case REQUEST_INDIRECT:
@@ -209,6 +243,9 @@ void send_serve(struct peer *src, const struct request *req, const struct vmsgif
 	status = check(src, req, &flow);
 	if (status == VMSGIF_OKAY && UNLIKELY(req->form == REQUEST_MAP))
 		status = pool_check(src, req, &pool);
+	/* The last check: who is refused for anything else is not charged. */
+	if (LIKELY(status == VMSGIF_OKAY))
+		status = admit(src, flow, req);
 	if (UNLIKELY(status == VMSGIF_EFAULT))
 		refuse(src, req, "place in a MAP pool", status);
 	if (UNLIKELY(status != VMSGIF_OKAY)) {
@@ -265,9 +302,17 @@ static void refuse_queued(struct flow *flow)
 	}
 }
 
+static void decide_anew(struct flow *flow, struct port *port)
+{
+	struct peer *src = flow->pair->src;
+
+	decide(src, flow->pair->dst, port, flow->number, &flow->decision);
+	flow->charge = account_charge(src->account, flow->decision.rule);
+}
+
 void send_decide_anew(struct flow *flow)
 {
-	decide(flow->pair->src, flow->pair->dst, flow->port, flow->number, &flow->decision);
+	decide_anew(flow, flow->port);
 	refuse_queued(flow);
 }
 
@@ -276,7 +321,7 @@ static void settle_orphan(struct flow *flow, struct port *port)
 {
 	struct message *m, *tmp;
 
-	decide(flow->pair->src, flow->pair->dst, port, flow->number, &flow->decision);
+	decide_anew(flow, port);
 	refuse_queued(flow);
 	list_for_each_entry_safe(m, tmp, &flow->queued, link) {
 		if (!port)

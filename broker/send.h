@@ -8,6 +8,8 @@
 #include "broker/message.h"
 
 struct decision;
+struct excess;
+struct flow;
 struct peer;
 
 void send_serve(struct peer *src, const struct request *req, const struct vmsgif_segment *segs);
@@ -29,5 +31,8 @@ int send_unknown(struct peer *src, uint32_t addr, uint32_t port, const char *mod
 /* Count, and log within limits, that the policy refused. */
 void send_log_refused(struct peer *src, const struct peer *dst, uint32_t port, const char *mode,
 		      const struct decision *decision);
+/* Log within limits that a rate or quota is used up; @dst is NULL if it is nobody's. */
+void send_log_excess(struct peer *src, const struct peer *dst, uint32_t port,
+		     const struct excess *excess);
 
 #endif

@@ -119,6 +119,9 @@ static void append_domain(struct out *o, const struct peer *peer)
 	count(o, "queued", peer->queue.messages);
 	count(o, "queued-bytes", peer->queue.bytes);
 	count(o, "held", held_by(peer));
+	count(o, "weight", peer->account->limits->weight);
+	count(o, "domain-queued", peer->account->queued);
+	count(o, "domain-maps", peer->account->maps);
 	count(o, "ports", peer->nr_ports);
 	count(o, "flows", peer->nr_flows);
 	count(o, "subscriptions", peer->nr_subs);
@@ -130,16 +133,32 @@ static void append_domain(struct out *o, const struct peer *peer)
 	close_container(o);
 }
 
+static void append_refused(struct out *o, const char *before, const char *name, const char *after,
+			   uint64_t value)
+{
+	char text[SECTION_NAME_MAX + 32];
+
+	snprintf(text, sizeof(text), "%s%s%s", before, name, after);
+	if (o->r >= 0)
+		o->r = sd_bus_message_append(o->m, "(st)", text, value);
+}
+
 static void append_rules(struct out *o, const struct policy *policy)
 {
+	struct limits *limits;
 	struct rule *rule;
 
 	open_container(o, 'a', "(st)");
-	list_for_each_entry(rule, &policy->rules, link)
-		if (o->r >= 0)
-			o->r = sd_bus_message_append(o->m, "(st)", rule->name, rule->refused);
-	if (o->r >= 0)
-		o->r = sd_bus_message_append(o->m, "(st)", POLICY_DEFAULT, policy->default_refused);
+	list_for_each_entry(rule, &policy->rules, link) {
+		append_refused(o, "", rule->name, "", rule->refused);
+		if (rates_any(&rule->rates))
+			append_refused(o, "", rule->name, ", rates", rule->over_rate);
+	}
+	list_for_each_entry(limits, &policy->limits, link)
+		append_refused(o, "limits ", limits->name, "", limits->refused);
+	if (!list_empty(&policy->offers))
+		append_refused(o, "", POLICY_NO_OFFER, "", policy->offers_refused);
+	append_refused(o, "", POLICY_DEFAULT, "", policy->default_refused);
 	close_container(o);
 }
 

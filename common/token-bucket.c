@@ -45,6 +45,33 @@ bool token_bucket_take(struct token_bucket *bucket, uint64_t now_ns, uint64_t n)
 	return true;
 }
 
+bool token_bucket_ready(struct token_bucket *bucket, uint64_t now_ns, uint64_t n)
+{
+	refill(bucket, now_ns);
+	if (n > bucket->burst)
+		return bucket->level == capacity(bucket);
+	return n <= bucket->level / UNITS_PER_TOKEN;
+}
+
+void token_bucket_spend(struct token_bucket *bucket, uint64_t n)
+{
+	uint64_t units = n * UNITS_PER_TOKEN;
+	uint64_t owed, wait;
+
+	if (units <= bucket->level) {
+		bucket->level -= units;
+		return;
+	}
+	owed = units - bucket->level;
+	bucket->level = 0;
+	if (bucket->rate == 0)
+		return;
+	/* Owed is time: nothing flows in before it is over. */
+	wait = owed / bucket->rate + (owed % bucket->rate != 0);
+	bucket->last_ns += wait;
+	bucket->level = wait * bucket->rate - owed;
+}
+
 void token_bucket_give(struct token_bucket *bucket, uint64_t n)
 {
 	uint64_t room = capacity(bucket) - bucket->level;

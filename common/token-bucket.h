@@ -31,6 +31,18 @@ void token_bucket_init(struct token_bucket *bucket, uint64_t rate, uint64_t burs
 /* Takes `n` tokens if they are all there.  Returns whether it took them. */
 bool token_bucket_take(struct token_bucket *bucket, uint64_t now_ns, uint64_t n);
 
+/*
+ * For acts larger than a burst: whether `n` tokens may be spent, which are there, or are more
+ * than the bucket can hold while it is full.  `n` is at most TOKEN_BUCKET_BURST_MAX.
+ */
+bool token_bucket_ready(struct token_bucket *bucket, uint64_t now_ns, uint64_t n);
+
+/*
+ * Spends `n` tokens, right after token_bucket_ready() said yes to as many.  What was not there is
+ * owed: as long as it takes to flow in, the bucket stays empty.  So the rate holds on average.
+ */
+void token_bucket_spend(struct token_bucket *bucket, uint64_t n);
+
 /* Puts back up to `n` tokens that were taken for something that did not happen. */
 void token_bucket_give(struct token_bucket *bucket, uint64_t n);
 

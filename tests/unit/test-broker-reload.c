@@ -24,7 +24,7 @@ static void teardown(void)
 
 static void reconfigure(const char *text)
 {
-	broker_reconfigure(fake.broker, fake_config(text));
+	ck_assert_int_eq(broker_reconfigure(fake.broker, fake_config(text)), 0);
 	fake_turns();
 }
 
@@ -350,7 +350,7 @@ static void file_setup(void)
 	put_file(FAKE_OPEN);
 	setup();
 	ck_assert_int_eq(config_load(&config, path, &error), 0);
-	broker_reconfigure(fake.broker, config);
+	ck_assert_int_eq(broker_reconfigure(fake.broker, config), 0);
 }
 
 static void file_teardown(void)

@@ -54,6 +54,55 @@ START_TEST(keeps_fractions)
 }
 END_TEST
 
+/* Acts that are larger than a burst: now and then, and at the rate on average. */
+START_TEST(owes_what_is_larger)
+{
+	struct token_bucket bucket;
+	uint64_t spent = 0;
+
+	token_bucket_init(&bucket, 1000, 10, 0);
+	ck_assert(token_bucket_ready(&bucket, 0, 10));
+	ck_assert(token_bucket_ready(&bucket, 0, 2500));
+	token_bucket_spend(&bucket, 2500);
+	/* 2490 are owed; then it has to be full again for as many. */
+	ck_assert(!token_bucket_ready(&bucket, 2490 * NS_PER_MS, 1));
+	ck_assert(token_bucket_ready(&bucket, 2491 * NS_PER_MS, 1));
+	ck_assert(!token_bucket_ready(&bucket, 2499 * NS_PER_MS, 2500));
+	ck_assert(token_bucket_ready(&bucket, 2500 * NS_PER_MS, 2500));
+	token_bucket_init(&bucket, 1000, 10, 0);
+	for (uint64_t now = 0; now < 1000 * NS_PER_S; now += 777 * NS_PER_US) {
+		uint64_t n = 1 + now % 97;
+
+		if (!token_bucket_ready(&bucket, now, n))
+			continue;
+		token_bucket_spend(&bucket, n);
+		spent += n;
+	}
+	ck_assert_uint_ge(spent, 990000);
+	ck_assert_uint_le(spent, 1000000 + 10 + 97);
+}
+END_TEST
+
+/* Owed to the fraction of a nanosecond, whatever the rate. */
+START_TEST(owes_exactly)
+{
+	struct token_bucket bucket;
+
+	token_bucket_init(&bucket, 7, 1, 0);
+	token_bucket_spend(&bucket, 3);
+	/* 2 are owed and 1 is wanted: three sevenths of a second. */
+	ck_assert(!token_bucket_ready(&bucket, 428571428, 1));
+	ck_assert(token_bucket_ready(&bucket, 428571429, 1));
+	token_bucket_init(&bucket, UINT64_C(3000000000), 1, 0);
+	token_bucket_spend(&bucket, UINT64_C(9000000001));
+	ck_assert(!token_bucket_ready(&bucket, 3 * NS_PER_S - 1, 1));
+	ck_assert(token_bucket_ready(&bucket, 3 * NS_PER_S + 1, 1));
+	token_bucket_init(&bucket, 0, 5, 0);
+	token_bucket_spend(&bucket, 9);
+	ck_assert(!token_bucket_ready(&bucket, 1000 * NS_PER_S, 1));
+}
+END_TEST
+
 START_TEST(never_exceeds_the_burst)
 {
 	struct token_bucket bucket;
@@ -166,6 +215,8 @@ int main(void)
 	tcase_add_test(tcase, starts_full_and_empties);
 	tcase_add_test(tcase, refills_to_the_nanosecond);
 	tcase_add_test(tcase, keeps_fractions);
+	tcase_add_test(tcase, owes_what_is_larger);
+	tcase_add_test(tcase, owes_exactly);
 	tcase_add_test(tcase, never_exceeds_the_burst);
 	tcase_add_test(tcase, gives_back);
 	tcase_add_test(tcase, waits);
