@@ -37,8 +37,12 @@ static int bind_port(struct peer *peer, const struct request *req, const char *s
 		return VMSGIF_EADDRINUSE;
 	if (service && port_find_service(peer, service))
 		return VMSGIF_EADDRINUSE;
-	if (peer->nr_ports >= config->max_ports)
+	if (peer->nr_ports >= config->max_ports) {
+		log_limited(peer->broker->log, broker_now(peer->broker), device_domid(peer->dev),
+			    "max-ports", LOG_NOTICE, "refused domain=%s port=%u", peer->label,
+			    req->port);
 		return VMSGIF_ENOBUFS;
+	}
 	port = port_new(peer, req->port, service);
 	if (!port)
 		return VMSGIF_ENOBUFS;

@@ -11,20 +11,26 @@
 
 #include <stdlib.h>
 
-bool lookup_may_know(struct peer *peer, const char *name)
+static bool may_know(struct peer *peer, const char *name, struct decision *why)
 {
 	const struct policy *policy = &peer->broker->config->policy;
 
-	return policy_may_talk(policy, peer_name(peer), name) ||
-	       policy_may_talk(policy, name, peer_name(peer));
+	/* The refusal is that of sending there. */
+	return policy_may_talk(policy, peer_name(peer), name, why) ||
+	       policy_may_talk(policy, name, peer_name(peer), NULL);
 }
 
-static int denied(struct peer *peer, const char *name)
+bool lookup_may_know(struct peer *peer, const char *name)
+{
+	return may_know(peer, name, NULL);
+}
+
+static int denied(struct peer *peer, const char *name, const struct decision *why)
 {
 	struct broker *broker = peer->broker;
 
-	broker->config->policy.default_refused++;
-	log_limited(broker->log, broker_now(broker), device_domid(peer->dev), POLICY_DEFAULT,
+	policy_refused(&broker->config->policy, why);
+	log_limited(broker->log, broker_now(broker), device_domid(peer->dev), decision_rule(why),
 		    LOG_NOTICE, "refused from=%s name=%s: the policy does not allow to know it",
 		    peer->label, *name ? name : "?");
 	return VMSGIF_EACCES;
@@ -103,13 +109,13 @@ static int find_service(struct peer *peer, struct peer *target, const char *doma
 	struct decision decision;
 
 	if (!port || port->unbind) {
-		if (!policy_may_name(policy, peer_name(peer), domain, service))
-			return denied(peer, service);
+		if (!policy_may_name(policy, peer_name(peer), domain, service, &decision))
+			return denied(peer, service, &decision);
 		return unknown(peer, service);
 	}
 	policy_decide(policy, peer_name(peer), domain, port->number, service, false, &decision);
 	if (!decision.modes)
-		return denied(peer, service);
+		return denied(peer, service, &decision);
 	*number = port->number;
 	return VMSGIF_OKAY;
 }
@@ -121,14 +127,15 @@ static void resolve_name(struct message *m, const char *text)
 	const char *at = strrchr(text, '@');
 	const char *domain = at ? at + 1 : text;
 	int status = VMSGIF_OKAY;
+	struct decision why;
 	struct name *name;
 	uint32_t port = 0;
 
 	name = name_find(&peer->broker->route, domain);
 	if (name)
 		target = name_peer(name);
-	if (!policy_may_talk(&peer->broker->config->policy, peer_name(peer), domain)) {
-		status = denied(peer, domain);
+	if (!policy_may_talk(&peer->broker->config->policy, peer_name(peer), domain, &why)) {
+		status = denied(peer, domain, &why);
 	} else if (target && !target->ready) {
 		wait_for(target, m, text, 0);
 		return;
@@ -147,9 +154,10 @@ static void resolve_addr(struct message *m, uint32_t addr)
 	struct route *route = &peer->broker->route;
 	struct peer *target = route_peer(route, addr);
 	struct lookup *lookup;
+	struct decision why;
 
-	if (!lookup_may_know(peer, target ? peer_name(target) : route_old_name(route, addr))) {
-		answer(m, denied(peer, target ? peer_name(target) : ""), 0, 0);
+	if (!may_know(peer, target ? peer_name(target) : route_old_name(route, addr), &why)) {
+		answer(m, denied(peer, target ? peer_name(target) : "", &why), 0, 0);
 	} else if (!target || (target->ready && !target->name)) {
 		answer(m, VMSGIF_EHOSTUNREACH, 0, 0);
 	} else if (!target->ready) {
@@ -227,8 +235,12 @@ static int subscribe(struct peer *peer, const char *text)
 	struct subscription *sub;
 	struct peer *target;
 
-	if (peer->nr_subs >= peer->broker->config->max_subscriptions)
+	if (peer->nr_subs >= peer->broker->config->max_subscriptions) {
+		log_limited(peer->broker->log, broker_now(peer->broker), device_domid(peer->dev),
+			    "max-subscriptions", LOG_NOTICE, "refused from=%s name=%s", peer->label,
+			    text);
 		return VMSGIF_ENOBUFS;
+	}
 	sub = calloc(1, sizeof(*sub));
 	if (!sub)
 		return VMSGIF_ENOBUFS;
@@ -255,12 +267,13 @@ void lookup_subscribe(struct peer *peer, const struct request *req, const char *
 {
 	struct subscription *sub = sub_find(peer, name);
 	int status = VMSGIF_OKAY;
+	struct decision why;
 
 	if (req->cancel) {
 		if (sub)
 			sub_free(sub);
-	} else if (!lookup_may_know(peer, name)) {
-		status = denied(peer, name);
+	} else if (!may_know(peer, name, &why)) {
+		status = denied(peer, name, &why);
 	} else if (!sub) {
 		status = subscribe(peer, name);
 	}

@@ -260,15 +260,23 @@ static bool all_denied(const struct policy *policy, const struct rule *last, con
 	return !range->service[0] && next > range->last;
 }
 
-bool policy_may_talk(const struct policy *policy, const char *from, const char *to)
+bool policy_may_talk(const struct policy *policy, const char *from, const char *to,
+		     struct decision *why)
 {
+	struct decision unused;
 	struct rule *rule;
 
+	why = why ? why : &unused;
+	*why = (struct decision){ 0 };
 	list_for_each_entry(rule, &policy->rules, link) {
 		const struct port_range *range;
 
-		if (rule->deny || !rule_is_for(rule, from, to))
+		if (!rule_is_for(rule, from, to))
 			continue;
+		if (rule->deny) {
+			why->rule = why->rule ? why->rule : rule;
+			continue;
+		}
 		for (range = rule->ports; range; range = range->next)
 			if (!all_denied(policy, rule, from, to, range))
 				return true;
@@ -277,13 +285,17 @@ bool policy_may_talk(const struct policy *policy, const char *from, const char *
 }
 
 bool policy_may_name(const struct policy *policy, const char *from, const char *to,
-		     const char *service)
+		     const char *service, struct decision *why)
 {
 	struct rule *rule;
 
-	list_for_each_entry(rule, &policy->rules, link)
-		if (rule_is_for(rule, from, to) && ports_match_service(rule->ports, service))
-			return !rule->deny;
+	*why = (struct decision){ 0 };
+	list_for_each_entry(rule, &policy->rules, link) {
+		if (!rule_is_for(rule, from, to) || !ports_match_service(rule->ports, service))
+			continue;
+		why->rule = rule;
+		return !rule->deny;
+	}
 	return false;
 }
 

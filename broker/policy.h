@@ -124,11 +124,15 @@ struct rule *policy_rule(const struct policy *policy, const char *name);
  */
 void policy_decide(const struct policy *policy, const char *from, const char *to, uint32_t port,
 		   const char *service, bool unbound, struct decision *out);
-/* Is there any port of @to to which @from may send? */
-bool policy_may_talk(const struct policy *policy, const char *from, const char *to);
+/*
+ * Is there any port of @to to which @from may send? *why, if not NULL and the
+ * answer is no: the first rule that denies one, or none.
+ */
+bool policy_may_talk(const struct policy *policy, const char *from, const char *to,
+		     struct decision *why);
 /* The same where nobody has bound @service: might @from send to it if somebody had? */
 bool policy_may_name(const struct policy *policy, const char *from, const char *to,
-		     const char *service);
+		     const char *service, struct decision *why);
 /* May @domain bind a port by the name of @service? *offer, if not NULL: what says so, or NULL. */
 bool policy_may_offer(const struct policy *policy, const char *domain, const char *service,
 		      const struct offer **offer);

@@ -20,12 +20,16 @@ void send_log_refused(struct peer *src, const struct peer *dst, uint32_t port, c
 		      const struct decision *decision)
 {
 	struct broker *broker = src->broker;
+	/* The rule would have it, but not the daemon. */
+	bool no_map = decision->rule && (decision->rule->modes & MODE_MAP) &&
+		      !broker->config->limits.feature_map && !strcmp(mode, "map");
 
 	policy_refused(&broker->config->policy, decision);
 	log_limited(broker->log, broker_now(broker), device_domid(src->dev),
-		    decision_rule(decision), LOG_NOTICE,
-		    "refused from=%s to=%s port=%u mode=%s: the policy does not allow it",
-		    src->label, dst ? dst->label : "?", port, mode);
+		    no_map ? "map" : decision_rule(decision), LOG_NOTICE,
+		    "refused from=%s to=%s port=%u mode=%s: %s", src->label, dst ? dst->label : "?",
+		    port, mode,
+		    no_map ? "[daemon] does not allow it" : "the policy does not allow it");
 }
 
 int send_unknown(struct peer *src, uint32_t addr, uint32_t port, const char *mode)

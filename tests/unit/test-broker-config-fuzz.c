@@ -66,10 +66,10 @@ static void use(const struct config *config)
 	for (unsigned int i = 0; i < ARRAY_LEN(names); i++) {
 		const char *from = names[i], *to = names[(i + 1) % ARRAY_LEN(names)];
 
+		policy_may_talk(&config->policy, from, to, &d);
+		policy_may_name(&config->policy, from, to, "log", &d);
 		policy_decide(&config->policy, from, to, 7, "spool-1", pick(2), &d);
 		ck_assert(!d.rule || d.rule->deny == !d.rule->modes);
-		policy_may_talk(&config->policy, from, to);
-		policy_may_name(&config->policy, from, to, "log");
 		policy_may_offer(&config->policy, from, "log", NULL);
 		ck_assert_uint_ge(policy_limits(&config->policy, from, &none)->weight, 1);
 		pattern_match(config->devices, from);

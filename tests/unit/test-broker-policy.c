@@ -174,16 +174,18 @@ END_TEST
 
 START_TEST(names)
 {
+	struct decision why;
+
 	add("log", "alice", "bob", "log", MODE_COPY);
 	add("number", "alice", "carol", "7", MODE_COPY);
 	add("all", "dave", "b*", "*", MODE_COPY);
-	ck_assert(policy_may_talk(&policy, "alice", "bob"));
-	ck_assert(!policy_may_talk(&policy, "bob", "alice"));
-	ck_assert(policy_may_name(&policy, "alice", "bob", "log"));
-	ck_assert(!policy_may_name(&policy, "alice", "bob", "spool"));
-	ck_assert(!policy_may_name(&policy, "alice", "carol", "log"));
-	ck_assert(policy_may_name(&policy, "dave", "bob", "log"));
-	ck_assert(!policy_may_name(&policy, "dave", "alice", "log"));
+	ck_assert(policy_may_talk(&policy, "alice", "bob", NULL));
+	ck_assert(!policy_may_talk(&policy, "bob", "alice", NULL));
+	ck_assert(policy_may_name(&policy, "alice", "bob", "log", &why));
+	ck_assert(!policy_may_name(&policy, "alice", "bob", "spool", &why));
+	ck_assert(!policy_may_name(&policy, "alice", "carol", "log", &why));
+	ck_assert(policy_may_name(&policy, "dave", "bob", "log", &why));
+	ck_assert(!policy_may_name(&policy, "dave", "alice", "log", &why));
 }
 END_TEST
 
@@ -191,7 +193,7 @@ END_TEST
 START_TEST(deny)
 {
 	struct rule *rule;
-	struct decision d;
+	struct decision d, why;
 
 	add("low", "alice", "bob", "1-99", 0);
 	add("high", "alice", "bob", "200-4294967295", 0);
@@ -201,9 +203,12 @@ START_TEST(deny)
 	d = decide("alice", "bob", 50, NULL);
 	ck_assert_str_eq(decision_rule(&d), "low");
 	ck_assert_uint_eq(d.modes, 0);
-	ck_assert(!policy_may_talk(&policy, "alice", "bob"));
+	ck_assert(!policy_may_talk(&policy, "alice", "bob", &why));
+	ck_assert_str_eq(decision_rule(&why), "low");
+	ck_assert(!policy_may_talk(&policy, "bob", "alice", &why));
+	ck_assert_str_eq(decision_rule(&why), "default");
 	add("gap", "alice", "bob", "90-200", MODE_COPY);
-	ck_assert(policy_may_talk(&policy, "alice", "bob"));
+	ck_assert(policy_may_talk(&policy, "alice", "bob", NULL));
 	ck_assert_uint_eq(decide("alice", "bob", 150, NULL).modes, MODE_COPY);
 	policy_refused(&policy, &d);
 	ck_assert_uint_eq(policy_rule(&policy, "low")->refused, 1);
@@ -213,6 +218,7 @@ END_TEST
 
 START_TEST(deny_services)
 {
+	struct decision why;
 	struct rule *rule;
 	struct decision d;
 
@@ -223,10 +229,11 @@ START_TEST(deny_services)
 	add("late-log", "a", "carol", "log-* log-1 7", MODE_MAP);
 	list_for_each_entry(rule, &policy.rules, link)
 		rule->deny = !rule->modes;
-	ck_assert(!policy_may_talk(&policy, "a", "bob"));
-	ck_assert(policy_may_talk(&policy, "a", "carol"));
-	ck_assert(!policy_may_name(&policy, "a", "bob", "spool"));
-	ck_assert(!policy_may_name(&policy, "a", "carol", "log-1"));
+	ck_assert(!policy_may_talk(&policy, "a", "bob", NULL));
+	ck_assert(policy_may_talk(&policy, "a", "carol", NULL));
+	ck_assert(!policy_may_name(&policy, "a", "bob", "spool", &why));
+	ck_assert_str_eq(decision_rule(&why), "spool");
+	ck_assert(!policy_may_name(&policy, "a", "carol", "log-1", &why));
 	/* Not bound yet: denied as a service, allowed by number. */
 	policy_decide(&policy, "a", "carol", 7, NULL, true, &d);
 	ck_assert(d.open);

@@ -8,9 +8,15 @@
  *   another status was not, but for EHOSTDOWN and ECONNREFUSED
  *   messages of a flow arrive in order
  *   nothing of a dead address arrives after its PEER_DOWN
+ *   no domain has more under way than its account says
  *   when all are gone, nothing is left (the sanitizer looks for memory)
  */
 #include "tests/unit/fake-guests.h"
+
+#include "broker/reload.h"
+#include "common/clock.h"
+#include "common/macros.h"
+#include "tests/sim/sim.h"
 
 #define GUESTS 5u
 #define STEPS  4000u
@@ -265,8 +271,53 @@ static void act(struct device *dev)
 	}
 }
 
+/* The policy changes all the time, under whatever is under way. */
+static void reload(void)
+{
+	static const char *const policies[] = {
+		FAKE_OPEN,
+		FAKE_OPEN "[limits some]\ndomains = g1 g2\nqueued-messages = 20\n"
+			  "outstanding-maps = 2\nmessages-per-second = 1000\nweight = 7\n",
+		"[devices]\ndomains = *\n[deny g1]\nfrom = g1\nto = g2\n"
+		"[allow slow]\nfrom = *\nto = *\nbytes-per-second = 1000000\n",
+		"[devices]\ndomains = *\n[allow copy]\nfrom = *\nto = *\n"
+		"[offer none]\ndomains = nobody\nservices = *\n",
+		"[devices]\ndomains = *\n[allow svc]\nfrom = *\nto = *\nports = svc 8\n"
+		"modes = map\n[allow rest]\nfrom = g3\nto = *\nmessages-per-second = 50\n",
+		"[devices]\ndomains = g0 g1 g2 g3\n[allow any]\nfrom = *\nto = *\nmodes = copy map\n",
+	};
+	/* Mostly what lets things happen. */
+	unsigned int n = pick(2) ? 0 : pick(ARRAY_LEN(policies));
+	unsigned int max_maps = fake.broker->config->limits.max_maps;
+	struct config *config = fake_config(policies[n]);
+
+	config->limits.max_maps = max_maps;
+	ck_assert_int_eq(broker_reconfigure(fake.broker, config), 0);
+}
+
+static void check_accounts(void)
+{
+	struct account *account;
+
+	list_for_each_entry(account, &fake.broker->accounts, link) {
+		const struct peer *peer = guests[account->domid - 1u]->priv;
+		unsigned int queued = 0, maps = 0;
+
+		for (unsigned int i = 0; peer && i < peer->nr_slots; i++) {
+			const struct message *m = &peer->slots[i];
+			bool send = m->state != MESSAGE_NONE && m->op == VMSGIF_OP_SEND;
+
+			queued += send && m->state == MESSAGE_QUEUED;
+			maps += send && message_is_map(m);
+		}
+		ck_assert_uint_eq(account->queued, queued);
+		ck_assert_uint_eq(account->maps, maps);
+	}
+}
+
 START_TEST(anything)
 {
+	sim_init((uint64_t)_i + 1);
 	memset(nr_down, 0, sizeof(nr_down));
 	nr_sends = seen = 0;
 	state = (uint64_t)_i * 7919 + 1;
@@ -289,9 +340,13 @@ START_TEST(anything)
 			act(dev);
 		if (pick(100) == 0)
 			release_some(dev);
+		if (pick(100) == 0)
+			reload();
 		if (pick(4) == 0) {
 			(void)turn_run(fake.broker);
 			check();
+			check_accounts();
+			sim_advance(pick(1000) * NS_PER_US);
 		}
 	}
 	fake_turns();
@@ -303,10 +358,11 @@ START_TEST(anything)
 	ck_assert_uint_eq(fake.broker->route.nr_peers, 0);
 	ck_assert(list_empty(&fake.broker->late));
 	ck_assert_ptr_null(name_find(&fake.broker->route, "g1"));
-	ck_assert_uint_gt(nr_sends, STEPS / 20);
+	ck_assert_uint_gt(nr_sends, STEPS / 50);
 	ck_assert_uint_gt(fake.broker->total.messages[WAY_COPY], 0);
 	free(sends);
 	fake_fini();
+	sim_fini();
 }
 END_TEST
 

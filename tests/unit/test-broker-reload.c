@@ -3,6 +3,7 @@
 #include "tests/unit/fake-guests.h"
 
 #include "broker/reload.h"
+#include "common/macros.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -246,7 +247,20 @@ START_TEST(resolve_follows)
 	ck_assert_int_eq(resolve_status(alice, "bob"), 0);
 	reconfigure(DEVICES "[allow back]\nfrom = bob\nto = alice\n");
 	ck_assert_int_eq(resolve_status(alice, "bob"), VMSGIF_EACCES);
+	ck_assert_ptr_nonnull(
+		strstr(fake.lines, "rule=\"default\" refused from=alice(1) name=bob"));
 	ck_assert_int_eq(resolve_status(bob, "alice"), 0);
+	reconfigure(DEVICES "[deny alice]\nfrom = alice\nto = *\n[allow all]\nfrom = *\nto = *\n");
+	ck_assert_int_eq(resolve_status(alice, "bob"), VMSGIF_EACCES);
+	ck_assert_ptr_nonnull(strstr(fake.lines, "rule=\"alice\" refused from=alice(1) name=bob"));
+	ck_assert_uint_eq(policy_rule(&fake.broker->config->policy, "alice")->refused, 1);
+	reconfigure(DEVICES "[deny log]\nfrom = alice\nto = *\nports = log\n"
+			    "[allow all]\nfrom = *\nto = *\n");
+	ck_assert_int_eq(resolve_status(alice, "bob"), 0);
+	ck_assert_int_eq(resolve_status(alice, "log@bob"), VMSGIF_EACCES);
+	ck_assert_int_eq(bind_status(bob, 40, "log"), 0);
+	ck_assert_int_eq(resolve_status(alice, "log@bob"), VMSGIF_EACCES);
+	ck_assert_uint_eq(policy_rule(&fake.broker->config->policy, "log")->refused, 2);
 }
 END_TEST
 
@@ -382,6 +396,58 @@ START_TEST(bad_file_changes_nothing)
 }
 END_TEST
 
+/* Each kind of mistake, in a file that allows nothing otherwise. */
+static const struct {
+	const char *text;
+	unsigned int line;
+} bad_files[] = {
+	{ "[devices]\ndomains = a/b\n", 2 },
+	{ "[devices]\ndomain = a\n", 2 },
+	{ "[devices]\ndomains =\n", 2 },
+	{ "[devices\n", 1 },
+	{ "[device]\n", 1 },
+	{ "domains = a\n", 1 },
+	{ "[devices]\nnonsense\n", 2 },
+	{ "[daemon]\nflow-window = 0\n", 2 },
+	{ "[daemon]\nmap = perhaps\n", 2 },
+	{ "[daemon]\nmap = no\nmap = no\n", 3 },
+	{ "[daemon]\npools = no\nmax-pool-pages = 1\n", 3 },
+	{ "[daemon]\ncolour = red\n", 2 },
+	{ "[label a]\n", 1 },
+	{ "[label a]\ndomains = @b\n", 2 },
+	{ "[label a]\ndomains = b\n[label a]\ndomains = b\n", 3 },
+	{ "[allow a]\nfrom = @b\nto = c\n", 2 },
+	{ "[allow a]\nfrom = b\n", 1 },
+	{ "[allow]\n", 1 },
+	{ "[allow default]\n", 1 },
+	{ "[allow a]\nfrom = b\nto = c\nports = 0\n", 4 },
+	{ "[allow a]\nfrom = b\nto = c\nports = 9-1\n", 4 },
+	{ "[allow a]\nfrom = b\nto = c\nmodes = pools\n", 4 },
+	{ "[allow a]\nfrom = b\nto = c\nmessages-per-second = -1\n", 4 },
+	{ "[allow a]\nfrom = b\nto = c\nbytes-burst = 1\n", 1 },
+	{ "[allow a]\nfrom = b\nto = c\n[deny a]\n", 4 },
+	{ "[deny a]\nfrom = b\nto = c\nmodes = map\n", 4 },
+	{ "[offer a]\ndomains = b\n", 1 },
+	{ "[limits a]\ndomains = b\nweight = 100\n", 3 },
+	{ "[limits a]\nweight = 1\n", 1 },
+};
+
+START_TEST(each_mistake)
+{
+	struct config *config = fake.broker->config;
+	char text[600], expected[200];
+
+	put_file(bad_files[_i].text);
+	ck_assert_int_eq(broker_reload(fake.broker, text, sizeof(text)), -EINVAL);
+	snprintf(expected, sizeof(expected), "%s:%u: ", path, bad_files[_i].line);
+	ck_assert_msg(!strncmp(text, expected, strlen(expected)), "%s", text);
+	ck_assert_uint_gt(strlen(text), strlen(expected) + 10);
+	ck_assert_ptr_eq(fake.broker->config, config);
+	ck_assert_int_eq(send_status(alice, bob, 7), 0);
+	ck_assert(!alice->frozen && !bob->frozen);
+}
+END_TEST
+
 START_TEST(good_file)
 {
 	char text[600];
@@ -435,6 +501,7 @@ static Suite *suite(void)
 	t = tcase_create("files");
 	tcase_add_checked_fixture(t, file_setup, file_teardown);
 	tcase_add_test(t, bad_file_changes_nothing);
+	tcase_add_loop_test(t, each_mistake, 0, ARRAY_LEN(bad_files));
 	tcase_add_test(t, good_file);
 	tcase_add_test(t, no_file);
 	suite_add_tcase(s, t);
