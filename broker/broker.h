@@ -27,11 +27,16 @@
 
 #include <systemd/sd-event.h>
 
-/* Requests consumed in a turn: of one device, and in all. */
+/* Requests consumed in a turn: of one device for each unit of its weight, and in all. */
 #define TURN_REQUESTS	  64u
 #define TURN_REQUESTS_ALL 1024u
-/* Deliveries in a turn: messages to one receiver, and bytes in all (approximately). */
+/*
+ * Deliveries in a turn: messages to a receiver that is alone; otherwise bytes to
+ * one, for each unit of weight of the senders that wait there. Bytes in all
+ * (approximately).
+ */
 #define TURN_MESSAGES 64u
+#define TURN_SHARE    ((int64_t)32 * QUEUE_QUANTUM)
 #define TURN_BYTES    (4u << 20)
 /* Registrations of pools: at once, and a second, per domain. */
 #define POOL_BURST 128u
@@ -75,6 +80,7 @@ struct broker {
 	uint64_t refused;
 	uint64_t failed;
 	uint64_t turns;
+	uint64_t rounds; /* of delivering: one in a turn, or more */
 };
 
 /*

@@ -14,6 +14,7 @@ void mover_init(struct mover *mover)
 	mover->batch = NULL;
 	mover->nr_items = 0;
 	mover->nr_pages = 0;
+	mover->taken = 0;
 	mover->bytes = 0;
 	mover->copies = false;
 	list_init(&mover->done);
@@ -99,6 +100,7 @@ static void gather_message(struct broker *broker, struct message *m, unsigned in
 	struct delivery *item = item_new(mover, m->flow->pair->dst, n);
 
 	queue_take(m);
+	mover->taken++;
 	item->message = m;
 	item->way = way_of(m, &mover->pages[item->first], n);
 	mover->bytes += m->len;
@@ -136,7 +138,7 @@ enum gathered mover_gather(struct broker *broker, struct peer *dst, unsigned int
 		/* A message that needs all of the ring's pages may have the reserve. */
 		unsigned int need = MIN_OF(n + VMSGIF_RX_RESERVE, dst->nr_slots);
 
-		if (!max--)
+		if (max ? mover->taken >= max : dst->queue.share <= 0)
 			return GATHER_MORE;
 		if (device_rx_posted(dst->dev, need) < need)
 			return GATHER_ALL;

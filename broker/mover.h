@@ -50,10 +50,11 @@ struct mover {
 	unsigned int nr_items;
 	struct rx_page pages[MOVER_PAGES];
 	unsigned int nr_pages;
-	uint64_t bytes;	  /* of payload taken in this turn */
-	bool copies;	  /* the batch is not empty */
-	struct list done; /* released map-mode messages, to complete with 0 */
-	struct list told; /* look-ups whose RESOLVED is in the ring, likewise */
+	unsigned int taken; /* messages, in this round */
+	uint64_t bytes;	    /* of payload taken in this turn */
+	bool copies;	    /* the batch is not empty */
+	struct list done;   /* released map-mode messages, to complete with 0 */
+	struct list told;   /* look-ups whose RESOLVED is in the ring, likewise */
 };
 
 enum gathered {
@@ -63,7 +64,7 @@ enum gathered {
 };
 
 void mover_init(struct mover *mover);
-/* Take up to @max messages for @dst. */
+/* Take messages for @dst: up to @max, or if that is 0, as much as its queue's share is. */
 enum gathered mover_gather(struct broker *broker, struct peer *dst, unsigned int max);
 /* Do, publish and complete all that was gathered, and what was released. */
 void mover_flush(struct broker *broker);

@@ -19,6 +19,29 @@ void queue_init(struct queue *queue)
 	list_init(&queue->active);
 }
 
+/* Of the senders that wait there; enough of them for the largest share. */
+static unsigned int weight_of(const struct queue *queue)
+{
+	const struct pair *pair;
+	unsigned int weight = 0;
+
+	list_for_each_entry(pair, &queue->active, active) {
+		weight += pair->src->account->limits->weight;
+		if (weight >= LIMITS_WEIGHT_MAX)
+			return LIMITS_WEIGHT_MAX;
+	}
+	return weight;
+}
+
+void queue_begin_round(struct queue *queue, uint64_t round, int64_t unit)
+{
+	if (queue->round == round)
+		return;
+	queue->round = round;
+	/* Nothing is saved up; what was taken in advance is paid back. */
+	queue->share = MIN_OF(queue->share, (int64_t)0) + unit * weight_of(queue);
+}
+
 static struct message *flow_head(const struct flow *flow)
 {
 	return list_first_entry(&flow->queued, struct message, link);
@@ -150,6 +173,8 @@ void queue_take(struct message *m)
 	m->state = MESSAGE_MOVING;
 	flow->port->used += cost;
 	pair->deficit -= cost;
+	/* A small message is as much work as a page. */
+	pair->dst->queue.share -= (int64_t)MAX_OF(cost, (uint64_t)QUEUE_QUANTUM);
 	pair->held += message_is_map(m);
 	unlink_message(m);
 	if (!list_empty(&flow->queued))

@@ -11,6 +11,10 @@
  * was: small messages of others must not use up for ever the credit that a
  * large one needs.
  *
+ * When there is more to do than a turn can hold, receivers take turns as well:
+ * each gets a share by the weights of the senders that wait there, so that what
+ * a sender gets through does not depend on who shares its receiver.
+ *
  * Nothing is allocated here: messages are linked through their slots, of which
  * each sender has a fixed number.
  */
@@ -31,6 +35,8 @@ struct queue {
 	struct list active; /* pairs with a runnable flow, the next in turn first */
 	unsigned int messages;
 	uint64_t bytes; /* of payload that they stand for */
+	int64_t share; /* of this turn: what the receiver may still take; less than 0: of the next */
+	uint64_t round; /* in which it got that */
 };
 
 /* What a turn of a sender of weight 1 adds to what it may send: one message of a page. */
@@ -45,6 +51,8 @@ static inline uint64_t queue_quantum(unsigned int weight)
 void queue_init(struct queue *queue);
 /* Append @m, whose fields are filled in, to its flow. */
 void queue_push(struct message *m);
+/* Its share of @round: @unit bytes for each unit of weight. Once per round. */
+void queue_begin_round(struct queue *queue, uint64_t round, int64_t unit);
 /*
  * Whose turn is it? The message stays where it is until queue_take(), so that
  * asking again gives the same one. NULL: nothing can be delivered.

@@ -135,7 +135,8 @@ static void consume(struct broker *broker)
 	list_splice_tail(&turn, &broker->kicked);
 	while (all && !list_empty(&turn)) {
 		struct peer *peer = list_first_entry(&turn, struct peer, kicked);
-		unsigned int share = MIN_OF(TURN_REQUESTS, all);
+		unsigned int weight = peer->account->limits->weight;
+		unsigned int share = MIN_OF(TURN_REQUESTS * weight, all);
 
 		all -= share;
 		list_move_tail(&broker->kicked, &peer->kicked);
@@ -160,23 +161,31 @@ static void consume(struct broker *broker)
 
 /* ------------------------------------------------------------------ delivering */
 
-static void deliver(struct broker *broker)
+/* A share for each receiver. Returns whether some have to wait for the next, and none got anything. */
+static bool deliver_round(struct broker *broker)
 {
 	struct mover *mover = &broker->mover;
+	bool again = false;
+	unsigned int max;
 	struct list turn;
 
-	mover->bytes = 0;
+	broker->rounds++;
+	mover->taken = 0;
 	list_init(&turn);
 	list_splice_tail(&turn, &broker->busy);
+	/* Alone, there are no turns to take. */
+	max = turn.next == turn.prev ? TURN_MESSAGES : 0;
 	while (!list_empty(&turn) && mover->bytes < TURN_BYTES) {
 		struct peer *peer = list_first_entry(&turn, struct peer, busy);
 
 		list_move_tail(&broker->busy, &peer->busy);
-		switch (mover_gather(broker, peer, TURN_MESSAGES)) {
+		queue_begin_round(&peer->queue, broker->rounds, TURN_SHARE);
+		switch (mover_gather(broker, peer, max)) {
 		case GATHER_ALL:
 			list_del(&peer->busy);
 			break;
 		case GATHER_MORE:
+			again = true;
 			break;
 		case GATHER_FULL:
 			list_move_tail(&turn, &peer->busy);
@@ -185,6 +194,15 @@ static void deliver(struct broker *broker)
 		}
 	}
 	list_splice_head(&broker->busy, &turn);
+	return again && !mover->taken;
+}
+
+static void deliver(struct broker *broker)
+{
+	broker->mover.bytes = 0;
+	/* Who took a large message in advance pays back more than a share. */
+	while (deliver_round(broker))
+		;
 	mover_flush(broker);
 }
 

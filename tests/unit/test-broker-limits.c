@@ -358,13 +358,13 @@ static uint64_t cost_of(const struct device *src, uint32_t len)
 	return ((struct peer *)src->priv)->count.sent.messages[WAY_COPY] * VMSGIF_MSG_COST(len);
 }
 
-/* Fill the window of @dev to @port of bob. */
-static void fill(struct device *dev, uint32_t port, uint32_t len)
+/* Fill the window of @dev to @port of @to. */
+static void fill(struct device *dev, struct device *to, uint32_t port, uint32_t len)
 {
-	struct flow *flow = flow_find(fake_peer(dev), bob->addr, port);
+	struct flow *flow = flow_find(fake_peer(dev), to->addr, port);
 
 	for (unsigned int n = flow ? flow->open : 0; n < VMSGIF_FLOW_WINDOW; n++)
-		fake_send_pages(dev, bob, port, 0, len);
+		fake_send_pages(dev, to, port, 0, len);
 }
 
 /* All three keep both ports full; bob takes in what he has pages for. */
@@ -374,8 +374,8 @@ static void contend(const uint32_t lens[3], unsigned int pages)
 
 	for (; pages; pages -= 8) {
 		for (unsigned int i = 0; i < 3; i++) {
-			fill(senders[i], 7, lens[i]);
-			fill(senders[i], 8, lens[i]);
+			fill(senders[i], bob, 7, lens[i]);
+			fill(senders[i], bob, 8, lens[i]);
 		}
 		fake_turns();
 		fake_post(bob, 8);
@@ -428,6 +428,38 @@ START_TEST(weights_change)
 }
 END_TEST
 
+/*
+ * Each to a receiver of its own, and more to do than a turn can hold. Senders
+ * of one receiver count together.
+ */
+START_TEST(weights_over_receivers)
+{
+	struct device *dave = fake_guest(4, "dave", 0), *to[3];
+	struct device *const senders[] = { alice, carol, dave };
+	const uint32_t len = _i ? 16384 : 12000;
+
+	reconfigure(DEVICES ALLOW "[limits b]\ndomains = carol\nweight = 2\n"
+				  "[limits c]\ndomains = dave\nweight = 4\n");
+	to[0] = bob;
+	to[1] = _i == 2 ? bob : fake_guest(5, "erin", 0);
+	to[2] = fake_guest(6, "frank", 0);
+	fake_bind(to[1], 8, UINT64_C(1) << 40, NULL);
+	fake_bind(to[2], 8, UINT64_C(1) << 40, NULL);
+	fake_turns();
+	for (unsigned int turn = 0; turn < 300; turn++) {
+		for (unsigned int i = 0; i < 3; i++) {
+			fill(senders[i], to[i], 7, len);
+			fill(senders[i], to[i], 8, len);
+			post(to[i], 250);
+		}
+		(void)turn_run(fake.broker);
+		fake.nr_entries = 0;
+	}
+	check_shares(cost_of(alice, len), cost_of(carol, len), 2);
+	check_shares(cost_of(alice, len), cost_of(dave, len), 4);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("broker-limits");
@@ -454,6 +486,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, weights, 0, 4);
 	tcase_add_test(t, weights_change);
+	tcase_add_loop_test(t, weights_over_receivers, 0, 3);
 	suite_add_tcase(s, t);
 	return s;
 }
