@@ -6,6 +6,7 @@
 
 #include "broker/broker.h"
 #include "broker/explain.h"
+#include "broker/peer.h"
 #include "broker/reload.h"
 #include "broker/snapshot.h"
 #include "common/list.h"
@@ -67,6 +68,24 @@ static int reply_text(sd_bus_message *call, const char *text)
 	return sd_bus_reply_method_return(call, "s", text);
 }
 
+/* Which port has the service now, or which service the port. */
+static void look_up(struct question *q, const struct broker *broker)
+{
+	const struct name *name = name_find(&broker->route, q->to);
+	const struct peer *peer = name ? name_peer(name) : NULL;
+	const struct port *port;
+
+	q->live = true;
+	if (!peer)
+		return;
+	port = q->port ? port_find(peer, q->port) : port_find_service(peer, q->service);
+	if (!port)
+		return;
+	q->port = port->number;
+	if (port_service(port))
+		snprintf(q->service, sizeof(q->service), "%s", port_service(port));
+}
+
 static int on_explain(sd_bus_message *call, void *priv, sd_bus_error *error)
 {
 	struct control *control = priv;
@@ -84,7 +103,7 @@ static int on_explain(sd_bus_message *call, void *priv, sd_bus_error *error)
 		return starting(error);
 	if (question_init(&q, from, to, port, &why) < 0)
 		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS, "one of them %s", why);
-	question_look_up(&q, control->broker);
+	look_up(&q, control->broker);
 	out = open_memstream(&text, &size);
 	if (!out)
 		return -ENOMEM;

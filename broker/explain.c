@@ -2,9 +2,6 @@
 /* The policy's decisions in words. See explain.h. */
 #include "broker/explain.h"
 
-#include "broker/broker.h"
-#include "broker/peer.h"
-#include "broker/route.h"
 #include "common/num.h"
 
 #include <errno.h>
@@ -35,23 +32,6 @@ int question_init(struct question *q, const char *from, const char *to, const ch
 	q->port = 0;
 	memcpy(q->service, port, strlen(port) + 1);
 	return 0;
-}
-
-void question_look_up(struct question *q, const struct broker *broker)
-{
-	const struct name *name = name_find(&broker->route, q->to);
-	const struct peer *peer = name ? name_peer(name) : NULL;
-	const struct port *port;
-
-	q->live = true;
-	if (!peer)
-		return;
-	port = q->port ? port_find(peer, q->port) : port_find_service(peer, q->service);
-	if (!port)
-		return;
-	q->port = port->number;
-	if (port_service(port))
-		snprintf(q->service, sizeof(q->service), "%s", port_service(port));
 }
 
 /* --------------------------------------------------------------------- answers */

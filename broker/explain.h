@@ -11,8 +11,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-struct broker;
-
 struct question {
 	const char *from; /* names of domains */
 	const char *to;
@@ -24,8 +22,6 @@ struct question {
 /* @port is a number or the name of a service. 0, or -EINVAL and *why. */
 int question_init(struct question *q, const char *from, const char *to, const char *port,
 		  const char **why);
-/* Look up which port has the service now, or which service the port. */
-void question_look_up(struct question *q, const struct broker *broker);
 
 void explain(FILE *out, const struct config *config, const struct question *q);
 /* What a configuration consists of, in a line. */

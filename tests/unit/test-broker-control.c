@@ -200,6 +200,50 @@ START_TEST(explanations)
 }
 END_TEST
 
+/* By rule, rate, limits and offers. */
+START_TEST(refusals)
+{
+	static char text[65536];
+	sd_bus_message *reply;
+	sd_bus *bus = open_bus();
+
+	control_serve(control, fake.broker);
+	ck_assert_int_eq(
+		broker_reconfigure(fake.broker,
+				   fake_config("[devices]\ndomains = *\n"
+					       "[deny low]\nfrom = *\nto = *\nports = 1-6\n"
+					       "[allow seven]\nfrom = *\nto = *\nports = 7\n"
+					       "messages-per-second = 1\n"
+					       "[offer log]\ndomains = x\nservices = log\n"
+					       "[limits bob]\ndomains = bob\nweight = 3\n"
+					       "queued-messages = 1\n")),
+		0);
+	fake_send(alice, bob, 3, "x");
+	for (unsigned int i = 0; i < 3; i++)
+		fake_send(alice, bob, 7, "x");
+	fake_send(alice, bob, 8, "x");
+	fake_bind(alice, 9, 0, "log");
+	alice->posted_first = alice->answered = alice->posted_end;
+	for (unsigned int i = 0; i < 5; i++)
+		fake_send(bob, alice, 7, "x");
+	fake_turns();
+	reply = call(bus, "Status");
+	ck_assert_int_ge(sd_bus_message_skip(reply, "sa{st}"), 0);
+	ck_assert_int_ge(sd_bus_message_enter_container(reply, 'a', "(qussa{st})"), 0);
+	sd_bus_message_skip(reply, "(qussa{st})");
+	ck_assert_int_ge(sd_bus_message_enter_container(reply, 'r', "qussa{st}"), 0);
+	ck_assert_int_ge(sd_bus_message_skip(reply, "quss"), 0);
+	read_counters(reply, "{st}", text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, "weight=3 domain-queued=1 domain-maps=0 "));
+	sd_bus_message_exit_container(reply);
+	sd_bus_message_exit_container(reply);
+	read_counters(reply, "(st)", text, sizeof(text));
+	ck_assert_str_eq(text, "low=1 seven=0 seven, rates=2 limits bob=4 offers=1 default=1 ");
+	sd_bus_message_unref(reply);
+	sd_bus_flush_close_unref(bus);
+}
+END_TEST
+
 START_TEST(reload)
 {
 	sd_bus *bus = open_bus();
@@ -299,6 +343,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, status);
 	tcase_add_test(t, explanations);
+	tcase_add_test(t, refusals);
 	tcase_add_test(t, reload);
 	tcase_add_test(t, connections_come_and_go);
 	tcase_add_test(t, silent_connections);
