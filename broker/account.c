@@ -66,8 +66,11 @@ static int charges_make(struct account *account, const struct policy *policy, ui
 	list_for_each_entry(rule, &policy->rules, link)
 		nr += is_charged(account, rule);
 	account->nr_next = nr;
-	account->next = nr ? calloc(nr, sizeof(*account->next)) : NULL;
-	if (nr && !account->next)
+	account->next = NULL;
+	if (!nr)
+		return 0;
+	account->next = calloc(nr, sizeof(*account->next));
+	if (!account->next)
 		return -ENOMEM;
 	nr = 0;
 	list_for_each_entry(rule, &policy->rules, link) {

@@ -61,7 +61,7 @@ const char *words_first(struct words *words, const char *value)
 
 int parse_domains(struct parser *p, const char *name, const char *value, struct pattern **list)
 {
-	struct words words;
+	struct words words = { 0 };
 
 	for (const char *w = words_first(&words, value); w; w = words_next(&words)) {
 		const char *why;

@@ -17,7 +17,7 @@
 
 static int add_globs(struct parser *p, const char *name, const char *value, struct pattern **list)
 {
-	struct words words;
+	struct words words = { 0 };
 
 	for (const char *w = words_first(&words, value); w; w = words_next(&words)) {
 		const char *why;
@@ -32,7 +32,7 @@ static int add_globs(struct parser *p, const char *name, const char *value, stru
 static int add_ports(struct parser *p, const char *name, const char *value,
 		     struct port_range **list)
 {
-	struct words words;
+	struct words words = { 0 };
 
 	for (const char *w = words_first(&words, value); w; w = words_next(&words)) {
 		const char *why = "";
@@ -46,7 +46,7 @@ static int add_ports(struct parser *p, const char *name, const char *value,
 
 static int add_modes(struct parser *p, const char *name, const char *value, unsigned int *modes)
 {
-	struct words words;
+	struct words words = { 0 };
 
 	for (const char *w = words_first(&words, value); w; w = words_next(&words)) {
 		const char *why = "";
@@ -293,7 +293,7 @@ static int limits_key(struct parser *p, const char *name, const char *value)
 		{ "outstanding-maps", &limits->max_maps, 0, 65536 },
 		{ "pool-pages", &limits->pool_pages, 0, 2 * VMSGIF_POOL_PAGES_MAX },
 	};
-	uint64_t number;
+	uint64_t number = 0;
 	int r;
 
 	if (!strcmp(name, "domains"))

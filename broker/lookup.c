@@ -127,7 +127,7 @@ static void resolve_name(struct message *m, const char *text)
 	const char *at = strrchr(text, '@');
 	const char *domain = at ? at + 1 : text;
 	int status = VMSGIF_OKAY;
-	struct decision why;
+	struct decision why = { 0 };
 	struct name *name;
 	uint32_t port = 0;
 
@@ -154,7 +154,7 @@ static void resolve_addr(struct message *m, uint32_t addr)
 	struct route *route = &peer->broker->route;
 	struct peer *target = route_peer(route, addr);
 	struct lookup *lookup;
-	struct decision why;
+	struct decision why = { 0 };
 
 	if (!may_know(peer, target ? peer_name(target) : route_old_name(route, addr), &why)) {
 		answer(m, denied(peer, target ? peer_name(target) : "", &why), 0, 0);
@@ -267,7 +267,7 @@ void lookup_subscribe(struct peer *peer, const struct request *req, const char *
 {
 	struct subscription *sub = sub_find(peer, name);
 	int status = VMSGIF_OKAY;
-	struct decision why;
+	struct decision why = { 0 };
 
 	if (req->cancel) {
 		if (sub)

@@ -263,24 +263,24 @@ static bool all_denied(const struct policy *policy, const struct rule *last, con
 bool policy_may_talk(const struct policy *policy, const char *from, const char *to,
 		     struct decision *why)
 {
-	struct decision unused;
+	struct decision found = { 0 };
 	struct rule *rule;
 
-	why = why ? why : &unused;
-	*why = (struct decision){ 0 };
 	list_for_each_entry(rule, &policy->rules, link) {
 		const struct port_range *range;
 
 		if (!rule_is_for(rule, from, to))
 			continue;
 		if (rule->deny) {
-			why->rule = why->rule ? why->rule : rule;
+			found.rule = found.rule ? found.rule : rule;
 			continue;
 		}
 		for (range = rule->ports; range; range = range->next)
 			if (!all_denied(policy, rule, from, to, range))
 				return true;
 	}
+	if (why)
+		*why = found;
 	return false;
 }
 
