@@ -116,14 +116,14 @@ static int on_explain(sd_bus_message *call, void *priv, sd_bus_error *error)
 static int on_reload(sd_bus_message *call, void *priv, sd_bus_error *error)
 {
 	struct control *control = priv;
-	char text[1024];
+	char text[1024], line[sizeof(text) + 1];
 
 	if (!control->broker)
 		return starting(error);
-	if (broker_reload(control->broker, text, sizeof(text) - 1) < 0)
+	if (broker_reload(control->broker, text, sizeof(text)) < 0)
 		return sd_bus_error_set(error, SD_BUS_ERROR_FAILED, text);
-	strcat(text, "\n");
-	return reply_text(call, text);
+	snprintf(line, sizeof(line), "%s\n", text);
+	return reply_text(call, line);
 }
 
 static const sd_bus_vtable vtable[] = {

@@ -129,7 +129,7 @@ void pattern_text(const struct pattern *list, char *out, size_t size)
 
 		if ((size_t)len >= size - at) {
 			if (size > 4)
-				strcpy(out + size - 4, "...");
+				memcpy(out + size - 4, "...", 4);
 			return;
 		}
 		at += (size_t)len;

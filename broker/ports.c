@@ -143,7 +143,7 @@ void ports_text(const struct port_range *list, char *out, size_t size)
 				       list->first, list->last);
 		if ((size_t)len >= size - at) {
 			if (size > 4)
-				strcpy(out + size - 4, "...");
+				memcpy(out + size - 4, "...", 4);
 			return;
 		}
 		at += (size_t)len;

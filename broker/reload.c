@@ -83,8 +83,11 @@ int broker_reconfigure(struct broker *broker, struct config *config)
 
 static void tell(const struct config *config, const char *fixed, char *text, size_t size)
 {
-	FILE *out = fmemopen(text, size, "w");
+	FILE *out;
 
+	/* The stream adds a NUL only where it has room. */
+	text[size - 1] = '\0';
+	out = fmemopen(text, size - 1, "w");
 	if (!out)
 		return;
 	fprintf(out, "%s: ", config->path);

@@ -464,6 +464,11 @@ START_TEST(good_file)
 	put_file(FAKE_OPEN);
 	ck_assert_int_eq(broker_reload(fake.broker, text, sizeof(text)), 0);
 	ck_assert_ptr_null(strstr(text, "starts again"));
+	/* Cut where there is no room. */
+	memset(text, 'x', sizeof(text));
+	ck_assert_int_eq(broker_reload(fake.broker, text, 20), 0);
+	ck_assert_uint_le(strlen(text), 19);
+	ck_assert_uint_ge(strlen(text), 18);
 	ck_assert_int_eq(send_status(alice, bob, 7), 0);
 }
 END_TEST
