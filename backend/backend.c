@@ -91,7 +91,7 @@ static int on_work(sd_event_source *source, void *userdata)
 		struct device *dev = list_first_entry(&now, struct device, work);
 
 		list_del(&dev->work);
-		otherend_run(dev);
+		dev->bus->run(dev);
 	}
 	return 0;
 }

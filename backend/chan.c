@@ -5,8 +5,6 @@
 #include "backend/chan.h"
 
 #include "backend/backend.h"
-#include "backend/timer.h"
-#include "common/clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -132,7 +130,7 @@ int chan_bind(struct chan *chan, struct chans *all, uint16_t domid, uint32_t rem
 		return r;
 	}
 	*chan = (struct chan){ .all = all, .port = (uint32_t)port, .priv = priv };
-	token_bucket_init(&chan->spurious, CHAN_SPURIOUS_RATE, CHAN_SPURIOUS_BURST, clock_now_ns());
+	spurious_init(&chan->spurious);
 	all->by_port[port] = chan;
 	return 0;
 }
@@ -141,7 +139,7 @@ void chan_unbind(struct chan *chan)
 {
 	if (!chan->port)
 		return;
-	sd_event_source_disable_unref(chan->late);
+	spurious_deinit(&chan->spurious);
 	chan->all->by_port[chan->port] = NULL;
 	(void)xenevtchn_unbind(chan->all->handle, chan->port);
 	*chan = (struct chan){ 0 };
@@ -159,22 +157,11 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* True: the budget for events without work is used up, and a timer is set. */
-static bool delay(struct chan *chan)
-{
-	uint64_t now = clock_now_ns();
-
-	if (token_bucket_take(&chan->spurious, now, 1))
-		return false;
-	return timer_set(chan->all->event, &chan->late,
-			 now + token_bucket_wait_ns(&chan->spurious, now, 1), on_late, chan) >= 0;
-}
-
 void chan_unmask(struct chan *chan, bool spurious)
 {
 	if (!chan->port || !chan->masked)
 		return;
-	if (!spurious || !delay(chan))
+	if (!spurious || !spurious_delay(&chan->spurious, chan->all->event, on_late, chan))
 		unmask(chan);
 }
 

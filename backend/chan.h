@@ -11,7 +11,7 @@
 #ifndef XENMSG_BACKEND_CHAN_H
 #define XENMSG_BACKEND_CHAN_H
 
-#include "common/token-bucket.h"
+#include "backend/spurious.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,17 +20,12 @@
 struct chans;
 struct backend_stats;
 
-/* Events without work: so many at once, and so many a second. */
-#define CHAN_SPURIOUS_BURST 256
-#define CHAN_SPURIOUS_RATE  1000
-
 /* One device's port. Embedded; zeroed is unbound. */
 struct chan {
 	struct chans *all;
 	uint32_t port; /* 0: unbound */
 	bool masked;
-	struct token_bucket spurious;
-	sd_event_source *late; /* opens the port later; made when first needed */
+	struct spurious spurious; /* opens the port later */
 	void *priv;
 };
 

@@ -23,17 +23,9 @@ int connect_fetch(void *priv, const char *name, char text[NODE_VALUE_MAX])
 
 void connect_undo(struct device *dev)
 {
-	struct connection *c = &dev->c;
-
 	pools_drop(dev);
-	chan_unbind(&c->chan);
-	if (c->tx_map)
-		grants_unmap(dev->b->grants, c->tx_map, c->ring_pages);
-	if (c->rx_map)
-		grants_unmap(dev->b->grants, c->rx_map, c->ring_pages);
-	if (c->alive_map)
-		grants_unmap(dev->b->grants, c->alive_map, 1);
-	memset(c, 0, sizeof(*c));
+	dev->bus->detach(dev);
+	memset(&dev->c, 0, sizeof(dev->c));
 }
 
 static int map(struct device *dev, const char *which, uint32_t *refs, unsigned int nr,

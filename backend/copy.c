@@ -5,7 +5,8 @@
  * A message is cut into pieces that lie in one page on both sides. Where both
  * pages are mapped, a piece is a memcpy, done at once. All others are gathered
  * as grant-copy operations, by references on both sides: a page of a pool has
- * one too, and a mapping of gntdev cannot be a local operand.
+ * one too, and a mapping of gntdev cannot be a local operand. Memory shared
+ * with a process of this domain is mapped, has no reference, and can be one.
  *
  * What Linux and Xen do with a batch (drivers/xen/gntdev.c:gntdev_copy(),
  * xen/common/grant_table.c:gnttab_copy()), and what follows:
@@ -92,22 +93,22 @@ static bool usable(struct device *src, const struct vmsgif_segment *segs, unsign
 		   bool pooled, struct device *dst, const struct rx_page *pages,
 		   unsigned int nr_pages)
 {
+	struct place page;
 	uint64_t len = 0;
-	uint32_t ref;
 
 	if (!device_live(src) || !device_live(dst) || nr > VMSGIF_INDIRECT_MAX)
 		return false;
 	for (unsigned int i = 0; i < nr; i++) {
 		if (segs[i].len == 0 || (uint32_t)segs[i].offset + segs[i].len > VMSGIF_PAGE_SIZE)
 			return false;
-		if (pooled && !pool_page(src, VMSGIF_POOL_TX, segs[i].ref, &ref))
+		if (!place_find(src, VMSGIF_POOL_TX, pooled, segs[i].ref, &page))
 			return false;
 		len += segs[i].len;
 	}
 	if (len > VMSGIF_MESSAGE_MAX || len > (uint64_t)nr_pages * VMSGIF_PAGE_SIZE)
 		return false;
 	for (unsigned int i = 0; i < nr_pages; i++) {
-		if (pages[i].pooled && !pool_page(dst, VMSGIF_POOL_RX, pages[i].ref, &ref))
+		if (!place_find(dst, VMSGIF_POOL_RX, pages[i].pooled, pages[i].ref, &page))
 			return false;
 	}
 	return true;
@@ -122,33 +123,28 @@ static bool next_piece(struct cursor *c, struct copy_batch *batch, struct grant_
 	uint32_t src_offset = (uint32_t)seg->offset + c->done;
 	uint32_t room = VMSGIF_PAGE_SIZE - dst_offset;
 	uint32_t len = (uint32_t)seg->len - c->done;
-	uint32_t src_ref = seg->ref, dst_ref = page->ref;
-	const uint8_t *from = NULL;
-	uint8_t *to = NULL;
+	struct place from, to;
 
 	if (len > room)
 		len = room;
-	if (c->pooled)
-		from = pool_page(c->src, VMSGIF_POOL_TX, seg->ref, &src_ref);
-	if (page->pooled)
-		to = pool_page(c->dst, VMSGIF_POOL_RX, page->ref, &dst_ref);
+	/* usable() found both. */
+	(void)place_find(c->src, VMSGIF_POOL_TX, c->pooled, seg->ref, &from);
+	(void)place_find(c->dst, VMSGIF_POOL_RX, page->pooled, page->ref, &to);
 	c->at += len;
 	c->done = (uint16_t)(c->done + len);
 	if (c->done == seg->len) {
 		c->seg++;
 		c->done = 0;
 	}
-	if (from && to) {
-		memcpy(to + dst_offset, from + src_offset, len);
+	if (from.addr && to.addr) {
+		memcpy(to.addr + dst_offset, from.addr + src_offset, len);
 		batch->b->stats.memcpys++;
 		batch->b->stats.copied_bytes += len;
 		return false;
 	}
-	*op = (struct grant_copy_op){
-		.src = { src_ref, c->src->domid, (uint16_t)src_offset },
-		.dst = { dst_ref, c->dst->domid, (uint16_t)dst_offset },
-		.len = (uint16_t)len,
-	};
+	*op = (struct grant_copy_op){ .len = (uint16_t)len };
+	place_copy_from(op, c->src, &from, (uint16_t)src_offset);
+	place_copy_to(op, c->dst, &to, (uint16_t)dst_offset);
 	return true;
 }
 
@@ -236,17 +232,11 @@ void copy_batch_run(struct copy_batch *batch)
 int device_write_page(struct device *dev, const struct rx_page *page, const void *from,
 		      uint16_t len)
 {
-	struct grant_page to = { .ref = page->ref, .domid = dev->domid };
-	void *mapped;
-	uint32_t ref;
+	struct place to;
 
-	if (!device_live(dev) || len == 0 || len > VMSGIF_PAGE_SIZE)
+	if (!device_live(dev) || len == 0 || len > VMSGIF_PAGE_SIZE ||
+	    !place_find(dev, VMSGIF_POOL_RX, page->pooled, page->ref, &to) ||
+	    !place_write(dev, &to, from, len))
 		return VMSGIF_EFAULT;
-	if (!page->pooled)
-		return grants_write(dev->b->grants, to, from, len) < 0 ? VMSGIF_EFAULT : 0;
-	mapped = pool_page(dev, VMSGIF_POOL_RX, page->ref, &ref);
-	if (!mapped)
-		return VMSGIF_EFAULT;
-	memcpy(mapped, from, len);
 	return 0;
 }

@@ -85,7 +85,7 @@ void device_event(struct device *dev)
 	} else if (device_live(dev))
 		dev->b->ops->kick(dev->b->priv, dev);
 	else if (!dev->frozen)
-		chan_unmask(&dev->c.chan, true);
+		dev->bus->unmask(dev, true);
 }
 
 /* Marks @id as used; false if it was. */
@@ -183,7 +183,7 @@ bool device_arm(struct device *dev)
 	spurious = dev->c.tx.req_cons == dev->c.tx_at_arm && rx_now == dev->c.rx_at_arm;
 	dev->c.tx_at_arm = dev->c.tx.req_cons;
 	dev->c.rx_at_arm = rx_now;
-	chan_unmask(&dev->c.chan, spurious);
+	dev->bus->unmask(dev, spurious);
 	return false;
 }
 
@@ -294,6 +294,6 @@ bool device_notify(struct device *dev, bool force)
 	c->notify_due = false;
 	c->tx.lazy_due = false;
 	c->rx.lazy_due = false;
-	chan_notify(&c->chan);
+	dev->bus->notify(dev);
 	return false;
 }

@@ -18,7 +18,9 @@
 #define XENMSG_BACKEND_DEVICE_H
 
 #include "backend/backend.h"
+#include "backend/bus.h"
 #include "backend/chan.h"
+#include "backend/grants.h"
 #include "backend/guest/nodes.h"
 #include "backend/guest/ring.h"
 #include "common/list.h"
@@ -77,6 +79,7 @@ struct device {
 	struct list link; /* of the backend's devices */
 	struct list work;
 	struct backend *b;
+	const struct bus *bus;
 	struct domain *dom; /* NULL: only nodes are left of it */
 	uint16_t domid;
 	char name[VMSGIF_NAME_MAX + 1];
@@ -124,7 +127,7 @@ static inline const char *device_label(const struct device *dev)
 
 /* ---------------------------------------------------------------- backend */
 
-/* Call otherend_run() from the loop. */
+/* Call bus->run() from the loop. */
 void device_schedule(struct device *dev);
 
 /* --------------------------------------------------------------- otherend */
@@ -167,8 +170,23 @@ enum verdict fetch_name(struct device *dev, const struct request *req,
 
 /* ------------------------------------------------------------------ pools */
 
-/* A page of the pool of @type, and its grant; NULL: there is no such page. */
-void *pool_page(const struct device *dev, uint16_t type, uint32_t index, uint32_t *ref);
 void pools_drop(struct device *dev);
+
+/* ------------------------------------------------------------------ place */
+
+/*
+ * A page that a request names: by index in the pool of @type if it is @pooled,
+ * else by reference. False: there is no such page.
+ */
+bool place_find(const struct device *dev, uint16_t type, bool pooled, uint32_t ref,
+		struct place *place);
+/* Make it an end of @op, whose other end has no address. */
+void place_copy_from(struct grant_copy_op *op, const struct device *dev, const struct place *place,
+		     uint16_t offset);
+void place_copy_to(struct grant_copy_op *op, const struct device *dev, const struct place *place,
+		   uint16_t offset);
+/* @len bytes, at most a page, from its begin. False: it cannot be read or written. */
+bool place_read(struct device *dev, const struct place *place, void *buf, uint16_t len);
+bool place_write(struct device *dev, const struct place *place, const void *buf, uint16_t len);
 
 #endif

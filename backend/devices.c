@@ -34,6 +34,7 @@ static struct device *device_new(struct backend *b, struct domain *dom, uint16_t
 	if (!dev)
 		return NULL;
 	dev->b = b;
+	dev->bus = &xenbus;
 	dev->dom = dom;
 	dev->domid = domid;
 	(void)snprintf(dev->backend_path, sizeof(dev->backend_path), BACKEND_ROOT "/%u/0", domid);

@@ -23,21 +23,16 @@ static bool read_segments(struct device *dev, const struct vmsgif_segment *segs,
 	unsigned int nr_ops = 0;
 
 	for (unsigned int i = 0; i < nr; buf += segs[i++].len) {
-		uint32_t ref;
-		uint8_t *page;
+		struct place page;
 
-		if (!pooled) {
-			ops[nr_ops++] = (struct grant_copy_op){
-				.src = { segs[i].ref, dev->domid, segs[i].offset },
-				.to = buf,
-				.len = segs[i].len,
-			};
+		if (!place_find(dev, VMSGIF_POOL_TX, pooled, segs[i].ref, &page))
+			return false;
+		if (page.addr) {
+			memcpy(buf, page.addr + segs[i].offset, segs[i].len);
 			continue;
 		}
-		page = pool_page(dev, VMSGIF_POOL_TX, segs[i].ref, &ref);
-		if (!page)
-			return false;
-		memcpy(buf, page + segs[i].offset, segs[i].len);
+		ops[nr_ops] = (struct grant_copy_op){ .to = buf, .len = segs[i].len };
+		place_copy_from(&ops[nr_ops++], dev, &page, segs[i].offset);
 	}
 	if (nr_ops == 0)
 		return true;
@@ -54,23 +49,17 @@ enum verdict fetch_segments(struct device *dev, const struct request *req,
 			    const struct vmsgif_segment **segs, struct reject *why)
 {
 	uint16_t bytes = (uint16_t)(req->nr_segs * sizeof(dev->list[0]));
-	struct grant_page from = { .ref = req->list_ref, .domid = dev->domid };
-	const void *page;
-	uint32_t ref;
+	struct place page;
 
 	*segs = NULL;
 	if (req->form == REQUEST_SEGS)
 		*segs = req->segs;
 	if (req->form != REQUEST_INDIRECT)
 		return VERDICT_OK;
-	if (req->pooled) {
-		page = pool_page(dev, VMSGIF_POOL_TX, req->list_ref, &ref);
-		if (!page)
-			return cannot_read(why, "list of segments is beyond the pool");
-		memcpy(dev->list, page, bytes);
-	} else if (grants_read(dev->b->grants, from, dev->list, bytes) < 0) {
+	if (!place_find(dev, VMSGIF_POOL_TX, req->pooled, req->list_ref, &page))
+		return cannot_read(why, "list of segments is beyond the pool");
+	if (!place_read(dev, &page, dev->list, bytes))
 		return cannot_read(why, "list of segments cannot be read");
-	}
 	*segs = dev->list;
 	return request_check_segments(dev->list, req->nr_segs, req->len, req->pooled, why);
 }

@@ -7,6 +7,7 @@
  *   otherend  the state machine of one device   connect   rings, channel, address
  *   device    requests and responses            fetch     what requests refer to
  *   pools     a device's pools                  copy      payload
+ *   bus       whose device it is: xenbus or local            place     its pages
  *   grants, chan, xs, timer                     the libraries
  *
  * Work is done from one deferred event source: whoever notices something, a

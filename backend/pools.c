@@ -37,10 +37,11 @@ static int refused(struct device *dev, int status, const char *reason, uint32_t 
 static int read_directory(struct device *dev, const struct vmsgif_pool *req,
 			  struct directory *directory)
 {
-	struct grant_page from = { .ref = req->ref, .domid = dev->domid };
 	struct reject why;
+	struct place page;
 
-	if (grants_read(dev->b->grants, from, directory->refs, VMSGIF_PAGE_SIZE) < 0)
+	if (!dev->bus->page(dev, req->ref, &page) ||
+	    !place_read(dev, &page, directory->refs, VMSGIF_PAGE_SIZE))
 		return refused(dev, VMSGIF_EFAULT, "directory cannot be read", req->nr_pages);
 	if (directory_check(directory->refs, req->nr_pages, directory->scratch, &why) != VERDICT_OK)
 		return refused(dev, why.status, why.reason, req->nr_pages);
@@ -60,8 +61,6 @@ int device_pool_add(struct device *dev, const struct vmsgif_pool *pool)
 		return refused(dev, VMSGIF_EADDRINUSE, "there is a pool already", pool->nr_pages);
 	if (pool->nr_pages > dev->b->limits.max_pool_pages)
 		return refused(dev, VMSGIF_ENOBUFS, "pool above max-pool-pages", pool->nr_pages);
-	if (!grants_have_room(dev->b->grants, pool->nr_pages))
-		return refused(dev, VMSGIF_ENOBUFS, "no room to map a pool", pool->nr_pages);
 	directory = malloc(sizeof(*directory));
 	if (!directory)
 		return VMSGIF_ENOBUFS;
@@ -72,10 +71,12 @@ int device_pool_add(struct device *dev, const struct vmsgif_pool *pool)
 	if (!refs)
 		return VMSGIF_ENOBUFS;
 	memcpy(refs, directory->refs, pool->nr_pages * sizeof(*refs));
-	r = grants_map(dev->b->grants, dev->domid, refs, pool->nr_pages,
-		       pool->type == VMSGIF_POOL_RX, &own->addr);
+	r = dev->bus->map(dev, refs, pool->nr_pages, pool->type == VMSGIF_POOL_RX, &own->addr);
 	if (r < 0) {
 		free(refs);
+		if (r == -ENOSPC)
+			return refused(dev, VMSGIF_ENOBUFS, "no room to map a pool",
+				       pool->nr_pages);
 		return refused(dev, VMSGIF_EFAULT, "page of a pool cannot be mapped",
 			       pool->nr_pages);
 	}
@@ -88,7 +89,7 @@ static void drop(struct device *dev, struct pool *pool)
 {
 	if (!pool->addr)
 		return;
-	grants_unmap(dev->b->grants, pool->addr, pool->nr_pages);
+	dev->bus->unmap(dev, pool->addr, pool->nr_pages);
 	free(pool->refs);
 	*pool = (struct pool){ 0 };
 }
@@ -107,16 +108,6 @@ unsigned int device_pool_pages(const struct device *dev, uint16_t type)
 {
 	return type == VMSGIF_POOL_TX || type == VMSGIF_POOL_RX ? dev->c.pools[type - 1].nr_pages :
 								  0;
-}
-
-void *pool_page(const struct device *dev, uint16_t type, uint32_t index, uint32_t *ref)
-{
-	const struct pool *pool = &dev->c.pools[type - 1];
-
-	if (index >= pool->nr_pages)
-		return NULL;
-	*ref = pool->refs[index];
-	return (uint8_t *)pool->addr + (size_t)index * VMSGIF_PAGE_SIZE;
 }
 
 void pools_drop(struct device *dev)
