@@ -33,16 +33,23 @@ static int last_generation(struct backend *b, uint16_t *last)
 	return 0;
 }
 
+int address_last(struct backend *b, uint16_t *generation)
+{
+	int r = 0;
+
+	if (b->generation == 0)
+		r = last_generation(b, &b->generation);
+	*generation = b->generation;
+	return r;
+}
+
 int address_next(struct backend *b, uint16_t *generation)
 {
 	uint16_t next;
-	int r;
+	int r = address_last(b, &next);
 
-	if (b->generation == 0) {
-		r = last_generation(b, &b->generation);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	next = b->generation == UINT16_MAX ? 1 : (uint16_t)(b->generation + 1);
 	r = store_write_u64(b->store, GENERATION_PATH, next);
 	if (r < 0)

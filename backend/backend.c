@@ -5,6 +5,8 @@
  */
 #include "backend/internal.h"
 
+#include "backend/local.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +74,8 @@ static void rescan(struct backend *b)
 		b->swept = b->swept || r == 0;
 	}
 	if (r == 0)
+		r = local_scan(b);
+	if (r == 0)
 		return;
 	log_limited(b->log, clock_now_ns(), OWN_DOMID, "domains", LOG_ERR,
 		    "domains or their devices cannot be listed: %s, trying again", strerror(-r));
@@ -115,6 +119,9 @@ static int open_all(struct backend *b)
 	r = domains_new(&b->domains);
 	if (r < 0)
 		return r;
+	r = local_new(&b->local, b);
+	if (r < 0)
+		return r;
 	r = store_new(&b->store, b->event, on_watch, b);
 	if (r < 0)
 		return r;
@@ -152,6 +159,7 @@ void backend_free(struct backend *b, bool remove)
 	if (!b)
 		return;
 	devices_free(b, remove);
+	local_free(b->local, remove);
 	store_free(b->store);
 	domains_free(b->domains);
 	chans_free(b->chans);

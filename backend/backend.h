@@ -34,6 +34,7 @@
 
 #include "backend/guest/request.h"
 
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 struct backend;
@@ -76,6 +77,19 @@ int backend_new(struct backend **out, sd_event *event, struct log *log,
  */
 void backend_free(struct backend *b, bool remove);
 
+/*
+ * Processes of this domain are endpoints too: they connect to @fd, a listening
+ * SOCK_SEQPACKET socket, which is the backend's if this succeeds. Each is a device
+ * of its own, with domid 0x8000 + slot and the name of this domain; it is up from
+ * its connect to its end, and then gone. Once; 0 or a negative errno.
+ */
+int backend_local_listen(struct backend *b, int fd);
+/*
+ * Makes such a socket at @path, in the place of one that may be there. Its folder
+ * is the caller's to protect. The descriptor, or a negative errno.
+ */
+int backend_local_socket(const char *path, mode_t mode);
+
 struct backend_stats {
 	uint64_t hypercalls;	   /* grant copies, maps, unmaps: calls, not operations */
 	uint64_t copy_ops;	   /* GNTTABOP_copy operations */
@@ -95,6 +109,8 @@ uint16_t device_domid(const struct device *dev);
 uint32_t device_address(const struct device *dev);
 /* The domain's name if it complies with the protocol, else "". Valid as long as the device. */
 const char *device_name(const struct device *dev);
+/* For logs: the name, and for a client of this domain whose process it is. As long as the device. */
+const char *device_label(const struct device *dev);
 /* Connected, not frozen. */
 bool device_is_up(const struct device *dev);
 /* "connected", "awaited", ... for status output. */

@@ -8,6 +8,37 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+void device_init(struct device *dev, struct backend *b, const struct bus *bus, uint16_t domid)
+{
+	dev->b = b;
+	dev->bus = bus;
+	dev->domid = domid;
+	list_init(&dev->link);
+	list_init(&dev->work);
+	b->stats.devices++;
+}
+
+void device_deinit(struct device *dev)
+{
+	if (dev->known)
+		dev->b->ops->gone(dev->b->priv, dev);
+	connect_undo(dev);
+	sd_event_source_disable_unref(dev->timer);
+	list_del(&dev->work);
+	list_del(&dev->link);
+	dev->b->stats.devices--;
+}
+
+void device_come_up(struct device *dev)
+{
+	dev->phase = PHASE_UP;
+	dev->announced = true;
+	dev->known = true;
+	dev->b->ops->up(dev->b->priv, dev);
+	/* Whatever was posted meanwhile has had its event. */
+	device_event(dev);
+}
+
 uint16_t device_domid(const struct device *dev)
 {
 	return dev->domid;
@@ -21,6 +52,13 @@ uint32_t device_address(const struct device *dev)
 const char *device_name(const struct device *dev)
 {
 	return dev->name;
+}
+
+const char *device_label(const struct device *dev)
+{
+	if (dev->label)
+		return dev->label;
+	return dev->name[0] ? dev->name : "(no name)";
 }
 
 bool device_is_up(const struct device *dev)

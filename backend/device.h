@@ -83,6 +83,7 @@ struct device {
 	struct domain *dom; /* NULL: only nodes are left of it */
 	uint16_t domid;
 	char name[VMSGIF_NAME_MAX + 1];
+	const char *label; /* NULL: the name */
 	char backend_path[DEVICE_PATH_MAX];
 	char frontend_path[DEVICE_PATH_MAX];
 	char token[32];
@@ -119,12 +120,6 @@ static inline bool device_live(const struct device *dev)
 	return dev->phase == PHASE_UP && !dev->frozen;
 }
 
-/* For the log. */
-static inline const char *device_label(const struct device *dev)
-{
-	return dev->name[0] ? dev->name : "(no name)";
-}
-
 /* ---------------------------------------------------------------- backend */
 
 /* Call bus->run() from the loop. */
@@ -157,6 +152,12 @@ int connect_fetch(void *priv, const char *name, char text[NODE_VALUE_MAX]);
 
 /* ----------------------------------------------------------------- device */
 
+/* In zeroed memory; it is on no list yet. */
+void device_init(struct device *dev, struct backend *b, const struct bus *bus, uint16_t domid);
+/* Tells the broker that it is gone, if it ever heard of it, and lets go of everything. */
+void device_deinit(struct device *dev);
+/* Both sides are connected. */
+void device_come_up(struct device *dev);
 /* An event came. */
 void device_event(struct device *dev);
 

@@ -33,32 +33,21 @@ static struct device *device_new(struct backend *b, struct domain *dom, uint16_t
 
 	if (!dev)
 		return NULL;
-	dev->b = b;
-	dev->bus = &xenbus;
+	device_init(dev, b, &xenbus, domid);
 	dev->dom = dom;
-	dev->domid = domid;
 	(void)snprintf(dev->backend_path, sizeof(dev->backend_path), BACKEND_ROOT "/%u/0", domid);
 	(void)snprintf(dev->frontend_path, sizeof(dev->frontend_path),
 		       "/local/domain/%u/device/vmsg/0", domid);
 	(void)snprintf(dev->token, sizeof(dev->token), "state:%u", domid);
-	list_init(&dev->work);
 	list_add_tail(&b->devices, &dev->link);
-	b->stats.devices++;
 	return dev;
 }
 
-/* Tells the broker that it is gone, if it ever heard of it. */
 static void device_free(struct device *dev)
 {
-	if (dev->known)
-		dev->b->ops->gone(dev->b->priv, dev);
-	connect_undo(dev);
 	if (dev->dom)
 		dev->dom->dev = NULL;
-	dev->b->stats.devices--;
-	sd_event_source_disable_unref(dev->timer);
-	list_del(&dev->work);
-	list_del(&dev->link);
+	device_deinit(dev);
 	free(dev);
 }
 
@@ -291,7 +280,7 @@ int devices_sweep(struct backend *b)
 
 /* -------------------------------------------------------- who is to have one */
 
-static int read_name(struct backend *b, uint16_t domid, char name[VMSGIF_NAME_MAX + 1])
+int devices_read_name(struct backend *b, uint16_t domid, char name[VMSGIF_NAME_MAX + 1])
 {
 	struct reject why;
 	char path[48];
@@ -362,7 +351,7 @@ int devices_consider(struct backend *b, struct domain *dom)
 	 * only when its migration is complete (tools/xl/xl_migrate.c).
 	 */
 	watch_name(b, dom, true);
-	r = read_name(b, dom->domid, name);
+	r = devices_read_name(b, dom->domid, name);
 	if (r == 0 && b->ops->wanted(b->priv, dom->domid, name))
 		r = add(b, dom, name);
 	if (dom->dev)

@@ -7,7 +7,8 @@
  *   otherend  the state machine of one device   connect   rings, channel, address
  *   device    requests and responses            fetch     what requests refer to
  *   pools     a device's pools                  copy      payload
- *   bus       whose device it is: xenbus or local            place     its pages
+ *   bus       what a device is reached by: xenbus or local   place     its pages
+ *   local     processes of this domain
  *   grants, chan, xs, timer                     the libraries
  *
  * Work is done from one deferred event source: whoever notices something, a
@@ -28,6 +29,7 @@
 #include "common/log.h"
 
 struct domains;
+struct local;
 
 /* The domain that the daemon runs in; its xenstore paths are absolute. */
 #define OWN_DOMID    0u
@@ -46,6 +48,7 @@ struct backend {
 	struct chans *chans;
 	struct store *store;
 	struct domains *domains;
+	struct local *local;
 	uint16_t generation; /* last one given away; 0: not read yet */
 
 	struct list devices;
@@ -98,7 +101,16 @@ void devices_free(struct backend *b, bool remove_nodes);
 /* The device that @token belongs to, or NULL. */
 struct device *devices_by_token(struct backend *b, const char *token);
 
+/*
+ * The name of a domain, "" if it does not comply with the protocol. 0, -ENOENT
+ * (none is written), or another negative errno.
+ */
+int devices_read_name(struct backend *b, uint16_t domid, char name[VMSGIF_NAME_MAX + 1]);
+
 /* ---------------------------------------------------------------- address */
+
+/* The generation last given away, by this broker or an earlier one. 0 or a negative errno. */
+int address_last(struct backend *b, uint16_t *generation);
 
 /* A new generation, already written. 0 or a negative errno. */
 int address_next(struct backend *b, uint16_t *generation);

@@ -258,16 +258,6 @@ static void connect_now(struct device *dev)
 	}
 }
 
-static void come_up(struct device *dev)
-{
-	dev->phase = PHASE_UP;
-	dev->announced = true;
-	dev->known = true;
-	dev->b->ops->up(dev->b->priv, dev);
-	/* Whatever was posted meanwhile has had its event. */
-	device_event(dev);
-}
-
 /* The frontend's state while there is no connection: @was is the one before. */
 static void look_waiting(struct device *dev, int was, int state)
 {
@@ -297,7 +287,7 @@ static void look_connected(struct device *dev, int state)
 		break;
 	case XenbusStateConnected:
 		if (dev->phase == PHASE_CONNECTING)
-			come_up(dev);
+			device_come_up(dev);
 		break;
 	case XenbusStateClosing:
 		close_to(dev, PHASE_CLOSING);

@@ -24,7 +24,7 @@
 /* A conflict is rare and the writer makes progress; so many in a row are something else. */
 #define TRANSACTION_TRIES 100
 
-enum side { BACKEND, FRONTEND, HOST };
+enum side { BACKEND, FRONTEND, HOST, LOCAL };
 #define NONE UINT64_MAX
 
 static const struct node {

@@ -10,7 +10,7 @@
 #include "common/log.h"
 #include "tests/sim/sim.h"
 
-#define BED_DOMIDS 256
+#define BED_DOMIDS 65536
 
 struct bed {
 	struct sim_process *process;
