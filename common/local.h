@@ -97,8 +97,8 @@ struct local_end {
 struct local_layout {
 	uint32_t ring_pages; /* of each ring */
 	uint32_t tx_ring, rx_ring;
-	uint32_t tx_directory, rx_directory;
-	uint32_t tx_pages, rx_pages;
+	uint32_t tx_pages, tx_directory;
+	uint32_t rx_pages, rx_directory;
 	uint32_t nr_pages; /* in all */
 };
 
@@ -108,11 +108,11 @@ static inline struct local_layout local_layout(uint32_t ring_order, uint32_t nr_
 
 	l.tx_ring = 1;
 	l.rx_ring = l.tx_ring + l.ring_pages;
-	l.tx_directory = l.rx_ring + l.ring_pages;
-	l.rx_directory = l.tx_directory + 1;
-	l.tx_pages = l.rx_directory + 1;
-	l.rx_pages = l.tx_pages + nr_tx;
-	l.nr_pages = l.rx_pages + nr_rx - 1;
+	l.tx_pages = l.rx_ring + l.ring_pages;
+	l.tx_directory = l.tx_pages + nr_tx;
+	l.rx_pages = l.tx_directory + 1;
+	l.rx_directory = l.rx_pages + nr_rx;
+	l.nr_pages = l.rx_directory;
 	return l;
 }
 

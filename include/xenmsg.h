@@ -21,10 +21,12 @@
  *
  * Timeouts are in milliseconds; 0 does not wait, -1 waits for ever.
  *
- * There are two ways to the device, and the same program does with either. If
+ * There are three ways to the device, and the same program does with any. If
  * the kernel drives it, /dev/xenmsg is there, every process that may open that
- * has the device, and a device that was lost may come back. Else the process
- * drives the device itself, and one process of a domain at a time can.
+ * has the device, and a device that was lost may come back. In the broker's own
+ * domain, dom0, every process that may connect to the broker's socket has a
+ * device, and thus an address, of its own. Else the process drives the device
+ * itself, and one process of a domain at a time can.
  *
  * Threads: calls on one struct xenmsg and what belongs to it must not overlap.
  * Fork: a child must not use what its parent opened. Pages that are shared with
@@ -62,12 +64,14 @@ struct xenmsg_options {
 	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 288 */
 	/* To wait for the broker. */
 	int timeout;
+	/* Where the broker is in this domain: its socket; NULL: the usual one. */
+	const char *socket;
 };
 #define XENMSG_DEFAULT (~0u)
 #define XENMSG_OPTIONS_INIT                                                                       \
 	{                                                                                         \
 		sizeof(struct xenmsg_options), 0, XENMSG_DEFAULT, XENMSG_DEFAULT, XENMSG_DEFAULT, \
-			10000                                                                     \
+			10000, 0                                                                  \
 	}
 
 /*
@@ -75,8 +79,10 @@ struct xenmsg_options {
  * has no device (the host's configuration gives it none, or no broker runs);
  * -EBUSY: another process drives it, whether the kernel has a driver or not; or
  * the kernel does, and /dev/xenmsg is not to be seen here. Nobody is driven out;
- * -ETIMEDOUT; -EPERM, -EACCES, -ENOENT: device nodes are not
- * accessible; -EPROTONOSUPPORT: the kernel's driver is of another version.
+ * -ETIMEDOUT; -EPERM, -EACCES, -ENOENT: device nodes or the broker's socket are
+ * not accessible; -EUSERS, -ENOSPC: too many processes of this user, or pages of
+ * theirs, are connected to it; -EPROTONOSUPPORT: the kernel's driver is of
+ * another version.
  */
 int xenmsg_open(struct xenmsg **out, const struct xenmsg_options *options);
 /*

@@ -139,6 +139,8 @@ static inline size_t name_length(const char *name)
 
 /* The kernel's driver, /dev/xenmsg (kernel/). */
 extern const struct transport_ops kernel_transport;
+/* The broker itself, where it is in this domain: dom0 (user/local.c). */
+extern const struct transport_ops local_transport;
 /* The userspace frontend (user/). It is never absent: its errors say what is missing. */
 extern const struct transport_ops front_transport;
 

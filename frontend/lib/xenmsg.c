@@ -10,7 +10,8 @@
 #include "transport.h"
 
 /* In order of preference. */
-static const struct transport_ops *const transports[] = { &kernel_transport, &front_transport };
+static const struct transport_ops *const transports[] = { &kernel_transport, &local_transport,
+							  &front_transport };
 
 /* Fields that the caller's library did not know keep their defaults. */
 static struct xenmsg_options merge_options(const struct xenmsg_options *options)

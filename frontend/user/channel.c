@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * What a connection runs over, made once and kept through restarts of the
- * broker: two rings, the pages for sending and receiving, the event channel,
- * the page that tells the broker of our death, and the engine.
- *
- * The event channel stays valid, too: when the broker dies, our port falls
- * back to "unbound, for the backend's domain", which its successor can bind
- * (xen/common/event_channel.c:evtchn_close()).
+ * broker: two rings, the pages for sending and receiving, what the bus needs
+ * besides (xenbus.c, local.c), and the engine.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,18 +15,6 @@
 #define MAX_FLOWS	  1024
 #define MAX_SUBSCRIPTIONS 64
 #define COPY_OUT	  256
-
-static int bind_port(struct user *user)
-{
-	xenevtchn_port_or_error_t port;
-
-	port = xenevtchn_bind_unbound_port(user->evtchn, user->store.backend_id);
-	if (port < 0)
-		return -errno;
-	user->port = (evtchn_port_t)port;
-	user->bound = true;
-	return 0;
-}
 
 static int list_pages(const struct shared *shared, void ***out)
 {
@@ -47,19 +31,16 @@ static int list_pages(const struct shared *shared, void ***out)
 
 static int share_all(struct user *user)
 {
-	uint32_t domid = user->store.backend_id;
 	unsigned int ring = 1u << user->ring_order;
 	int r;
 
-	r = shared_new(user, domid, ring, true, &user->tx_ring);
+	r = user->bus->share(user, ring, true, &user->tx_ring);
 	if (!r)
-		r = shared_new(user, domid, ring, true, &user->rx_ring);
+		r = user->bus->share(user, ring, true, &user->rx_ring);
 	if (!r)
-		r = shared_alive(user, domid, user->port, &user->alive);
+		r = pool_new(user, user->params.tx_pages, false, &user->tx);
 	if (!r)
-		r = pool_new(user, domid, user->params.tx_pages, false, &user->tx);
-	if (!r)
-		r = pool_new(user, domid, user->params.rx_pages, true, &user->rx);
+		r = pool_new(user, user->params.rx_pages, true, &user->rx);
 	if (!r)
 		r = list_pages(&user->tx.pages, &user->tx_pages);
 	if (!r)
@@ -108,7 +89,7 @@ int channel_new(struct user *user, unsigned int max_order)
 
 	user->ring_order = user->params.ring_order < max_order ? user->params.ring_order :
 								 max_order;
-	r = bind_port(user);
+	r = user->bus->prepare(user);
 	if (!r)
 		r = share_all(user);
 	return r ? r : engine_new(user);
@@ -122,10 +103,7 @@ void channel_free(struct user *user)
 	free(user->rx_pages);
 	pool_free(user, &user->rx);
 	pool_free(user, &user->tx);
-	shared_free(user, &user->rx_ring);
-	shared_free(user, &user->tx_ring);
-	shared_free(user, &user->alive);
-	if (user->bound)
-		xenevtchn_unbind(user->evtchn, user->port);
-	user->bound = false;
+	user->bus->unshare(user, &user->rx_ring);
+	user->bus->unshare(user, &user->tx_ring);
+	user->bus->unprepare(user);
 }

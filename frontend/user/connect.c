@@ -34,16 +34,6 @@
 /* How long the broker may take to follow when we close. */
 #define CLOSE_NS (1 * NS_PER_S)
 
-void connect_gone(struct user *user, const char *why)
-{
-	if (user->phase == USER_GONE)
-		return;
-	user->phase = USER_GONE;
-	user->reason = why ? strdup(why) : NULL;
-	if (user->v)
-		vmsg_shutdown(user->v, -EHOSTDOWN);
-}
-
 /* The backend closed the device; tell why if it says so. */
 static void closed_by_backend(struct user *user)
 {
@@ -165,21 +155,14 @@ static int read_features(struct user *user, struct vmsg_features *features)
 static int connected(struct user *user)
 {
 	struct vmsg_features features = { 0 };
-	uint32_t before;
 	int r;
 
 	r = read_features(user, &features);
 	if (!r)
 		r = put_state(user, XenbusStateConnected, USER_CONNECTED);
-	if (r)
-		return r;
-	before = vmsg_address(user->v);
-	user->now = clock_now_ns();
-	vmsg_connected(user->v, &features, user->now);
-	if (features.addr != before && user->params.address)
-		user->params.address(user->params.priv, features.addr);
-	user_publish(user, true);
-	return 0;
+	if (!r)
+		connect_up(user, &features);
+	return r;
 }
 
 /* What to do about backend state @state, in this phase. */

@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/*
- * Opening and closing the device; see user.h.
- *
- * The order matters once: the lock comes before anything that another owner
- * would notice, and goes last.
- */
+/* Opening and closing the device, on whatever bus; see user.h. */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "device.h"
-
-#define SYSFS_DEVICE "/sys/bus/xen/devices/vmsg-0"
 
 static struct user *new_user(const struct user_params *params)
 {
@@ -21,47 +14,33 @@ static struct user *new_user(const struct user_params *params)
 	if (!user)
 		return NULL;
 	user->params = *params;
+	user->bus = params->bus ? params->bus : &user_xen_bus;
 	mappool_ops(&user->params.ops);
-	user->lock_fd = user->epoll_fd = user->timer_fd = -1;
+	user->lock_fd = user->epoll_fd = user->timer_fd = user->local.fd = -1;
 	quiet_logger(&user->quiet);
 	return user;
 }
 
-static int open_handles(struct user *user)
+void connect_gone(struct user *user, const char *why)
 {
-	int r;
-
-	user->lock_fd = lock_take(user->params.lock);
-	if (user->lock_fd < 0)
-		return user->lock_fd;
-	r = lock_driver(SYSFS_DEVICE);
-	if (r)
-		return r;
-	r = store_open(&user->store);
-	if (r)
-		return r;
-	user->evtchn = xenevtchn_open(&user->quiet, 0);
-	if (!user->evtchn)
-		return -errno;
-	user->gntshr = xengntshr_open(&user->quiet, 0);
-	if (!user->gntshr)
-		return -errno;
-	return events_open(user);
+	if (user->phase == USER_GONE)
+		return;
+	user->phase = USER_GONE;
+	user->reason = why ? strdup(why) : NULL;
+	if (user->v)
+		vmsg_shutdown(user->v, -EHOSTDOWN);
 }
 
-/* -ENOENT of a step: not there yet. -EAGAIN: broker and frontend crossed. */
-static int wait_for_device(struct user *user, uint64_t deadline)
+void connect_up(struct user *user, const struct vmsg_features *features)
 {
-	int r;
+	uint32_t before = vmsg_address(user->v);
 
-	while ((r = store_find_device(&user->store)) == -ENOENT) {
-		events_sleep(user, deadline);
-		if (user->phase == USER_GONE)
-			return -EHOSTDOWN;
-		if (clock_now_ns() >= deadline)
-			return -ENODEV;
-	}
-	return r ? r : connect_begin(user);
+	user->phase = USER_CONNECTED;
+	user->now = clock_now_ns();
+	vmsg_connected(user->v, features, user->now);
+	if (features->addr != before && user->params.address)
+		user->params.address(user->params.priv, features->addr);
+	user_publish(user, true);
 }
 
 static int wait_connected(struct user *user, uint64_t deadline)
@@ -69,7 +48,7 @@ static int wait_connected(struct user *user, uint64_t deadline)
 	int r;
 
 	for (;;) {
-		r = connect_step(user);
+		r = user->bus->step(user);
 		if (user->phase == USER_CONNECTED)
 			return 0;
 		if (user->phase == USER_GONE)
@@ -94,9 +73,11 @@ int user_open(struct user **out, const struct user_params *params, int timeout)
 	user = new_user(params);
 	if (!user)
 		return -ENOMEM;
-	r = open_handles(user);
+	r = events_open(user);
 	if (!r)
-		r = wait_for_device(user, deadline);
+		r = user->bus->open(user);
+	if (!r)
+		r = user->bus->begin(user, deadline);
 	if (!r)
 		r = wait_connected(user, deadline);
 	if (r) {
@@ -109,7 +90,7 @@ int user_open(struct user **out, const struct user_params *params, int timeout)
 
 void user_disconnect(struct user *user)
 {
-	connect_end(user);
+	user->bus->end(user);
 }
 
 void user_close(struct user *user)
@@ -122,11 +103,7 @@ void user_close(struct user *user)
 	events_close(user);
 	if (user->gntshr)
 		xengntshr_close(user->gntshr);
-	if (user->evtchn)
-		xenevtchn_close(user->evtchn);
-	store_close(&user->store);
-	if (user->lock_fd >= 0)
-		close(user->lock_fd);
+	user->bus->close(user);
 	free(user->reason);
 	free(user);
 }

@@ -7,6 +7,7 @@
 #include <xengnttab.h>
 #include <xentoollog.h>
 
+#include "bus.h"
 #include "frontend/map/foreign.h"
 #include "store.h"
 #include "user.h"
@@ -14,7 +15,7 @@
 /* Foreign pools mapped at a time; 1024 pages each at most. */
 #define USER_MAP_SLOTS 64
 
-/* Pages granted to one domain, in a row, and their references. */
+/* Pages that another one may see, in a row, and their references. */
 struct shared {
 	void *va; /* NULL: none */
 	unsigned int nr;
@@ -37,15 +38,27 @@ enum user_phase {
 	USER_GONE,	/* closed for good */
 };
 
+/* The local bus; see local.c. */
+struct user_local {
+	int fd;		  /* the connection; -1: there is none */
+	char *memory;	  /* NULL: not yet */
+	size_t bytes;	  /* of it */
+	uint32_t next;	  /* page to share next, until all are */
+	int refusal;	  /* why it was not taken; 0: it was */
+	uint64_t backoff; /* ns to the next attempt to connect */
+};
+
 struct user {
 	struct user_params params;
+	const struct user_bus *bus;
 	int lock_fd;
 	struct store store;
+	struct user_local local;
 
 	enum user_phase phase;
 	uint64_t epoch; /* echoed last, by us or by a dead owner; 0: none */
 	uint64_t instance;
-	bool retry;   /* the last step failed */
+	bool retry;   /* the last step failed, or is to be tried again */
 	char *reason; /* USER_GONE: why; NULL: no memory for it */
 
 	xengntshr_handle *gntshr;
@@ -70,29 +83,32 @@ struct user {
 	struct xentoollog_logger quiet;
 };
 
-/* pages.c */
+/* device.c */
+/* The device is gone for good; @why may be NULL and is copied. */
+void connect_gone(struct user *user, const char *why);
+/* The broker consumes the rings from now on. */
+void connect_up(struct user *user, const struct vmsg_features *features);
+
+/* pages.c: pages granted by gntalloc */
 int shared_new(struct user *user, uint32_t domid, unsigned int nr, bool writable,
 	       struct shared *out);
 /* A page whose first byte is 1 until it goes; then @port gets an event. */
 int shared_alive(struct user *user, uint32_t domid, evtchn_port_t port, struct shared *out);
 void shared_free(struct user *user, struct shared *shared);
-int pool_new(struct user *user, uint32_t domid, unsigned int nr, bool writable,
-	     struct user_pool *pool);
+/* A pool for the broker, by way of the bus. */
+int pool_new(struct user *user, unsigned int nr, bool writable, struct user_pool *pool);
 void pool_free(struct user *user, struct user_pool *pool);
 
 /* channel.c: what the rings need, once */
 int channel_new(struct user *user, unsigned int max_order);
 void channel_free(struct user *user);
 
-/* connect.c */
+/* connect.c: the life of a device on the xenbus */
 /* Decide where to start from what the last owner left. */
 int connect_begin(struct user *user);
-/* Look at the backend's state, and do what follows. Errors are for the one who opens. */
+/* As user_bus.step and user_bus.end. */
 int connect_step(struct user *user);
-/* Close the device towards the broker, waiting a little for it to follow. */
 void connect_end(struct user *user);
-/* The device is gone for good; @why may be NULL and is copied. */
-void connect_gone(struct user *user, const char *why);
 
 /* mappool.c */
 void mappool_ops(struct vmsg_ops *ops);
@@ -101,6 +117,12 @@ void mappool_free_all(struct user *user);
 /* events.c */
 int events_open(struct user *user);
 void events_close(struct user *user);
+/* A descriptor to sleep on: bus->take(@source), from 1 on, when it is readable. */
+int events_add(struct user *user, int fd, unsigned int source);
+/* Have a step now. If it fails, another one follows after a while. */
+void events_step(struct user *user);
+/* Have one in @ns. */
+void events_retry(struct user *user, uint64_t ns);
 /* Sleep until the file descriptors say something, or @deadline. */
 bool events_sleep(struct user *user, uint64_t deadline);
 

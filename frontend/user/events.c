@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Waking up: one epoll descriptor over the event channel, xenstore's watches
- * and a timer.
+ * Waking up: one epoll descriptor over what the bus has to say (the event
+ * channel and xenstore's watches, or a socket) and a timer.
  *
  * Nothing here happens per message. The clock is read when a wait ends and when
  * the first of several lazy messages is sent; an event costs its read and its
@@ -20,12 +20,14 @@
 /* Responses taken in at a time, and times before others get a turn. */
 #define BUDGET 64
 #define ROUNDS 8
-/* When xenstore fails us in the middle of connecting, try again after this. */
+/* When a step fails in the middle of connecting, try again after this. */
 #define RETRY_NS (100 * NS_PER_MS)
 
-enum source { SOURCE_EVTCHN, SOURCE_STORE, SOURCE_TIMER, SOURCES };
+/* The timer, and what the bus adds. */
+#define SOURCE_TIMER 0
+#define SOURCES	     3
 
-static int add(struct user *user, int fd, enum source source)
+int events_add(struct user *user, int fd, unsigned int source)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = source };
 
@@ -34,8 +36,6 @@ static int add(struct user *user, int fd, enum source source)
 
 int events_open(struct user *user)
 {
-	int r;
-
 	user->timer = UINT64_MAX;
 	user->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (user->epoll_fd < 0)
@@ -43,12 +43,7 @@ int events_open(struct user *user)
 	user->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (user->timer_fd < 0)
 		return -errno;
-	r = add(user, user->timer_fd, SOURCE_TIMER);
-	if (!r)
-		r = add(user, xenevtchn_fd(user->evtchn), SOURCE_EVTCHN);
-	if (!r)
-		r = add(user, store_fd(&user->store), SOURCE_STORE);
-	return r;
+	return events_add(user, user->timer_fd, SOURCE_TIMER);
 }
 
 void events_close(struct user *user)
@@ -100,7 +95,7 @@ void user_lazy(struct user *user)
 void user_publish(struct user *user, bool force)
 {
 	if (vmsg_publish(user->v, force, user->now))
-		xenevtchn_notify(user->evtchn, user->port);
+		user->bus->notify(user);
 	timer_set(user, vmsg_deadline(user->v));
 }
 
@@ -108,7 +103,7 @@ void user_publish(struct user *user, bool force)
 static void broken(struct user *user)
 {
 	connect_gone(user, vmsg_broken(user->v));
-	store_put_state(&user->store, XenbusStateClosed);
+	user->bus->abandon(user);
 }
 
 void user_poll(struct user *user)
@@ -128,26 +123,17 @@ bool user_arm(struct user *user)
 	return user->phase == USER_CONNECTED && vmsg_arm(user->v);
 }
 
-static void take_event(struct user *user)
+void events_retry(struct user *user, uint64_t ns)
 {
-	xenevtchn_port_or_error_t port = xenevtchn_pending(user->evtchn);
-
-	if (port < 0)
-		return;
-	user->events++;
-	xenevtchn_unmask(user->evtchn, (evtchn_port_t)port);
+	user->retry = true;
+	timer_set(user, clock_now_ns() + ns);
 }
 
-static void take_store(struct user *user)
+void events_step(struct user *user)
 {
-	int r = store_take_events(&user->store);
-
-	if (r < 0)
-		connect_gone(user, "the connection to xenstore is lost");
-	else
-		user->retry = connect_step(user) != 0;
-	if (user->retry)
-		timer_set(user, clock_now_ns() + RETRY_NS);
+	user->retry = false;
+	if (user->bus->step(user) && user->phase != USER_GONE)
+		events_retry(user, RETRY_NS);
 }
 
 static void take_timer(struct user *user)
@@ -159,7 +145,7 @@ static void take_timer(struct user *user)
 		return;
 	user->timer = UINT64_MAX;
 	if (user->retry)
-		take_store(user);
+		events_step(user);
 }
 
 static int wait_fds(struct user *user, struct epoll_event events[SOURCES], uint64_t deadline)
@@ -186,17 +172,10 @@ bool events_sleep(struct user *user, uint64_t deadline)
 		connect_gone(user, "cannot wait for events");
 	user->now = clock_now_ns();
 	for (i = 0; i < n; i++) {
-		switch (events[i].data.u32) {
-		case SOURCE_EVTCHN:
-			take_event(user);
-			break;
-		case SOURCE_STORE:
-			take_store(user);
-			break;
-		default:
+		if (events[i].data.u32 == SOURCE_TIMER)
 			take_timer(user);
-			break;
-		}
+		else
+			user->bus->take(user, events[i].data.u32);
 	}
 	return n > 0;
 }

@@ -55,28 +55,34 @@ void shared_free(struct user *user, struct shared *shared)
 	*shared = (struct shared){ 0 };
 }
 
-int pool_new(struct user *user, uint32_t domid, unsigned int nr, bool writable,
-	     struct user_pool *pool)
+static void fill_directory(struct user_pool *pool)
+{
+	memcpy(pool->directory.va, pool->pages.refs, pool->pages.nr * sizeof(*pool->pages.refs));
+}
+
+int pool_new(struct user *user, unsigned int nr, bool writable, struct user_pool *pool)
 {
 	int r;
 
-	r = shared_new(user, domid, nr, writable, &pool->pages);
+	r = user->bus->share(user, nr, writable, &pool->pages);
 	if (r)
 		return r;
-	r = shared_new(user, domid, 1, false, &pool->directory);
+	r = user->bus->share(user, 1, false, &pool->directory);
 	if (r) {
-		shared_free(user, &pool->pages);
+		user->bus->unshare(user, &pool->pages);
 		return r;
 	}
-	memcpy(pool->directory.va, pool->pages.refs, nr * sizeof(*pool->pages.refs));
+	fill_directory(pool);
 	return 0;
 }
 
 void pool_free(struct user *user, struct user_pool *pool)
 {
-	shared_free(user, &pool->directory);
-	shared_free(user, &pool->pages);
+	user->bus->unshare(user, &pool->directory);
+	user->bus->unshare(user, &pool->pages);
 }
+
+/* ------------------------------------------------------------ for map mode */
 
 int user_pool_new(struct user *user, uint32_t domid, unsigned int nr_pages, struct user_pool **out)
 {
@@ -85,14 +91,20 @@ int user_pool_new(struct user *user, uint32_t domid, unsigned int nr_pages, stru
 
 	if (!nr_pages || nr_pages > VMSGIF_POOL_PAGES_MAX)
 		return -EINVAL;
+	/* Without gntalloc nothing can be shared with another domain. */
+	if (!user->gntshr)
+		return -EACCES;
 	pool = calloc(1, sizeof(*pool));
 	if (!pool)
 		return -ENOMEM;
-	r = pool_new(user, domid, nr_pages, false, pool);
+	r = shared_new(user, domid, nr_pages, false, &pool->pages);
+	if (!r)
+		r = shared_new(user, domid, 1, false, &pool->directory);
 	if (r) {
-		free(pool);
+		user_pool_free(user, pool);
 		return r;
 	}
+	fill_directory(pool);
 	*out = pool;
 	return 0;
 }
@@ -101,7 +113,8 @@ void user_pool_free(struct user *user, struct user_pool *pool)
 {
 	if (!pool)
 		return;
-	pool_free(user, pool);
+	shared_free(user, &pool->directory);
+	shared_free(user, &pool->pages);
 	free(pool);
 }
 

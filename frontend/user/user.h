@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The userspace frontend: the device of this domain, driven by one process.
+ * The userspace frontend: the device of this domain, driven by one process; or,
+ * in the broker's own domain, a device of this process (see bus.h).
  *
  * Model. A struct user owns what the engine (frontend/core) leaves to its OS
- * layer: rings and pages granted through gntalloc, the event channel, xenstore
- * and the state machine, the clock, and the mappings of map mode. Who uses it
+ * layer: rings and shared pages, events, the state machine of the connection, the
+ * clock, and the mappings of map mode. Who uses it
  * makes engine calls on user_vmsg() as it likes, and then user_publish().
  *
  *   user_open       waits for the broker; the rings are connected
@@ -16,9 +17,9 @@
  * A restart of the broker happens inside of these calls. The device is gone
  * for good when the broker closes it, or breaks the protocol: user_gone().
  *
- * One thread, no signals, nothing static. A lock file makes sure that one
- * process of the guest at a time owns the device; what a dead owner left
- * connected is closed first.
+ * One thread, no signals, nothing static. In a guest a lock file makes sure that
+ * one process at a time owns the device; what a dead owner left connected is
+ * closed first.
  */
 #ifndef XENMSG_USER_H
 #define XENMSG_USER_H
@@ -26,6 +27,7 @@
 #include "frontend/core/core.h"
 
 struct user;
+struct user_bus;
 struct user_pool;
 
 struct user_params {
@@ -37,14 +39,17 @@ struct user_params {
 	/* The device has an address; called whenever it is another one. */
 	void (*address)(void *priv, uint32_t addr);
 	void *priv;
-	const char *lock; /* path of the lock file; NULL: the usual one */
+	const struct user_bus *bus; /* see bus.h; NULL: the xenbus */
+	const char *lock;	    /* on the xenbus: path of the lock file; NULL: the usual one */
+	const char *socket;	    /* on the local bus: of the broker; NULL: the usual one */
 	unsigned int ring_order;
 	unsigned int tx_pages, rx_pages;
 };
 
 /*
  * @timeout in ms, -1: no limit. -ENODEV: no device; -EBUSY: it has an owner;
- * -ETIMEDOUT: nobody connects it; -EPROTO: what the broker says makes no sense.
+ * -ETIMEDOUT: nobody connects it; -EPROTO: what the broker says makes no sense;
+ * -ENOENT: there is no such bus here.
  * Callbacks may come from inside.
  */
 int user_open(struct user **out, const struct user_params *params, int timeout);

@@ -105,12 +105,15 @@ static void front_close(struct xenmsg *x)
 	free(f);
 }
 
-static int front_open(struct xenmsg **out, const struct xenmsg_options *options)
+int front_open_on(const struct user_bus *bus, struct xenmsg **out,
+		  const struct xenmsg_options *options)
 {
 	struct front *f = new_front(options);
 	struct user_params params = {
 		.priv = f,
+		.bus = bus,
 		.lock = options->lock,
+		.socket = options->socket,
 		.ring_order = options->ring_order,
 		.tx_pages = options->tx_pages,
 		.rx_pages = options->rx_pages,
@@ -133,6 +136,11 @@ static int front_open(struct xenmsg **out, const struct xenmsg_options *options)
 	}
 	*out = &f->base;
 	return 0;
+}
+
+static int front_open(struct xenmsg **out, const struct xenmsg_options *options)
+{
+	return front_open_on(NULL, out, options);
 }
 
 static int front_fd(struct xenmsg *x)

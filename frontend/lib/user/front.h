@@ -154,6 +154,9 @@ static inline struct front_port *pool_port(const struct front_pool *pool)
 }
 
 /* front.c */
+/* Open the device that is to be reached by @bus; NULL: a guest's. */
+int front_open_on(const struct user_bus *bus, struct xenmsg **out,
+		  const struct xenmsg_options *options);
 /* Sleep until something happens. 0; -ETIMEDOUT at @deadline; -EHOSTDOWN: gone. */
 int front_await(struct front *f, uint64_t deadline);
 /*
