@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* After everything else that is ready: then a turn sees all kicks at once. */
@@ -157,6 +158,9 @@ static struct peer *peer_add(struct broker *broker, struct device *dev)
 		device_fail(dev, "the broker has no memory for it");
 		return NULL;
 	}
+	/* Processes of this domain share its name: which one is it? */
+	if (VMSGIF_ADDR_DOMID(peer->addr) & VMSGIF_ADDR_LOCAL)
+		snprintf(peer->label, sizeof(peer->label), "%s", device_label(dev));
 	device_set_priv(dev, peer);
 	return peer;
 }
@@ -284,6 +288,11 @@ int broker_start(struct broker *broker)
 	if (r < 0)
 		return r;
 	return copy_batch_new(&broker->mover.batch, broker->backend);
+}
+
+int broker_listen(struct broker *broker, int fd)
+{
+	return backend_local_listen(broker->backend, fd);
 }
 
 void broker_free(struct broker *broker, bool remove)

@@ -92,6 +92,8 @@ int broker_new(struct broker **out, sd_event *event, struct log *log, struct con
 bool broker_wants(const struct broker *broker, uint16_t domid, const char *name);
 /* Open Xen and take over what is there. The lock file is held. */
 int broker_start(struct broker *broker);
+/* Serve processes of this domain, too: see backend_local_listen(). */
+int broker_listen(struct broker *broker, int fd);
 /* @remove: as for backend_free(). */
 void broker_free(struct broker *broker, bool remove);
 

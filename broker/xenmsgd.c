@@ -15,6 +15,7 @@
 #include "broker/reload.h"
 
 #include "common/clock.h"
+#include "common/local.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -28,16 +29,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define LOCK_PATH "/run/xenmsg/lock"
+#define LOCK_PATH  "/run/xenmsg/lock"
+#define LOCAL_MODE 0660
 
 struct options {
 	const char *config;
 	const char *control;
 	const char *lock;
+	const char *local;
 	int verbosity;
 };
 
@@ -52,27 +56,29 @@ struct daemon {
 static int usage(FILE *out)
 {
 	fprintf(out,
-		"usage: xenmsgd [-c FILE] [--control PATH] [--lock PATH] [-v]\n"
+		"usage: xenmsgd [-c FILE] [--control PATH] [--local PATH] [--lock PATH] [-v]\n"
 		"The broker of the vmsg device: carries messages between Xen guests.\n"
 		"\n"
 		"  -c, --config FILE   configuration (default %s)\n"
 		"      --control PATH  socket for xenmsgctl (default %s)\n"
+		"      --local PATH    socket for programs of this domain (default %s)\n"
 		"      --lock PATH     held as long as the daemon runs (default %s)\n"
 		"      --foreground    do not detach; it never does\n"
 		"  -v, --verbose       log debugging too\n"
 		"      --version       print the version\n"
 		"  -h, --help          print this\n",
-		CONFIG_PATH, CONTROL_PATH, LOCK_PATH);
+		CONFIG_PATH, CONTROL_PATH, LOCAL_SOCKET, LOCK_PATH);
 	return out == stdout ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* -1: go on; otherwise an exit status. */
 static int parse_options(struct options *o, int argc, char **argv)
 {
-	enum { CONTROL = 256, LOCK, FOREGROUND, VERSION };
+	enum { CONTROL = 256, LOCAL, LOCK, FOREGROUND, VERSION };
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "control", required_argument, NULL, CONTROL },
+		{ "local", required_argument, NULL, LOCAL },
 		{ "lock", required_argument, NULL, LOCK },
 		{ "foreground", no_argument, NULL, FOREGROUND },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -89,6 +95,9 @@ static int parse_options(struct options *o, int argc, char **argv)
 			break;
 		case CONTROL:
 			o->control = optarg;
+			break;
+		case LOCAL:
+			o->local = optarg;
 			break;
 		case LOCK:
 			o->lock = optarg;
@@ -215,6 +224,32 @@ static int fail(struct daemon *d, const char *what, int error)
 	return error;
 }
 
+/* A client takes a descriptor, and there may be more of them than the usual limit. */
+static void raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
+/* Who may connect is for the socket's folder, group and mode to say. */
+static int listen_locally(struct daemon *d, const char *path)
+{
+	int fd, r;
+
+	make_folder(path);
+	fd = backend_local_socket(path, LOCAL_MODE);
+	if (fd < 0)
+		return fd;
+	r = broker_listen(d->broker, fd);
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
 static int start(struct daemon *d, const struct options *o)
 {
 	struct config *config;
@@ -247,6 +282,9 @@ static int start(struct daemon *d, const struct options *o)
 	r = broker_start(d->broker);
 	if (r < 0)
 		return fail(d, "Xen's interfaces (gntdev, evtchn, xenstore, privcmd) of dom0", r);
+	r = listen_locally(d, o->local);
+	if (r < 0)
+		return fail(d, o->local, r);
 	control_serve(d->control, d->broker);
 	return 0;
 }
@@ -257,6 +295,7 @@ int main(int argc, char **argv)
 		.config = CONFIG_PATH,
 		.control = CONTROL_PATH,
 		.lock = LOCK_PATH,
+		.local = LOCAL_SOCKET,
 		.verbosity = LOG_INFO,
 	};
 	struct daemon d = { .lock = -1 };
@@ -265,6 +304,7 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	log_init(&d.log, log_stderr_is_journal() ? journal_sink : log_stderr, NULL, o.verbosity);
+	raise_files();
 	r = start(&d, &o);
 	if (r >= 0) {
 		log_write(&d.log, LOG_INFO, "xenmsgd %s is ready", XENMSG_VERSION);

@@ -134,6 +134,11 @@ void backend_rescan(struct backend *b)
 	fake.rescans++;
 }
 
+int backend_local_listen(struct backend *b, int fd)
+{
+	return 0;
+}
+
 void backend_stats_get(const struct backend *b, struct backend_stats *stats)
 {
 	*stats = (struct backend_stats){ .hypercalls = 7, .devices = fake.nr_devices };
@@ -150,6 +155,11 @@ uint32_t device_address(const struct device *dev)
 }
 
 const char *device_name(const struct device *dev)
+{
+	return dev->name;
+}
+
+const char *device_label(const struct device *dev)
 {
 	return dev->name;
 }

@@ -27,6 +27,7 @@ void app_init(struct app *app, struct model *model, struct vm *vm,
 {
 	*app = (struct app){ .model = model, .vm = vm, .options = *options };
 	app->options.lock = vm->lock;
+	app->options.socket = vm->socket;
 	app->options.timeout = PATIENCE;
 }
 

@@ -38,6 +38,8 @@ void world_init(struct world *w, uint64_t seed, const char *config)
 	w->config = strdup(config);
 	strcpy(w->dir, "/tmp/xenmsg-test-XXXXXX");
 	ck_assert(w->lines && w->config && mkdtemp(w->dir));
+	(void)snprintf(w->socket, sizeof(w->socket), "%s/local", w->dir);
+	(void)snprintf(w->nowhere, sizeof(w->nowhere), "%s/nowhere", w->dir);
 	log_init(&w->log, sink, w, LOG_DEBUG);
 }
 
@@ -66,6 +68,14 @@ static struct config *read_config(const char *text)
 	return config;
 }
 
+static int listen_locally(struct world *w)
+{
+	int fd = backend_local_socket(w->socket, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	return broker_listen(w->broker, fd);
+}
+
 int world_broker_start(struct world *w)
 {
 	struct sim_process *previous;
@@ -81,6 +91,8 @@ int world_broker_start(struct world *w)
 	r = broker_new(&w->broker, w->event, &w->log, config);
 	ck_assert_int_eq(r, 0);
 	r = broker_start(w->broker);
+	if (r == 0 && w->local)
+		r = listen_locally(w);
 	sim_enter(previous);
 	if (r == 0 && !sim_process_dead(w->process))
 		w->actor = sim_actor_new(w->process, broker_step, w);
@@ -180,6 +192,20 @@ struct vm *vm_new(struct world *w, const char *name, enum sim_domain_type type)
 	(void)snprintf(vm->name, sizeof(vm->name), "%s", name);
 	vm->domid = sim_domain_new(name, type);
 	(void)snprintf(vm->lock, sizeof(vm->lock), "%s/%s", w->dir, name);
+	vm->socket = w->nowhere;
+	return vm;
+}
+
+struct vm *vm_new_local(struct world *w, const char *name)
+{
+	struct vm *vm = &w->vms[w->nr_vms++];
+
+	ck_assert_uint_le(w->nr_vms, WORLD_VMS);
+	w->local = true;
+	vm->world = w;
+	(void)snprintf(vm->name, sizeof(vm->name), "%s", name);
+	vm->local = true;
+	vm->socket = w->socket;
 	return vm;
 }
 
@@ -217,6 +243,7 @@ int vm_open(struct vm *vm, const struct xenmsg_options *options)
 	if (options)
 		o = *options;
 	o.lock = vm->lock;
+	o.socket = vm->socket;
 	vm->process = sim_process_new(vm->domid, vm->name);
 	sim_enter(vm->process);
 	r = xenmsg_open(&vm->x, &o);
@@ -343,7 +370,7 @@ void world_fini(struct world *w)
 			vm_close(vm);
 	}
 	for (i = 0; i < w->nr_vms; i++)
-		if (!w->vms[i].destroyed)
+		if (!w->vms[i].destroyed && !w->vms[i].local)
 			sim_domain_destroy(w->vms[i].domid);
 	/* What needs retries gets the time for them. */
 	world_run(w, 10000);
@@ -352,6 +379,7 @@ void world_fini(struct world *w)
 	sim_fini();
 	for (i = 0; i < w->nr_vms; i++)
 		(void)unlink(w->vms[i].lock);
+	(void)unlink(w->socket);
 	(void)rmdir(w->dir);
 	free(w->lines);
 	free(w->config);

@@ -26,7 +26,7 @@
 #include "tests/sim/sim.h"
 #include "xenmsg.h"
 
-#define WORLD_VMS   4
+#define WORLD_VMS   6
 #define WORLD_LINES (256u * 1024)
 
 struct world;
@@ -36,6 +36,7 @@ struct vm {
 	struct world *world;
 	char name[136];
 	domid_t domid;
+	bool local; /* a program of domain 0 */
 	bool destroyed;
 	/* The frontend; NULL: there is none. */
 	struct xenmsg *x;
@@ -46,11 +47,15 @@ struct vm {
 	void *arg;
 	bool busy; /* in the middle of a turn */
 	char lock[192];
+	const char *socket; /* where it looks for a broker in its own domain */
 };
 
 struct world {
 	char *config;
-	char dir[32]; /* for the guests' lock files */
+	char dir[32];	  /* for the guests' lock files */
+	char socket[48];  /* of the broker */
+	char nowhere[48]; /* nothing is there */
+	bool local;	  /* brokers listen */
 	struct log log;
 	char *lines;
 	size_t lines_len;
@@ -102,6 +107,12 @@ struct backend_stats world_stats(const struct world *w);
 /* --------------------------------------------------------------- the guests */
 
 struct vm *vm_new(struct world *w, const char *name, enum sim_domain_type type);
+/*
+ * A program of domain 0, which finds the broker by its socket. Brokers that are
+ * started from now on have one. It is opened, closed and killed as a guest's
+ * frontend is. @name is for the test; others know it as "Domain-0".
+ */
+struct vm *vm_new_local(struct world *w, const char *name);
 /* Start a frontend: xenmsg_open(). @options may be NULL. What it returns. */
 int vm_open(struct vm *vm, const struct xenmsg_options *options);
 /*

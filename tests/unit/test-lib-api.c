@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* libxenmsg's calls one by one: ports, sending, receiving, buffers, names, events. */
+/*
+ * libxenmsg's calls one by one: ports, sending, receiving, buffers, names, events.
+ * All of it between two guests, and between a guest and a program of domain 0,
+ * either way: the same calls do the same.
+ */
 #include <check.h>
 #include <errno.h>
 #include <poll.h>
@@ -19,15 +23,41 @@ static const char config[] = "[devices]\n"
 static struct world w;
 static struct vm *alice, *bob, *mallory;
 
-static void setup(void)
+enum who { GUESTS, ALICE_IS_LOCAL, BOB_IS_LOCAL };
+
+static struct vm *new_vm(const char *name, enum sim_domain_type type, bool local)
+{
+	if (!local)
+		return vm_new(&w, name, type);
+	/* Programs of domain 0 go by its name. */
+	sim_xs_put("/local/domain/0/name", name);
+	return vm_new_local(&w, name);
+}
+
+static void setup_with(enum who who)
 {
 	world_init(&w, 1, config);
-	alice = vm_new(&w, "alice", SIM_PV);
-	bob = vm_new(&w, "bob", SIM_PVH);
+	alice = new_vm("alice", SIM_PV, who == ALICE_IS_LOCAL);
+	bob = new_vm("bob", SIM_PVH, who == BOB_IS_LOCAL);
 	mallory = vm_new(&w, "mallory", SIM_PV);
 	ck_assert_int_eq(world_broker_start(&w), 0);
 	ck_assert_int_eq(vm_open(alice, NULL), 0);
 	ck_assert_int_eq(vm_open(bob, NULL), 0);
+}
+
+static void setup(void)
+{
+	setup_with(GUESTS);
+}
+
+static void setup_alice_local(void)
+{
+	setup_with(ALICE_IS_LOCAL);
+}
+
+static void setup_bob_local(void)
+{
+	setup_with(BOB_IS_LOCAL);
 }
 
 static void teardown(void)
@@ -40,9 +70,8 @@ static void teardown(void)
 static struct xenmsg_port *from, *to;
 static uint32_t addr;
 
-static void setup_ports(void)
+static void bind_ports(void)
 {
-	setup();
 	from = vm_bind(alice, 5, NULL);
 	to = vm_bind(bob, 7, NULL);
 	addr = vm_find(alice, "bob");
@@ -441,20 +470,17 @@ START_TEST(statistics)
 }
 END_TEST
 
-int main(void)
+static void add_case(Suite *suite, const char *name, void (*with)(void))
 {
-	Suite *suite = suite_create("lib-api");
-	TCase *device = tcase_create("device");
-	TCase *ports = tcase_create("ports");
-	SRunner *runner;
-	int failed;
+	TCase *device = tcase_create(name), *ports = tcase_create(name);
 
-	tcase_add_checked_fixture(device, setup, teardown);
+	tcase_add_checked_fixture(device, with, teardown);
 	tcase_add_test(device, port_numbers);
 	tcase_add_test(device, port_options);
 	tcase_add_test(device, names_and_peers);
 	suite_add_tcase(suite, device);
-	tcase_add_checked_fixture(ports, setup_ports, teardown);
+	tcase_add_checked_fixture(ports, with, teardown);
+	tcase_add_checked_fixture(ports, bind_ports, NULL);
 	tcase_add_test(ports, closing_drops_what_came);
 	tcase_add_test(ports, closing_keeps_what_was_sent);
 	tcase_add_test(ports, gathers);
@@ -468,6 +494,17 @@ int main(void)
 	tcase_add_test(ports, timeouts);
 	tcase_add_test(ports, statistics);
 	suite_add_tcase(suite, ports);
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("lib-api");
+	SRunner *runner;
+	int failed;
+
+	add_case(suite, "guests", setup);
+	add_case(suite, "alice in domain 0", setup_alice_local);
+	add_case(suite, "bob in domain 0", setup_bob_local);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

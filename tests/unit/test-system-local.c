@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Programs of domain 0 as endpoints: the library over the broker's socket, with
+ * guests and with each other, through deaths and restarts of the broker.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/unit/system-traffic.h"
+#include "tests/unit/system.h"
+
+static const char config[] = "[devices]\n"
+			     "domains = alice bob\n"
+			     "[allow all]\n"
+			     "from = alice Domain-0\n"
+			     "to = alice Domain-0\n"
+			     "modes = copy map\n";
+static const char no_pools[] = "[daemon]\n"
+			       "max-pool-pages = 0\n"
+			       "[devices]\n"
+			       "domains = alice\n"
+			       "[allow all]\n"
+			       "from = *\n"
+			       "to = *\n"
+			       "modes = copy\n";
+
+static struct world w;
+static struct vm *alice, *agent, *other;
+
+static void setup_with(const char *text)
+{
+	world_init(&w, 1, text);
+	alice = vm_new(&w, "alice", SIM_PV);
+	agent = vm_new_local(&w, "agent");
+	other = vm_new_local(&w, "other");
+	ck_assert_int_eq(world_broker_start(&w), 0);
+	ck_assert_int_eq(vm_open(alice, NULL), 0);
+	ck_assert_int_eq(vm_open(agent, NULL), 0);
+	ck_assert_int_eq(vm_open(other, NULL), 0);
+}
+
+static void setup(void)
+{
+	setup_with(config);
+}
+
+static void teardown(void)
+{
+	sim_enter(NULL);
+	world_fini(&w);
+}
+
+static uint32_t addr_of(const struct vm *vm)
+{
+	return xenmsg_address(vm->x);
+}
+
+/* Messages of all kinds of sizes, both ways. */
+static void exchange(struct vm *a, struct vm *b)
+{
+	static const size_t sizes[] = { 0, 1, 32, 33, 4096, 4097, 70000, XENMSG_MESSAGE_MAX };
+	struct xenmsg_port *at_a = vm_bind(a, 21, NULL), *at_b = vm_bind(b, 22, NULL);
+
+	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		ck_assert_int_eq(vm_send(a, at_a, addr_of(b), 22, sizes[i], i), 0);
+		vm_expect(b, at_b, sizes[i], i);
+		ck_assert_int_eq(vm_send(b, at_b, addr_of(a), 21, sizes[i], i + 100), 0);
+		vm_expect(a, at_a, sizes[i], i + 100);
+	}
+	ck_assert_int_eq(vm_flush(a), 0);
+	ck_assert_int_eq(vm_flush(b), 0);
+	vm_enter(a);
+	xenmsg_port_close(at_a);
+	vm_enter(b);
+	xenmsg_port_close(at_b);
+}
+
+START_TEST(talks)
+{
+	struct xenmsg_stats s;
+
+	exchange(agent, alice);
+	exchange(agent, other);
+	xenmsg_stats(agent->x, &s, sizeof(s));
+	ck_assert_uint_gt(s.tx_pooled, 0);
+	ck_assert_uint_gt(world_stats(&w).memcpys, 0);
+}
+END_TEST
+
+START_TEST(talks_without_pools)
+{
+	struct xenmsg_stats s;
+
+	exchange(agent, alice);
+	exchange(agent, other);
+	xenmsg_stats(agent->x, &s, sizeof(s));
+	ck_assert_uint_eq(s.tx_pooled, 0);
+	ck_assert_uint_gt(s.tx_granted, 0);
+	/* One end of these is memory of this domain. */
+	ck_assert_uint_gt(world_stats(&w).copy_ops, 0);
+}
+END_TEST
+
+static void setup_no_pools(void)
+{
+	setup_with(no_pools);
+}
+
+/* No lock: as many as like. */
+START_TEST(every_program_has_an_address)
+{
+	ck_assert_uint_ne(addr_of(agent), addr_of(other));
+	ck_assert_uint_eq(addr_of(agent) & 0xffff, 0x8000);
+	ck_assert_uint_eq(addr_of(other) & 0xffff, 0x8001);
+	/* Ports are each one's own. */
+	(void)vm_bind(agent, 7, NULL);
+	(void)vm_bind(other, 7, NULL);
+}
+END_TEST
+
+START_TEST(policy_holds)
+{
+	struct vm *bob = vm_new(&w, "bob", SIM_PVH);
+	struct xenmsg_port *from = vm_bind(agent, 5, NULL);
+	uint32_t addr;
+
+	ck_assert_int_eq(vm_open(bob, NULL), 0);
+	(void)vm_bind(bob, 7, NULL);
+	vm_enter(agent);
+	ck_assert_int_eq(xenmsg_resolve(agent->x, "bob", &addr, NULL, 1000), -EACCES);
+	ck_assert_int_eq(vm_send(agent, from, addr_of(bob), 7, 10, 1), 0);
+	ck_assert_int_eq(vm_flush(agent), -EACCES);
+	ck_assert(world_logged(&w, "from=Domain-0[pid"));
+}
+END_TEST
+
+/* ------------------------------------------------------------- where it is */
+
+START_TEST(no_broker_here)
+{
+	struct vm *bob = vm_new(&w, "bob", SIM_PV);
+	struct xenmsg_options o = XENMSG_OPTIONS_INIT;
+
+	/* Nothing is there: a guest, which has its own way. */
+	ck_assert_int_eq(access(w.nowhere, F_OK), -1);
+	ck_assert_int_eq(vm_open(bob, NULL), 0);
+	ck_assert_uint_eq(addr_of(bob) & 0xffff, bob->domid);
+	vm_close(bob);
+
+	/* There was one: it may come back. */
+	vm_close(agent);
+	world_broker_kill(&w);
+	o.timeout = 300;
+	ck_assert_int_eq(vm_open(agent, &o), -ETIMEDOUT);
+	ck_assert_int_eq(world_broker_start(&w), 0);
+	ck_assert_int_eq(vm_open(agent, &o), 0);
+}
+END_TEST
+
+static bool broker_late(void *arg)
+{
+	if (w.process)
+		return false;
+	ck_assert_int_eq(world_broker_start(arg), 0);
+	return true;
+}
+
+START_TEST(broker_comes_late)
+{
+	vm_close(agent);
+	world_broker_kill(&w);
+	sim_actor_new(NULL, broker_late, &w);
+	ck_assert_int_eq(vm_open(agent, NULL), 0);
+}
+END_TEST
+
+START_TEST(socket_may_be_forbidden)
+{
+	if (geteuid() == 0)
+		return; /* root may do anything */
+	vm_close(agent);
+	ck_assert_int_eq(chmod(w.socket, 0), 0);
+	ck_assert_int_eq(vm_open(agent, NULL), -EACCES);
+}
+END_TEST
+
+START_TEST(too_many)
+{
+	static struct xenmsg *x[64];
+	struct xenmsg_options o = XENMSG_OPTIONS_INIT;
+	unsigned int n = 0;
+	int r;
+
+	o.socket = w.socket;
+	o.tx_pages = o.rx_pages = 16;
+	vm_enter(agent);
+	while ((r = xenmsg_open(&x[n], &o)) == 0)
+		n++;
+	ck_assert_int_eq(r, -EUSERS);
+	ck_assert_uint_eq(n, 62);
+	while (n)
+		xenmsg_close(x[--n]);
+	vm_enter(agent);
+	ck_assert_int_eq(xenmsg_open(&x[0], &o), 0);
+	xenmsg_close(x[0]);
+}
+END_TEST
+
+/* ------------------------------------------------------------------ deaths */
+
+START_TEST(a_program_dies)
+{
+	struct xenmsg_port *from = vm_bind(alice, 5, NULL);
+	struct xenmsg_bind bind = { .size = sizeof(bind), .buffer = 8320 };
+	struct xenmsg_port *to;
+	uint32_t addr = addr_of(agent);
+	struct xenmsg_event e;
+
+	vm_enter(agent);
+	ck_assert_int_eq(xenmsg_port_open(agent->x, 7, &bind, &to), 0);
+	/* Some arrive, the others wait for credit. */
+	for (unsigned int i = 0; i < 10; i++)
+		ck_assert_int_eq(vm_send(alice, from, addr, 7, 4000, i), 0);
+	world_run(&w, 10);
+	vm_kill(agent);
+	ck_assert_int_eq(vm_flush(alice), -EHOSTDOWN);
+	do
+		ck_assert_int_eq(xenmsg_event(alice->x, &e), 0);
+	while (e.type == XENMSG_SEND_FAILED && e.status == -EHOSTDOWN);
+	ck_assert_int_eq(e.type, XENMSG_PEER_DOWN);
+	ck_assert_uint_eq(e.addr, addr);
+	ck_assert_int_eq(vm_send(alice, from, addr, 7, 10, 0), 0);
+	ck_assert_int_eq(vm_flush(alice), -EHOSTUNREACH);
+	ck_assert_int_eq(vm_open(agent, NULL), 0);
+	ck_assert_uint_ne(addr_of(agent), addr);
+	exchange(agent, alice);
+}
+END_TEST
+
+START_TEST(a_guest_dies)
+{
+	struct xenmsg_port *from = vm_bind(agent, 5, NULL);
+	struct xenmsg_event e;
+	uint32_t addr = addr_of(alice);
+
+	(void)vm_bind(alice, 7, NULL);
+	ck_assert_int_eq(vm_send(agent, from, addr, 7, 4000, 1), 0);
+	ck_assert_int_eq(vm_flush(agent), 0);
+	vm_destroy(alice);
+	e = vm_event(agent, XENMSG_PEER_DOWN);
+	ck_assert_uint_eq(e.addr, addr);
+}
+END_TEST
+
+/* The broker's side of @vm's device. */
+static struct device *device_of(const struct vm *vm)
+{
+	return route_peer(&w.broker->route, addr_of(vm))->dev;
+}
+
+START_TEST(closed_by_the_broker)
+{
+	struct xenmsg_port *port = vm_bind(agent, 5, NULL);
+	struct xenmsg_msg *msg;
+
+	device_fail(device_of(agent), "for the sake of a test");
+	vm_enter(agent);
+	ck_assert_int_eq(xenmsg_recv(port, &msg, 1000), -EHOSTDOWN);
+	ck_assert_str_eq(xenmsg_reason(agent->x), "for the sake of a test");
+	ck_assert_int_eq(xenmsg_send(port, addr_of(alice), 5, "x", 1, 0, NULL), -EHOSTDOWN);
+	/* That is for good: it does not try again. */
+	world_run(&w, 1000);
+	ck_assert_int_eq(xenmsg_dispatch(agent->x), -EHOSTDOWN);
+	exchange(other, alice);
+}
+END_TEST
+
+/* ---------------------------------------------------------------- restarts */
+
+static const unsigned int downtimes[] = { 0, 5, 100, 3000 };
+
+/* Under traffic each way: nothing lost, doubled or out of order. */
+static void restart_under_traffic(struct vm *a, struct vm *b, bool kill, unsigned int ms)
+{
+	struct xenmsg_port *at_a = vm_bind(a, 31, NULL), *at_b = vm_bind(b, 32, NULL);
+	uint32_t addr_a = addr_of(a), addr_b = addr_of(b);
+	uint64_t sent = 0, received = 0;
+	struct xenmsg_event e;
+
+	for (unsigned int round = 0; round < 6; round++) {
+		for (unsigned int i = 0; i < 20; i++, sent++) {
+			size_t len = 1 + (size_t)(sent * 977 % 9000);
+
+			ck_assert_int_eq(vm_send(a, at_a, addr_b, 32, len, sent), 0);
+			ck_assert_int_eq(vm_send(b, at_b, addr_a, 31, len, sent), 0);
+			if (i == 7 + round) {
+				if (kill)
+					world_broker_kill(&w);
+				else
+					world_broker_stop(&w);
+				world_run(&w, ms);
+				ck_assert_int_eq(world_broker_start(&w), 0);
+			}
+		}
+		for (; received < sent; received++) {
+			size_t len = 1 + (size_t)(received * 977 % 9000);
+
+			vm_expect(b, at_b, len, received);
+			vm_expect(a, at_a, len, received);
+		}
+		ck_assert_int_eq(vm_flush(a), 0);
+		ck_assert_int_eq(vm_flush(b), 0);
+	}
+	ck_assert_uint_eq(addr_of(a), addr_a);
+	ck_assert_uint_eq(addr_of(b), addr_b);
+	/* Nobody was told of anybody's death. */
+	ck_assert_int_eq(xenmsg_event(a->x, &e), -EAGAIN);
+	ck_assert_int_eq(xenmsg_event(b->x, &e), -EAGAIN);
+}
+
+START_TEST(restarts)
+{
+	restart_under_traffic(agent, _i & 4 ? other : alice, _i & 8, downtimes[_i & 3]);
+}
+END_TEST
+
+/* What is held in place, or being written, stays where it is. */
+START_TEST(restart_with_messages_in_hand)
+{
+	struct xenmsg_port *from = vm_bind(alice, 5, NULL), *to = vm_bind(agent, 7, NULL);
+	struct xenmsg_port *back = vm_bind(alice, 8, NULL);
+	struct xenmsg_buffer buffer;
+	struct xenmsg_msg *msg;
+	struct iovec iov[4];
+
+	ck_assert_int_eq(vm_send(alice, from, addr_of(agent), 7, 8000, 1), 0);
+	msg = vm_receive(agent, to);
+	ck_assert_int_eq(xenmsg_msg_iov(msg, iov, 4), 2);
+	vm_enter(agent);
+	ck_assert_int_eq(xenmsg_buffer_get(to, 5000, &buffer, 0), 0);
+	memset(buffer.iov[0].iov_base, 'a', 4096);
+	world_broker_kill(&w);
+	world_run(&w, 50);
+	ck_assert_int_eq(world_broker_start(&w), 0);
+	world_run(&w, 1000);
+	ck_assert(traffic_is(msg, 8000, 1));
+	vm_enter(agent);
+	memset(buffer.iov[1].iov_base, 'b', buffer.iov[1].iov_len);
+	ck_assert_int_eq(xenmsg_buffer_send(to, addr_of(alice), 8, &buffer, 0, NULL), 0);
+	xenmsg_release(msg);
+	msg = vm_receive(alice, back);
+	ck_assert_uint_eq(xenmsg_msg_len(msg), 5000);
+	ck_assert_int_eq(xenmsg_msg_iov(msg, iov, 4), 2);
+	ck_assert_int_eq(((char *)iov[0].iov_base)[4095], 'a');
+	ck_assert_int_eq(((char *)iov[1].iov_base)[0], 'b');
+	xenmsg_release(msg);
+}
+END_TEST
+
+/* Who does not come back in time is dead, and who comes too late is somebody else. */
+START_TEST(comes_back_too_late)
+{
+	struct xenmsg_port *from = vm_bind(alice, 5, NULL);
+	uint32_t addr = addr_of(agent);
+	struct xenmsg_event e;
+
+	(void)vm_bind(agent, 7, NULL);
+	ck_assert_int_eq(vm_send(alice, from, addr, 7, 10, 1), 0);
+	ck_assert_int_eq(vm_flush(alice), 0);
+	sim_actor_stall(agent->actor, true);
+	world_broker_kill(&w);
+	ck_assert_int_eq(world_broker_start(&w), 0);
+	/* This waits for it. */
+	ck_assert_int_eq(vm_send(alice, from, addr, 7, 10, 2), 0);
+	world_run(&w, 9000);
+	ck_assert_int_eq(xenmsg_event(alice->x, &e), -EAGAIN);
+	world_run(&w, 2000);
+	ck_assert_int_eq(vm_flush(alice), -EHOSTDOWN);
+	e = vm_event(alice, XENMSG_PEER_DOWN);
+	ck_assert_uint_eq(e.addr, addr);
+	sim_actor_stall(agent->actor, false);
+	e = vm_event(agent, XENMSG_ADDRESS);
+	ck_assert_uint_ne(e.addr, addr);
+	ck_assert_uint_eq(e.addr, addr_of(agent));
+	exchange(agent, alice);
+}
+END_TEST
+
+/* It died with the broker. */
+START_TEST(dies_while_nobody_looks)
+{
+	struct xenmsg_port *from = vm_bind(alice, 5, NULL);
+	uint32_t addr = addr_of(agent);
+	struct xenmsg_event e;
+
+	(void)vm_bind(agent, 7, NULL);
+	ck_assert_int_eq(vm_send(alice, from, addr, 7, 10, 1), 0);
+	ck_assert_int_eq(vm_flush(alice), 0);
+	world_broker_kill(&w);
+	vm_kill(agent);
+	ck_assert_int_eq(world_broker_start(&w), 0);
+	ck_assert_int_eq(vm_send(alice, from, addr, 7, 10, 2), 0);
+	world_run(&w, 11000);
+	ck_assert_int_eq(vm_flush(alice), -EHOSTDOWN);
+	e = vm_event(alice, XENMSG_PEER_DOWN);
+	ck_assert_uint_eq(e.addr, addr);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("system-local");
+	TCase *t = tcase_create("local"), *pools = tcase_create("without pools");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, talks);
+	tcase_add_test(t, every_program_has_an_address);
+	tcase_add_test(t, policy_holds);
+	tcase_add_test(t, no_broker_here);
+	tcase_add_test(t, broker_comes_late);
+	tcase_add_test(t, socket_may_be_forbidden);
+	tcase_add_test(t, too_many);
+	tcase_add_test(t, a_program_dies);
+	tcase_add_test(t, a_guest_dies);
+	tcase_add_test(t, closed_by_the_broker);
+	tcase_add_loop_test(t, restarts, 0, 16);
+	tcase_add_test(t, restart_with_messages_in_hand);
+	tcase_add_test(t, comes_back_too_late);
+	tcase_add_test(t, dies_while_nobody_looks);
+	suite_add_tcase(suite, t);
+	tcase_add_checked_fixture(pools, setup_no_pools, teardown);
+	tcase_add_test(pools, talks_without_pools);
+	suite_add_tcase(suite, pools);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
