@@ -98,14 +98,13 @@ void lookup_free(struct peer *peer, struct lookup *lookup)
 }
 
 /*
- * Of a domain that is READY, or of none. A status, and *number. Who may not
- * send to a service gets the same answer as if there was none.
+ * Who may not send to a service gets the same answer as if there was none. A
+ * status, and *port.
  */
-static int find_service(struct peer *peer, struct peer *target, const char *domain,
-			const char *service, uint32_t *number)
+static int check_service(struct peer *peer, const char *domain, const char *service,
+			 struct port *port)
 {
 	struct policy *policy = &peer->broker->config->policy;
-	struct port *port = target ? port_find_service(target, service) : NULL;
 	struct decision decision;
 
 	if (!port || port->unbind) {
@@ -114,38 +113,73 @@ static int find_service(struct peer *peer, struct peer *target, const char *doma
 		return unknown(peer, service);
 	}
 	policy_decide(policy, peer_name(peer), domain, port->number, service, false, &decision);
-	if (!decision.modes)
-		return denied(peer, service, &decision);
-	*number = port->number;
-	return VMSGIF_OKAY;
+	return decision.modes ? VMSGIF_OKAY : denied(peer, service, &decision);
+}
+
+/*
+ * One that has the name and may be about to bind the service again, as it did
+ * with an earlier broker. A newcomer among several is not waited for: it might
+ * never say READY.
+ */
+static struct peer *may_bind_again(const struct name *name)
+{
+	struct peer *peer;
+
+	list_for_each_entry(peer, &name->peers, in_name)
+		if (peer->survivor && !peer->ready)
+			return peer;
+	return NULL;
+}
+
+static void resolve_service(struct message *m, struct name *name, const char *text)
+{
+	struct peer *peer = m->src, *target = name ? name_peer(name) : NULL;
+	const char *at = strrchr(text, '@');
+	char service[VMSGIF_NAME_MAX + 1];
+	struct port *port = NULL;
+	int status;
+
+	snprintf(service, sizeof(service), "%.*s", (int)(at - text), text);
+	if (target)
+		port = port_find_service(target, service);
+	if (port)
+		target = port->peer;
+	else if (target && target->ready && may_bind_again(name))
+		target = may_bind_again(name);
+	if (target && !target->ready) {
+		wait_for(target, m, text, 0);
+		return;
+	}
+	status = check_service(peer, at + 1, service, port);
+	if (status == VMSGIF_OKAY)
+		answer(m, status, target->addr, port->number);
+	else
+		answer(m, status, 0, 0);
 }
 
 static void resolve_name(struct message *m, const char *text)
 {
-	struct peer *peer = m->src, *target = NULL;
-	char service[VMSGIF_NAME_MAX + 1];
+	struct peer *peer = m->src, *target;
 	const char *at = strrchr(text, '@');
 	const char *domain = at ? at + 1 : text;
-	int status = VMSGIF_OKAY;
+	struct name *name = name_find(&peer->broker->route, domain);
 	struct decision why = { 0 };
-	struct name *name;
-	uint32_t port = 0;
 
-	name = name_find(&peer->broker->route, domain);
-	if (name)
-		target = name_peer(name);
 	if (!policy_may_talk(&peer->broker->config->policy, peer_name(peer), domain, &why)) {
-		status = denied(peer, domain, &why);
-	} else if (target && !target->ready) {
-		wait_for(target, m, text, 0);
+		answer(m, denied(peer, domain, &why), 0, 0);
 		return;
-	} else if (at) {
-		snprintf(service, sizeof(service), "%.*s", (int)(at - text), text);
-		status = find_service(peer, target, domain, service, &port);
-	} else if (!target) {
-		status = unknown(peer, domain);
 	}
-	answer(m, status, status == VMSGIF_OKAY ? target->addr : 0, port);
+	if (at) {
+		resolve_service(m, name, text);
+		return;
+	}
+	target = name ? name_peer(name) : NULL;
+	if (!target)
+		answer(m, unknown(peer, domain), 0, 0);
+	else if (!target->ready)
+		wait_for(target, m, text, 0);
+	else
+		answer(m, VMSGIF_OKAY, target->addr, 0);
 }
 
 static void resolve_addr(struct message *m, uint32_t addr)
@@ -325,19 +359,45 @@ void lookup_decide_anew(struct peer *peer)
 	}
 }
 
+/* The name means another one now, or nobody. */
+static void tell_next(const struct name *name)
+{
+	struct peer *next = name_peer(name);
+	struct subscription *sub;
+
+	if (!next || !next->ready)
+		return;
+	list_for_each_entry(sub, &name->subs, in_name)
+		if (sub->up.addr != next->addr)
+			sub_up(sub, next->addr);
+}
+
+/* Who waits for @peer by its name may find another one. */
+static void end_waiting(struct peer *peer)
+{
+	while (!list_empty(&peer->resolvers)) {
+		struct message *m = list_first_entry(&peer->resolvers, struct message, link);
+
+		list_del(&m->link);
+		if (m->u.lookup->addr || list_empty(&peer->name->peers))
+			answer(m, VMSGIF_EHOSTUNREACH, 0, 0);
+		else
+			resolve_name(m, m->u.lookup->text);
+	}
+}
+
 void lookup_down(struct peer *peer)
 {
 	struct subscription *sub, *tmp;
 
 	list_for_each_entry_safe(sub, tmp, &peer->subs, in_peer)
 		sub_free(sub);
-	while (!list_empty(&peer->resolvers)) {
-		struct message *m = list_first_entry(&peer->resolvers, struct message, link);
-
-		list_del(&m->link);
-		answer(m, VMSGIF_EHOSTUNREACH, 0, 0);
-	}
-	if (peer->name)
-		list_for_each_entry(sub, &peer->name->subs, in_name)
-			sub_down(sub, peer->addr);
+	/* From here on the name does not mean it. */
+	list_del(&peer->in_name);
+	end_waiting(peer);
+	if (!peer->name)
+		return;
+	list_for_each_entry(sub, &peer->name->subs, in_name)
+		sub_down(sub, peer->addr);
+	tell_next(peer->name);
 }

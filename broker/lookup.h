@@ -4,6 +4,11 @@
  *
  * The policy is asked first: to who may not talk to a domain, it looks as if it
  * did not exist. Look-ups for a domain that has not said READY wait for it.
+ *
+ * The name of the broker's own domain is that of each process there that is a
+ * peer. It means the last of them that connected and is READY; a subscriber is
+ * told whenever that is another one. A service is that of whichever has bound it,
+ * and only one can.
  */
 #ifndef XENMSG_BROKER_LOOKUP_H
 #define XENMSG_BROKER_LOOKUP_H

@@ -38,14 +38,15 @@ struct port *port_find(const struct peer *peer, uint32_t number)
 	return NULL;
 }
 
+/* Services belong to a name, which processes of the broker's domain share. */
 struct port *port_find_service(const struct peer *peer, const char *service)
 {
 	struct port *port;
 
-	for (unsigned int i = 0; i < ROUTE_BUCKETS; i++)
-		list_for_each_entry(port, &peer->ports[i], hash)
-			if (port_service(port) && !strcmp(port->service, service))
-				return port;
+	list_for_each_entry(port, route_services(&peer->broker->route, service), in_service)
+		if ((port->peer == peer || (peer->name && port->peer->name == peer->name)) &&
+		    port_service(port) && !strcmp(port->service, service))
+			return port;
 	return NULL;
 }
 
@@ -65,9 +66,12 @@ struct port *port_new(struct peer *peer, uint32_t number, const char *service)
 	port->peer = peer;
 	port->number = number;
 	list_init(&port->hash);
+	list_init(&port->in_service);
 	list_init(&port->flows);
 	list_init(&port->starved);
 	list_add_tail(bucket(peer, peer->ports, number), &port->hash);
+	if (service)
+		list_add_tail(route_services(&peer->broker->route, service), &port->in_service);
 	peer->nr_ports++;
 	return port;
 }
@@ -79,6 +83,7 @@ void port_destroy(struct port *port)
 	list_for_each_entry_safe(flow, tmp, &port->flows, in_port)
 		flow_free(flow);
 	list_del(&port->hash);
+	list_del(&port->in_service);
 	port->peer->nr_ports--;
 	free(port->service);
 	free(port);

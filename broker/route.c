@@ -20,8 +20,10 @@ int route_init(struct route *route)
 {
 	*route = (struct route){ 0 };
 	list_init(&route->peers);
-	for (unsigned int i = 0; i < ROUTE_NAMES; i++)
+	for (unsigned int i = 0; i < ROUTE_NAMES; i++) {
 		list_init(&route->names[i]);
+		list_init(&route->services[i]);
+	}
 	route->by_domid = calloc(DOMIDS, sizeof(struct peer *));
 	route->dead = calloc(ROUTE_DEAD, sizeof(*route->dead));
 	if (!route->by_domid || !route->dead) {
@@ -105,7 +107,7 @@ const char *route_old_name(const struct route *route, uint32_t addr)
 
 /* ----------------------------------------------------------------- names */
 
-static unsigned int name_bucket(const struct route *route, const char *text)
+static unsigned int text_bucket(const struct route *route, const char *text)
 {
 	uint64_t hash = route->seed;
 
@@ -118,7 +120,7 @@ struct name *name_find(const struct route *route, const char *text)
 {
 	struct name *name;
 
-	list_for_each_entry(name, &route->names[name_bucket(route, text)], hash)
+	list_for_each_entry(name, &route->names[text_bucket(route, text)], hash)
 		if (!strcmp(name->text, text))
 			return name;
 	return NULL;
@@ -138,7 +140,7 @@ struct name *name_get(struct route *route, const char *text)
 		list_init(&name->peers);
 		list_init(&name->subs);
 		memcpy(name->text, text, size);
-		list_add_tail(&route->names[name_bucket(route, text)], &name->hash);
+		list_add_tail(&route->names[text_bucket(route, text)], &name->hash);
 	}
 	name->refs++;
 	return name;
@@ -154,7 +156,15 @@ void name_put(struct name *name)
 
 struct peer *name_peer(const struct name *name)
 {
-	if (list_empty(&name->peers))
-		return NULL;
-	return list_last_entry(&name->peers, struct peer, in_name);
+	struct peer *peer, *meant = NULL;
+
+	list_for_each_entry(peer, &name->peers, in_name)
+		if (!meant || peer->ready || !meant->ready)
+			meant = peer;
+	return meant;
+}
+
+struct list *route_services(struct route *route, const char *service)
+{
+	return &route->services[text_bucket(route, service)];
 }

@@ -3,7 +3,8 @@
  * Who is where: peers by address and by name, ports and services of a peer, and
  * what is remembered of traffic between them.
  *
- *   name   a domain's name, kept while a peer has it or somebody subscribed
+ *   name   a domain's name, kept while a peer has it or somebody subscribed.
+ *          Several peers can have one: the processes of the broker's domain
  *   port   an endpoint that a domain has bound
  *   pair   one domain sends to another: its share of the receiver's queue
  *   flow   (source address, destination port): order, window, and the policy's
@@ -36,14 +37,15 @@ struct message;
 
 struct name {
 	struct list hash;
-	struct list peers; /* that have it; the last one is meant */
+	struct list peers; /* that have it, in the order in which they connected */
 	struct list subs;  /* struct subscription */
 	unsigned int refs;
 	char text[];
 };
 
 struct port {
-	struct list hash; /* peer->ports */
+	struct list hash;	/* peer->ports */
+	struct list in_service; /* route->services, with a service */
 	struct list flows;
 	/* Flows whose next message exceeds the credit; need: that of the first of them. */
 	struct list starved;
@@ -102,6 +104,7 @@ struct route {
 	struct list peers;	/* all */
 	unsigned int nr_peers;
 	struct list names[ROUTE_NAMES];
+	struct list services[ROUTE_NAMES]; /* ports, by a hash of the service */
 	struct dead *dead; /* ROUTE_DEAD, by a hash of the address: a new one takes the place */
 	uint64_t seed;	   /* odd; guests choose what is hashed */
 };
@@ -122,8 +125,10 @@ struct name *name_get(struct route *route, const char *text);
 void name_put(struct name *name);
 /* Without counting; NULL: nobody has it or asked for it. */
 struct name *name_find(const struct route *route, const char *text);
-/* The peer that has it now, or NULL. */
+/* Whom it means: of those who have it the last one that said READY, else the last one; or NULL. */
 struct peer *name_peer(const struct name *name);
+/* The bucket of route->services that @service belongs to. */
+struct list *route_services(struct route *route, const char *service);
 
 /* The name that it can be reached by, or NULL. */
 static inline const char *port_service(const struct port *port)
@@ -132,6 +137,7 @@ static inline const char *port_service(const struct port *port)
 }
 
 struct port *port_find(const struct peer *peer, uint32_t number);
+/* The port with that service, at @peer or at another one of the same name. */
 struct port *port_find_service(const struct peer *peer, const char *service);
 /* NULL: no memory. @service is copied. */
 struct port *port_new(struct peer *peer, uint32_t number, const char *service);
