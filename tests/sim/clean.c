@@ -40,6 +40,9 @@ static void check_process(FILE *out, const struct sim_process *process)
 		fprintf(out, "process %s (d%u): %u pages shared at %p (gref %u ...)\n",
 			process->name, process->domid, map->count, (void *)map->addr,
 			map->pages[0].gref);
+	if (sim_shm_count(process))
+		fprintf(out, "process %s (d%u): %u mappings of descriptors of its own\n",
+			process->name, process->domid, sim_shm_count(process));
 	if (timers)
 		fprintf(out, "process %s (d%u): %u timers armed\n", process->name, process->domid,
 			timers);

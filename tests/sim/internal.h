@@ -103,6 +103,7 @@ struct sim_process {
 	struct list handles;
 	struct list maps;   /* struct mapping: foreign pages */
 	struct list shares; /* struct mapping: own pages, granted */
+	struct list own;    /* memory shared without Xen: shm.c */
 	unsigned int kill_n;
 	enum sim_when kill_when;
 	bool kill_after;
@@ -309,6 +310,13 @@ void sim_coro_free(struct sim_coro *coro);
 
 /* wait.c */
 void sim_wait_init(void);
+
+/* shm.c */
+void sim_shm_init(void);
+void sim_shm_moved(void *from, void *to);
+void sim_shm_private(struct sim_process *process);
+void sim_shm_forget(struct sim_process *process);
+unsigned int sim_shm_count(const struct sim_process *process);
 
 /* store.c */
 void sim_store_mapped(struct sim_process *process);

@@ -53,5 +53,7 @@ void *mremap(void *old, size_t old_size, size_t new_size, int flags, ...)
 	addr = (void *)syscall(SYS_mremap, old, old_size, new_size, flags, target);
 	if (map && addr != MAP_FAILED)
 		displaced(map);
+	if (sim_world && target && addr != MAP_FAILED)
+		sim_shm_moved(old, target);
 	return addr;
 }

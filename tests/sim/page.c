@@ -14,6 +14,9 @@
 
 void sim_mem_init(struct domain *dom)
 {
+	/* The window is no program's. */
+	struct sim_process *previous = sim_enter(NULL);
+
 	dom->memfd = memfd_create("sim-domain", MFD_CLOEXEC);
 	if (dom->memfd < 0 || ftruncate(dom->memfd, (off_t)MEMORY_SIZE))
 		sim_die("no memory for domain %u", dom->id);
@@ -21,6 +24,7 @@ void sim_mem_init(struct domain *dom)
 			dom->memfd, 0);
 	if (dom->mem == MAP_FAILED)
 		sim_die("no address space for domain %u", dom->id);
+	sim_enter(previous);
 	dom->pages = sim_alloc(SIM_DOMAIN_PAGES, sizeof(*dom->pages));
 }
 

@@ -40,6 +40,7 @@ struct sim_process *sim_process_new(domid_t domid, const char *name)
 	list_init(&process->handles);
 	list_init(&process->maps);
 	list_init(&process->shares);
+	list_init(&process->own);
 	list_add_tail(&sim_world->processes, &process->link);
 	return process;
 }
@@ -75,6 +76,7 @@ static void make_mappings_private(struct sim_process *process)
 		sim_mapping_private(map);
 	list_for_each(map, &process->shares, link)
 		sim_mapping_private(map);
+	sim_shm_private(process);
 }
 
 static void forget(struct sim_process *process)
@@ -172,6 +174,7 @@ void sim_process_free(struct sim_process *process)
 		sim_mapping_free(map);
 	list_for_each_safe(h, next_h, &process->handles, link)
 		free_handle(h);
+	sim_shm_forget(process);
 	if (sim_world->current == process)
 		sim_world->current = NULL;
 	list_del(&process->link);

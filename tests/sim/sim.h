@@ -224,7 +224,8 @@ domid_t sim_process_domid(const struct sim_process *process);
  * while others map them, put on the deferred list, ports closed, watches and
  * transactions gone, timers stopped.  Each mapping is replaced at its address
  * by a private, writable copy, so that the test can call the program's
- * ordinary clean-up functions to free its memory.
+ * ordinary clean-up functions to free its memory.  So is each shared mapping that
+ * it made of a descriptor of its own; such descriptors are the test's to close.
  */
 void sim_process_kill(struct sim_process *process);
 

@@ -195,6 +195,7 @@ void sim_init(uint64_t seed)
 
 	sim_time_init();
 	sim_wait_init();
+	sim_shm_init();
 	sim_xs_init();
 	sim_domain_new_at(0, "Domain-0", SIM_PV);
 }

@@ -117,6 +117,41 @@ START_TEST(killed_frontend)
 }
 END_TEST
 
+/* Memory of its own that it shares with others is not theirs any more, either. */
+START_TEST(killed_with_memory_of_its_own)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	uint8_t *its, *others, *moved;
+	char *leaks;
+
+	ck_assert_int_eq(ftruncate(fd, 4096), 0);
+	sim_enter(broker);
+	its = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	sim_enter(front);
+	others = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	/* One that takes the place of another one is seen as well. */
+	moved = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ck_assert_ptr_eq(mremap(moved, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, others), others);
+	close(fd);
+	*its = 1;
+	ck_assert_uint_eq(*others, 1);
+	leaks = sim_leaks();
+	ck_assert_ptr_nonnull(strstr(leaks, "process front (d1): 1 mappings of descriptors"));
+	free(leaks);
+	sim_process_kill(broker);
+	ck_assert_uint_eq(*its, 1);
+	*its = 2;
+	ck_assert_uint_eq(*others, 1);
+	munmap(its, 4096);
+	sim_process_kill(front);
+	*others = 3;
+	munmap(others, 4096);
+	leaks = sim_leaks();
+	ck_assert(!leaks || !strstr(leaks, "of descriptors"));
+	free(leaks);
+}
+END_TEST
+
 START_TEST(process_free_is_exit)
 {
 	sim_process_free(broker);
@@ -372,6 +407,7 @@ static Suite *process_suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, killed_backend);
 	tcase_add_test(t, killed_frontend);
+	tcase_add_test(t, killed_with_memory_of_its_own);
 	tcase_add_test(t, process_free_is_exit);
 	tcase_add_test(t, timers_die);
 	tcase_add_test(t, kill_at_before);
