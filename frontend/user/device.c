@@ -142,7 +142,9 @@ uint64_t user_events(const struct user *user)
 	return user->events;
 }
 
-uint32_t user_backend_id(const struct user *user)
+int user_domid_of(const struct user *user, uint32_t addr)
 {
-	return user->store.backend_id;
+	if (!(VMSGIF_ADDR_DOMID(addr) & VMSGIF_ADDR_LOCAL))
+		return VMSGIF_ADDR_DOMID(addr);
+	return user->bus == &user_local_bus ? -EACCES : (int)user->store.backend_id;
 }

@@ -9,10 +9,13 @@ static void pool_map(struct vmsg *v, struct vmsg_port *port, unsigned int slot, 
 {
 	struct user *user = vmsg_priv(v);
 	struct foreign *f = &user->foreign[slot];
+	int domid = user_domid_of(user, addr);
 	int r = -EFAULT;
 
-	if (!f->va)
-		r = foreign_map(f, &user->quiet, VMSGIF_ADDR_DOMID(addr), ref, nr_pages);
+	if (domid < 0)
+		r = domid;
+	else if (!f->va)
+		r = foreign_map(f, &user->quiet, (uint32_t)domid, ref, nr_pages);
 	vmsg_pool_mapped(v, slot, r, f->va);
 }
 

@@ -91,7 +91,9 @@ int user_pool_new(struct user *user, uint32_t domid, unsigned int nr_pages, stru
 
 	if (!nr_pages || nr_pages > VMSGIF_POOL_PAGES_MAX)
 		return -EINVAL;
-	/* Without gntalloc nothing can be shared with another domain. */
+	/* On the local bus it is not needed before. */
+	if (!user->gntshr)
+		user->gntshr = xengntshr_open(&user->quiet, 0);
 	if (!user->gntshr)
 		return -EACCES;
 	pool = calloc(1, sizeof(*pool));

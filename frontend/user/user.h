@@ -107,15 +107,19 @@ bool user_wait(struct user *user, uint64_t deadline);
 /* --------------------------------------------------------------- map pools */
 
 /*
+ * The domain that grants what @addr shares, and to which what is for @addr is to be
+ * granted. -EACCES: both ends are in the broker's domain, which grants itself nothing.
+ */
+int user_domid_of(const struct user *user, uint32_t addr);
+/*
  * Pages granted read-only to domain @domid, with their directory. They are new
- * from the kernel, thus zero. -ENOSPC: the guest's limit on granted pages.
+ * from the kernel, thus zero. -ENOSPC: the guest's limit on granted pages;
+ * -EACCES: this process may not grant any.
  */
 int user_pool_new(struct user *user, uint32_t domid, unsigned int nr_pages, struct user_pool **out);
 /* Ends the grants; pages that are still mapped are freed by the kernel later. */
 void user_pool_free(struct user *user, struct user_pool *pool);
 void *user_pool_memory(const struct user_pool *pool);
 uint32_t user_pool_directory(const struct user_pool *pool);
-/* The broker's domain. */
-uint32_t user_backend_id(const struct user *user);
 
 #endif /* XENMSG_USER_H */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The whole system over the simulated Xen: brokers that die and come back at any
- * moment. Nothing is lost, nothing comes twice, nothing out of order.
+ * moment. Nothing is lost, nothing comes twice, nothing out of order. Not between
+ * guests, and not between a guest and a program of domain 0.
  */
 #include "tests/unit/system-traffic.h"
 
@@ -37,14 +38,36 @@ static struct vm *alice, *bob;
 /* Alice to bob by copy and by map, bob to alice by copy. */
 static struct flow_test flows[3];
 
+enum who { GUESTS, ALICE_IS_LOCAL, BOB_IS_LOCAL };
+static enum who who;
+
+static void alice_is_local(void)
+{
+	who = ALICE_IS_LOCAL;
+}
+
+static void bob_is_local(void)
+{
+	who = BOB_IS_LOCAL;
+}
+
+static struct vm *new_vm(const char *name, enum sim_domain_type type, bool local)
+{
+	if (!local)
+		return vm_new(&w, name, type);
+	/* Programs of domain 0 go by its name. */
+	sim_xs_put("/local/domain/0/name", name);
+	return vm_new_local(&w, name);
+}
+
 static void begin(const char *settings, uint64_t seed)
 {
 	char config[1024];
 
 	(void)snprintf(config, sizeof(config), "[daemon]\n%s\n%s", settings, RULES);
 	world_init(&w, seed, config);
-	alice = vm_new(&w, "alice", SIM_PV);
-	bob = vm_new(&w, "bob", SIM_PVH);
+	alice = new_vm("alice", SIM_PV, who == ALICE_IS_LOCAL);
+	bob = new_vm("bob", SIM_PVH, who == BOB_IS_LOCAL);
 }
 
 static void make_flow(struct flow_test *flow, struct vm *from, struct vm *to, uint32_t number,
@@ -165,7 +188,7 @@ static bool take_answers(struct vm *vm)
 static bool done(void)
 {
 	for (unsigned int i = 0; i < 3; i++)
-		if (flows[i].answered < COUNT)
+		if (flows[i].answered < COUNT || flows[i].received < COUNT)
 			return false;
 	return true;
 }
@@ -468,6 +491,23 @@ START_TEST(conflicts_are_tried_again)
 }
 END_TEST
 
+/* The same with programs of domain 0, as far as there is anything different about them. */
+static TCase *local_case(const char *name, void (*with)(void))
+{
+	TCase *tcase = tcase_create(name);
+
+	tcase_add_checked_fixture(tcase, with, NULL);
+	tcase_add_loop_test(tcase, killed_at_a_call, 0, 24);
+	tcase_add_loop_test(tcase, killed_at_a_store, 0, 20);
+	tcase_add_loop_test(tcase, killed_again_and_again, 0, 25);
+	tcase_add_loop_test(tcase, killed_while_frontends_connect, 0, 40);
+	tcase_add_loop_test(tcase, killed_while_it_starts, 0, 50);
+	tcase_add_loop_test(tcase, restarted_cleanly, 0, 6);
+	tcase_add_test(tcase, addresses_and_names_stay);
+	tcase_add_loop_test(tcase, conflicts_are_tried_again, 0, 10);
+	return tcase;
+}
+
 int main(void)
 {
 	Suite *suite = suite_create("system-broker");
@@ -486,6 +526,8 @@ int main(void)
 	tcase_add_loop_test(tcase, spurious_watches_are_nothing, 0, 2);
 	tcase_add_loop_test(tcase, conflicts_are_tried_again, 0, 10);
 	suite_add_tcase(suite, tcase);
+	suite_add_tcase(suite, local_case("alice in domain 0", alice_is_local));
+	suite_add_tcase(suite, local_case("bob in domain 0", bob_is_local));
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

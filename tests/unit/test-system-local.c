@@ -139,6 +139,74 @@ START_TEST(policy_holds)
 }
 END_TEST
 
+/* --------------------------------------------------------------- map mode */
+
+static void share(struct vm *from, struct vm *to)
+{
+	struct xenmsg_port *out = vm_bind(from, 41, NULL), *in = vm_bind(to, 42, NULL);
+	struct xenmsg_pool *pool;
+	struct xenmsg_msg *msg;
+	void *room;
+
+	vm_enter(from);
+	ck_assert_int_eq(xenmsg_pool_open(out, addr_of(to), 42, 100000, &pool, 1000), 0);
+	ck_assert_int_eq(xenmsg_pool_get(pool, 50000, &room, 0), 0);
+	traffic_fill(room, 50000, 9);
+	ck_assert_int_eq(xenmsg_pool_send(pool, room, 50000, 0, NULL), 0);
+	msg = vm_receive(to, in);
+	ck_assert(xenmsg_msg_is_mapped(msg));
+	ck_assert(traffic_is(msg, 50000, 9));
+	/* It is the same memory. */
+	traffic_fill(room, 50000, 10);
+	ck_assert(traffic_is(msg, 50000, 10));
+	vm_enter(to);
+	xenmsg_release(msg);
+	ck_assert_int_eq(vm_flush(from), 0);
+}
+
+START_TEST(maps)
+{
+	share(agent, alice);
+	share(alice, agent);
+}
+END_TEST
+
+/* A domain grants itself nothing: these go on with copies. */
+START_TEST(no_maps_within_the_domain)
+{
+	struct xenmsg_port *out = vm_bind(agent, 41, NULL);
+	struct xenmsg_pool *pool;
+
+	(void)vm_bind(other, 42, NULL);
+	vm_enter(agent);
+	ck_assert_int_eq(xenmsg_pool_open(out, addr_of(other), 42, 100000, &pool, 1000), -EACCES);
+	exchange(agent, other);
+}
+END_TEST
+
+/* The sender dies while messages of it are held: they stay, nothing of it is mapped. */
+START_TEST(a_sharer_dies)
+{
+	struct vm *from = _i ? agent : alice, *to = _i ? alice : agent;
+	struct xenmsg_port *out = vm_bind(from, 41, NULL), *in = vm_bind(to, 42, NULL);
+	struct xenmsg_pool *pool;
+	struct xenmsg_msg *msg;
+	void *room;
+
+	vm_enter(from);
+	ck_assert_int_eq(xenmsg_pool_open(out, addr_of(to), 42, 8192, &pool, 1000), 0);
+	ck_assert_int_eq(xenmsg_pool_get(pool, 5000, &room, 0), 0);
+	traffic_fill(room, 5000, 9);
+	ck_assert_int_eq(xenmsg_pool_send(pool, room, 5000, 0, NULL), 0);
+	msg = vm_receive(to, in);
+	vm_kill(from);
+	(void)vm_event(to, XENMSG_PEER_DOWN);
+	ck_assert(traffic_is(msg, 5000, 9));
+	vm_enter(to);
+	xenmsg_release(msg);
+}
+END_TEST
+
 /* ------------------------------------------------------------- where it is */
 
 START_TEST(no_broker_here)
@@ -412,6 +480,43 @@ START_TEST(dies_while_nobody_looks)
 }
 END_TEST
 
+/* Whose service it is, a restart does not change; nor who is meant by the name. */
+START_TEST(names_survive)
+{
+	struct xenmsg_bind bind = { .size = sizeof(bind), .service = "log" };
+	struct xenmsg_port *port;
+	uint32_t addr, number;
+	char name[XENMSG_NAME_MAX + 1];
+
+	(void)vm_bind(agent, 7, "log");
+	(void)vm_bind(other, 8, "clock");
+	for (unsigned int round = 0; round < 3; round++) {
+		vm_enter(alice);
+		ck_assert_int_eq(xenmsg_resolve(alice->x, "log@Domain-0", &addr, &number, 1000), 0);
+		ck_assert_uint_eq(addr, addr_of(agent));
+		ck_assert_uint_eq(number, 7);
+		ck_assert_int_eq(xenmsg_resolve(alice->x, "clock@Domain-0", &addr, &number, 1000),
+				 0);
+		ck_assert_uint_eq(addr, addr_of(other));
+		ck_assert_int_eq(xenmsg_resolve(alice->x, "none@Domain-0", &addr, &number, 1000),
+				 -EHOSTUNREACH);
+		ck_assert_int_eq(xenmsg_name(alice->x, addr_of(agent), name, 1000), 0);
+		ck_assert_str_eq(name, "Domain-0");
+		world_broker_kill(&w);
+		ck_assert_int_eq(world_broker_start(&w), 0);
+	}
+	world_run(&w, 500);
+	ck_assert_uint_eq(vm_find(alice, "Domain-0"), addr_of(other));
+	vm_enter(other);
+	ck_assert_int_eq(xenmsg_port_open(other->x, 9, &bind, &port), -EADDRINUSE);
+	/* When it is gone, it is free again. */
+	vm_kill(agent);
+	world_run(&w, 10);
+	vm_enter(other);
+	ck_assert_int_eq(xenmsg_port_open(other->x, 9, &bind, &port), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("system-local");
@@ -423,6 +528,9 @@ int main(void)
 	tcase_add_test(t, talks);
 	tcase_add_test(t, every_program_has_an_address);
 	tcase_add_test(t, policy_holds);
+	tcase_add_test(t, maps);
+	tcase_add_test(t, no_maps_within_the_domain);
+	tcase_add_loop_test(t, a_sharer_dies, 0, 2);
 	tcase_add_test(t, no_broker_here);
 	tcase_add_test(t, broker_comes_late);
 	tcase_add_test(t, socket_may_be_forbidden);
@@ -434,6 +542,7 @@ int main(void)
 	tcase_add_test(t, restart_with_messages_in_hand);
 	tcase_add_test(t, comes_back_too_late);
 	tcase_add_test(t, dies_while_nobody_looks);
+	tcase_add_test(t, names_survive);
 	suite_add_tcase(suite, t);
 	tcase_add_checked_fixture(pools, setup_no_pools, teardown);
 	tcase_add_test(pools, talks_without_pools);

@@ -63,12 +63,15 @@ void pool_destroy(struct front_pool *pool)
 static int share(struct front_pool *pool, uint32_t addr, uint32_t number)
 {
 	struct front *f = pool_front(pool);
+	int domid = user_domid_of(f->user, addr);
 	int id = free_id(f);
 	int r;
 
+	if (domid < 0)
+		return domid;
 	if (id < 0)
 		return -ENOBUFS;
-	r = user_pool_new(f->user, VMSGIF_ADDR_DOMID(addr), pool->rooms.nr_pages, &pool->memory);
+	r = user_pool_new(f->user, (uint32_t)domid, pool->rooms.nr_pages, &pool->memory);
 	if (r)
 		return r;
 	pool->rooms.va = user_pool_memory(pool->memory);
@@ -85,9 +88,6 @@ int front_pool_open(struct xenmsg_port *port, uint32_t addr, uint32_t number, si
 	struct front_pool *pool;
 	int r;
 
-	/* A client in the broker's domain has no domain that grants could name. */
-	if (VMSGIF_ADDR_DOMID(addr) & VMSGIF_ADDR_LOCAL)
-		return -EACCES;
 	pool = new_pool(port_of(port), (unsigned int)((bytes + PAGE - 1) / PAGE));
 	if (!pool)
 		return -ENOMEM;
