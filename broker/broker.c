@@ -144,6 +144,13 @@ static bool on_wanted(void *priv, uint16_t domid, const char *name)
 	return broker_wants(priv, domid, name);
 }
 
+/* Processes of this domain share its name: which one is it? */
+static void label(struct peer *peer)
+{
+	if (VMSGIF_ADDR_DOMID(peer->addr) & VMSGIF_ADDR_LOCAL)
+		snprintf(peer->label, sizeof(peer->label), "%s", device_label(peer->dev));
+}
+
 static struct peer *peer_add(struct broker *broker, struct device *dev)
 {
 	struct peer *peer = peer_new(broker, dev, device_address(dev));
@@ -158,9 +165,7 @@ static struct peer *peer_add(struct broker *broker, struct device *dev)
 		device_fail(dev, "the broker has no memory for it");
 		return NULL;
 	}
-	/* Processes of this domain share its name: which one is it? */
-	if (VMSGIF_ADDR_DOMID(peer->addr) & VMSGIF_ADDR_LOCAL)
-		snprintf(peer->label, sizeof(peer->label), "%s", device_label(dev));
+	label(peer);
 	device_set_priv(dev, peer);
 	return peer;
 }
@@ -207,6 +212,8 @@ static void on_up(void *priv, struct device *dev)
 		device_fail(dev, "the broker has no memory for it");
 		return;
 	}
+	/* Of one that was awaited the process was not known. */
+	label(peer);
 	log_write(broker->log, LOG_INFO, "domain=%u addr=%#x: %s is connected, %u slots",
 		  device_domid(dev), peer->addr, peer->label, peer->nr_slots);
 	/* Requests may have been there before anybody looked. */

@@ -42,6 +42,8 @@ ssize_t raw_recv(struct raw *r, void *packet, size_t size, int *fd);
 int raw_end(struct raw *r, enum local_type type, const char **reason);
 /* WELCOME is: takes it and maps the memory. Rings are made for it. */
 void raw_welcome(struct raw *r);
+/* False: it is not. */
+bool raw_try_welcome(struct raw *r);
 
 /* Page @ref of the memory. */
 void *raw_page(struct raw *r, uint32_t ref);

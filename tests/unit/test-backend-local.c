@@ -10,14 +10,16 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOCAL(slot)	      (0x8000u + (slot))
@@ -506,6 +508,66 @@ START_TEST(bells_nobody_reads)
 }
 END_TEST
 
+/* --------------------------------------------------- a process of its own */
+
+#define SOMEBODY 12345
+
+/* Connects, says START, and stays until it is killed. */
+static void be_a_process(void)
+{
+	struct local_hello h;
+	struct raw r;
+
+	/* Without a privilege, where that can be had. */
+	if (geteuid() == 0 && (setgid(SOMEBODY) < 0 || setuid(SOMEBODY) < 0))
+		_exit(1);
+	if (raw_try_connect(&r, path) < 0)
+		_exit(2);
+	h = raw_hello(&r);
+	if (!raw_send(&r, &h, sizeof(h), -1))
+		_exit(3);
+	if (fcntl(r.fd, F_SETFL, 0) < 0 || recv(r.fd, &r.welcome, sizeof(r.welcome), 0) <= 0)
+		_exit(4);
+	if (!raw_say(&r, LOCAL_START))
+		_exit(5);
+	for (;;)
+		(void)pause();
+}
+
+/* In real time, which the simulated one knows nothing of. */
+static void await_call(const char *what)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+
+	for (unsigned int i = 0; i < 10000 && !strstr(bed.calls, what); i++) {
+		(void)syscall(SYS_nanosleep, &ms, NULL);
+		bed_run(&bed);
+	}
+	ck_assert_ptr_nonnull(strstr(bed_calls(&bed), what));
+}
+
+START_TEST(a_process_is_killed)
+{
+	char label[64];
+	int status;
+	pid_t pid;
+
+	ck_assert_int_eq(chmod(dir, 0711), 0);
+	ck_assert_int_eq(chmod(path, 0666), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		be_a_process();
+	await_call("up:32768 ");
+	(void)snprintf(label, sizeof(label), "Domain-0[pid %d uid %u]", (int)pid,
+		       geteuid() == 0 ? SOMEBODY : (unsigned int)getuid());
+	ck_assert_str_eq(device_label(bed.dev[LOCAL(0)]), label);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	await_call("down:32768 gone:32768 ");
+}
+END_TEST
+
 /* ----------------------------------------------------------------- copies */
 
 static struct copy_batch *batch;
@@ -981,6 +1043,7 @@ static Suite *local_suite(void)
 	tcase_add_test(t, storm_of_bells);
 	tcase_add_test(t, spurious_bells);
 	tcase_add_test(t, bells_nobody_reads);
+	tcase_add_test(t, a_process_is_killed);
 	tcase_add_loop_test(t, copies, 0, 12);
 	tcase_add_test(t, pages_that_are_none);
 	tcase_add_test(t, reads_what_requests_refer_to);
