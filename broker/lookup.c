@@ -99,10 +99,10 @@ void lookup_free(struct peer *peer, struct lookup *lookup)
 
 /*
  * Who may not send to a service gets the same answer as if there was none. A
- * status, and *port.
+ * status; with 0, *addr and *number are those of @port, which may be NULL.
  */
 static int check_service(struct peer *peer, const char *domain, const char *service,
-			 struct port *port)
+			 const struct port *port, uint32_t *addr, uint32_t *number)
 {
 	struct policy *policy = &peer->broker->config->policy;
 	struct decision decision;
@@ -113,18 +113,28 @@ static int check_service(struct peer *peer, const char *domain, const char *serv
 		return unknown(peer, service);
 	}
 	policy_decide(policy, peer_name(peer), domain, port->number, service, false, &decision);
-	return decision.modes ? VMSGIF_OKAY : denied(peer, service, &decision);
+	if (!decision.modes)
+		return denied(peer, service, &decision);
+	*addr = port->peer->addr;
+	*number = port->number;
+	return VMSGIF_OKAY;
 }
 
 /*
- * One that has the name and may be about to bind the service again, as it did
- * with an earlier broker. A newcomer among several is not waited for: it might
- * never say READY.
+ * Whom a look-up for a service at @name has to wait for; NULL: nobody. @port: who
+ * has bound it, or NULL: then it may be one that lived under an earlier broker and
+ * is about to bind it again. A newcomer among several is not waited for, since it
+ * might never say READY.
  */
-static struct peer *may_bind_again(const struct name *name)
+static struct peer *not_ready(const struct name *name, const struct port *port)
 {
 	struct peer *peer;
 
+	if (port)
+		return port->peer->ready ? NULL : port->peer;
+	peer = name_peer(name);
+	if (!peer || !peer->ready)
+		return peer;
 	list_for_each_entry(peer, &name->peers, in_name)
 		if (peer->survivor && !peer->ready)
 			return peer;
@@ -133,28 +143,24 @@ static struct peer *may_bind_again(const struct name *name)
 
 static void resolve_service(struct message *m, struct name *name, const char *text)
 {
-	struct peer *peer = m->src, *target = name ? name_peer(name) : NULL;
+	struct peer *peer = m->src, *any = name ? name_peer(name) : NULL, *target = NULL;
 	const char *at = strrchr(text, '@');
 	char service[VMSGIF_NAME_MAX + 1];
+	uint32_t addr = 0, number = 0;
 	struct port *port = NULL;
 	int status;
 
 	snprintf(service, sizeof(service), "%.*s", (int)(at - text), text);
-	if (target)
-		port = port_find_service(target, service);
-	if (port)
-		target = port->peer;
-	else if (target && target->ready && may_bind_again(name))
-		target = may_bind_again(name);
-	if (target && !target->ready) {
+	if (any) {
+		port = port_find_service(any, service);
+		target = not_ready(name, port);
+	}
+	if (target) {
 		wait_for(target, m, text, 0);
 		return;
 	}
-	status = check_service(peer, at + 1, service, port);
-	if (status == VMSGIF_OKAY)
-		answer(m, status, target->addr, port->number);
-	else
-		answer(m, status, 0, 0);
+	status = check_service(peer, at + 1, service, port, &addr, &number);
+	answer(m, status, addr, number);
 }
 
 static void resolve_name(struct message *m, const char *text)

@@ -191,8 +191,8 @@ bool raw_rx_rsp(struct raw *r, struct vmsgif_rx_response *rsp)
 
 unsigned int raw_bells(struct raw *r)
 {
+	struct local_word word = { 0 };
 	unsigned int n = 0;
-	struct local_word word;
 	ssize_t len;
 
 	while ((len = raw_recv(r, &word, sizeof(word), NULL)) > 0) {

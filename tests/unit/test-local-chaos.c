@@ -97,17 +97,18 @@ static uint32_t some_address(void)
 
 static void post_good(struct evil *e)
 {
-	static uint64_t seq;
+	static uint64_t seq = 1;
 	struct vmsgif_tx_request slot = {
 		.op = VMSGIF_OP_SEND,
 		.id = (uint16_t)below(32),
 		.addr = some_address(),
 		.port = 1 + below(3),
-		.seq = ++seq,
+		.seq = seq,
 		.len = 1 + below(4096),
 		.nr_segs = 1,
 	};
 
+	seq++;
 	slot.u.seg[0] = (struct vmsgif_segment){ some_ref(e), 0, (uint16_t)slot.len };
 	if (!below(3)) {
 		slot.flags = VMSGIF_TXF_POOL;
