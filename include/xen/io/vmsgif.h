@@ -99,6 +99,11 @@
  * domain as the toolstack gave it, or "service@domain". A domain whose name
  * does not comply has none here: it is reachable by its address only.
  *
+ * Clients in the backend domain all have its name. It means the last one of them
+ * that connected and is READY; VMSGIF_RX_PEER_UP comes again when that is another
+ * one. A service is bound by one of them at a time, whichever that is. Pages of
+ * VMSGIF_POOL_MAP pools are theirs by way of their domain: granted to it and by it.
+ *
  ******************************************************************************
  *                     Order, and each message once
  ******************************************************************************
