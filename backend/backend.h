@@ -90,6 +90,12 @@ int backend_local_listen(struct backend *b, int fd);
  */
 int backend_local_socket(const char *path, mode_t mode);
 
+/*
+ * Look at the list of domains again, from the loop: at once. Also when the answers
+ * of ops->wanted() have changed.
+ */
+void backend_rescan(struct backend *b);
+
 struct backend_stats {
 	uint64_t hypercalls;	   /* grant copies, maps, unmaps: calls, not operations */
 	uint64_t copy_ops;	   /* GNTTABOP_copy operations */

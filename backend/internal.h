@@ -60,8 +60,7 @@ struct backend {
 	bool litter; /* nodes that we could not remove are left */
 };
 
-/* Look at the list of domains again, from the loop: at once, or in a while. */
-void backend_rescan(struct backend *b);
+/* backend_rescan(), in a while. */
 void backend_rescan_later(struct backend *b);
 
 /* ---------------------------------------------------------------- domains */

@@ -2,7 +2,6 @@
 /* From one configuration to another. See reload.h. */
 #include "broker/reload.h"
 
-#include "backend/internal.h"
 #include "broker/broker.h"
 #include "broker/explain.h"
 #include "broker/lookup.h"

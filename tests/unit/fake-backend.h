@@ -127,8 +127,6 @@ void backend_free(struct backend *b, bool remove)
 {
 }
 
-/* Of backend/internal.h, whose other types are not these. */
-void backend_rescan(struct backend *b);
 void backend_rescan(struct backend *b)
 {
 	fake.rescans++;
