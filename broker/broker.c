@@ -136,6 +136,9 @@ void broker_list_put(struct broker *broker, struct vmsgif_segment *list)
 
 bool broker_wants(const struct broker *broker, uint16_t domid, const char *name)
 {
+	/* Processes of the own domain: whoever may open their socket. */
+	if (domid & VMSGIF_ADDR_LOCAL)
+		return true;
 	return domid != 0 && pattern_match(broker->config->devices, name);
 }
 
