@@ -8,6 +8,7 @@
 #include "common/cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 /* After accept() failed for want of descriptors or memory. */
@@ -323,6 +324,9 @@ int backend_local_listen(struct backend *b, int fd)
 		return -errno;
 	if (type != SOCK_SEQPACKET || !listens)
 		return -EINVAL;
+	/* Whoever made it, say the service manager: accept() must not wait. */
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+		return -errno;
 	r = sd_event_add_io(b->event, &l->source, fd, EPOLLIN, on_listener, l);
 	if (r < 0)
 		return r;

@@ -300,8 +300,19 @@ static void restart(void)
 	ck_assert_int_eq(world_broker_start(&w), 0);
 }
 
+static unsigned int open_files(void)
+{
+	unsigned int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
 START_TEST(anything)
 {
+	unsigned int files = open_files();
+
 	world_init(&w, (uint64_t)_i, config);
 	alice = vm_new(&w, "alice", SIM_PV);
 	agent = vm_new_local(&w, "agent");
@@ -330,6 +341,7 @@ START_TEST(anything)
 	for (unsigned int i = 0; i < EVIL; i++)
 		leave(&evils[i]);
 	world_fini(&w);
+	ck_assert_uint_eq(open_files(), files);
 }
 END_TEST
 
