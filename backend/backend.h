@@ -84,11 +84,6 @@ void backend_free(struct backend *b, bool remove);
  * its connect to its end, and then gone. Once; 0 or a negative errno.
  */
 int backend_local_listen(struct backend *b, int fd);
-/*
- * Makes such a socket at @path, in the place of one that may be there. Its folder
- * is the caller's to protect. The descriptor, or a negative errno.
- */
-int backend_local_socket(const char *path, mode_t mode);
 
 /*
  * Look at the list of domains again, from the loop: at once. Also when the answers

@@ -226,32 +226,7 @@ static int on_connect(sd_event_source *source, int listener, uint32_t events, vo
 
 /* -------------------------------------------------------------------- the socket */
 
-static int listen_at(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	mode_t mask;
-	int fd, r;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(addr.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	/* The lock says that nobody else is there: what is left is of a dead daemon. */
-	unlink(path);
-	mask = umask(0077);
-	r = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
-	umask(mask);
-	if (r < 0 || listen(fd, CONTROL_CONNECTIONS) < 0) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-int control_new(struct control **out, sd_event *event, struct log *log, const char *path)
+int control_new(struct control **out, sd_event *event, struct log *log, int fd, const char *path)
 {
 	struct control *control = calloc(1, sizeof(*control));
 	int r;
@@ -261,9 +236,9 @@ int control_new(struct control **out, sd_event *event, struct log *log, const ch
 	list_init(&control->connections);
 	control->event = sd_event_ref(event);
 	control->log = log;
-	control->fd = listen_at(path);
-	r = control->fd;
-	if (r >= 0) {
+	control->fd = fd;
+	r = 0;
+	if (path) {
 		control->path = strdup(path);
 		r = control->path ? 0 : -ENOMEM;
 	}
@@ -271,6 +246,7 @@ int control_new(struct control **out, sd_event *event, struct log *log, const ch
 		r = sd_event_add_io(event, &control->source, control->fd, EPOLLIN, on_connect,
 				    control);
 	if (r < 0) {
+		control->fd = -1;
 		control_free(control);
 		return r;
 	}

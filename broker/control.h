@@ -34,11 +34,14 @@ struct broker;
 struct control;
 struct log;
 
-/* Bind the socket @path, in place of a stale one. -errno. */
-int control_new(struct control **out, sd_event *event, struct log *log, const char *path);
+/*
+ * @fd: a listening socket, taken over with success. @path: where it is, if it is to
+ * be removed at the end; or NULL. -errno.
+ */
+int control_new(struct control **out, sd_event *event, struct log *log, int fd, const char *path);
 /* From now on calls are answered. */
 void control_serve(struct control *control, struct broker *broker);
-/* Close all, and remove the socket. */
+/* Close all. */
 void control_free(struct control *control);
 
 #endif

@@ -15,6 +15,7 @@
 #include "broker/reload.h"
 
 #include "common/clock.h"
+#include "common/listen.h"
 #include "common/local.h"
 #include "common/log.h"
 
@@ -30,12 +31,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define LOCK_PATH  "/run/xenmsg/lock"
-#define LOCAL_MODE 0660
+#define LOCK_PATH    "/run/xenmsg/lock"
+#define CONTROL_MODE 0600
+#define LOCAL_MODE   0660
 
 struct options {
 	const char *config;
@@ -235,13 +238,49 @@ static void raise_files(void)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/* The socket that systemd made for us by this name, and listens to; -1: it did not. */
+static int passed_socket(const char *name)
+{
+	char **names = NULL;
+	int fd = -1, nr = sd_listen_fds_with_names(0, &names);
+
+	for (int i = 0; i < nr; i++) {
+		if (!strcmp(names[i], name))
+			fd = SD_LISTEN_FDS_START + i;
+		free(names[i]);
+	}
+	free(names);
+	/* Of those that it leaves waiting, accept() must not wait for one that went away. */
+	if (fd >= 0 && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+		return -1;
+	return fd;
+}
+
+static int listen_to_control(struct daemon *d, const char *path)
+{
+	int passed = passed_socket("control"), fd = passed, r;
+
+	if (fd < 0) {
+		make_folder(path);
+		fd = listen_at(path, SOCK_STREAM, CONTROL_MODE);
+	}
+	if (fd < 0)
+		return fd;
+	r = control_new(&d->control, d->event, &d->log, fd, passed < 0 ? path : NULL);
+	if (r < 0)
+		close(fd);
+	return r;
+}
+
 /* Who may connect is for the socket's folder, group and mode to say. */
 static int listen_locally(struct daemon *d, const char *path)
 {
-	int fd, r;
+	int fd = passed_socket("local"), r;
 
-	make_folder(path);
-	fd = backend_local_socket(path, LOCAL_MODE);
+	if (fd < 0) {
+		make_folder(path);
+		fd = listen_at(path, SOCK_SEQPACKET, LOCAL_MODE);
+	}
 	if (fd < 0)
 		return fd;
 	r = broker_listen(d->broker, fd);
@@ -275,8 +314,7 @@ static int start(struct daemon *d, const struct options *o)
 		config_free(config);
 		return fail(d, "event loop", r);
 	}
-	make_folder(o->control);
-	r = control_new(&d->control, d->event, &d->log, o->control);
+	r = listen_to_control(d, o->control);
 	if (r < 0)
 		return fail(d, o->control, r);
 	r = broker_start(d->broker);

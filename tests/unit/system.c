@@ -2,11 +2,14 @@
 /* See system.h. */
 #include "tests/unit/system.h"
 
+#include "common/listen.h"
+
 #include <check.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* A program that never rests. */
@@ -70,7 +73,7 @@ static struct config *read_config(const char *text)
 
 static int listen_locally(struct world *w)
 {
-	int fd = backend_local_socket(w->socket, 0600);
+	int fd = listen_at(w->socket, SOCK_SEQPACKET, 0600);
 
 	ck_assert_int_ge(fd, 0);
 	return broker_listen(w->broker, fd);

@@ -7,6 +7,8 @@
 #include "tests/unit/backend-guest.h"
 #include "tests/unit/local-raw.h"
 
+#include "common/listen.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +34,7 @@ static struct raw a, b;
 
 static void listen_here(void)
 {
-	int fd = backend_local_socket(path, 0660);
+	int fd = listen_at(path, SOCK_SEQPACKET, 0660);
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(backend_local_listen(bed.b, fd), 0);
@@ -1002,9 +1004,9 @@ START_TEST(listens_to_the_right_thing)
 	ck_assert_int_eq(backend_local_listen(bed.b, fd), -EINVAL);
 	(void)close(fd);
 	(void)snprintf(other, sizeof(other), "%s/nowhere/local", dir);
-	ck_assert_int_eq(backend_local_socket(other, 0600), -ENOENT);
+	ck_assert_int_eq(listen_at(other, SOCK_SEQPACKET, 0600), -ENOENT);
 	/* One that would block, as the service manager makes them. */
-	fd = backend_local_socket(path, 0660);
+	fd = listen_at(path, SOCK_SEQPACKET, 0660);
 	ck_assert_int_eq(fcntl(fd, F_SETFL, 0), 0);
 	ck_assert_int_eq(backend_local_listen(bed.b, fd), 0);
 	bed_run(&bed);

@@ -3,6 +3,7 @@
 #include "tests/unit/fake-guests.h"
 
 #include "broker/control.h"
+#include "common/listen.h"
 #include "broker/reload.h"
 
 #include <fcntl.h>
@@ -18,13 +19,17 @@ static struct device *alice, *bob;
 
 static void setup(void)
 {
+	int fd;
+
 	fake_init(FAKE_OPEN);
 	alice = fake_guest(1, "alice", 64);
 	bob = fake_guest(2, "bob", 64);
 	snprintf(folder, sizeof(folder), "/tmp/test-broker-control-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/control", folder);
-	ck_assert_int_eq(control_new(&control, fake.event, &fake.log, path), 0);
+	fd = listen_at(path, SOCK_STREAM, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(control_new(&control, fake.event, &fake.log, fd, path), 0);
 }
 
 static void teardown(void)
@@ -286,7 +291,7 @@ START_TEST(connections_come_and_go)
 
 	control_serve(control, fake.broker);
 	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_uint_eq(st.st_mode & 0777, 0700);
+	ck_assert_uint_eq(st.st_mode & 0777, 0600);
 	for (unsigned int i = 0; i < 3 * CONTROL_CONNECTIONS; i++) {
 		sd_bus *bus = open_bus();
 
@@ -325,13 +330,12 @@ END_TEST
 
 START_TEST(bad_paths)
 {
-	struct control *other;
 	char name[200];
 
 	memset(name, 'x', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
-	ck_assert_int_eq(control_new(&other, fake.event, &fake.log, name), -ENAMETOOLONG);
-	ck_assert_int_eq(control_new(&other, fake.event, &fake.log, "/nowhere/at/all"), -ENOENT);
+	ck_assert_int_eq(listen_at(name, SOCK_STREAM, 0600), -ENAMETOOLONG);
+	ck_assert_int_eq(listen_at("/nowhere/at/all", SOCK_STREAM, 0600), -ENOENT);
 }
 END_TEST
 

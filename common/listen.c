@@ -1,12 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: (GPL-2.0-only OR MIT)
 /*
- * The socket in the file system by which local clients find the broker.
- *
- * It takes the place of an earlier one in one step: a client that reconnects
- * meanwhile finds the old one, which refuses, or the new one, but never none. So
- * a broker that ends for its successor leaves it there.
+ * A socket takes the place of an earlier one in one step: who connects meanwhile
+ * finds the old one, which refuses, or the new one, but never none. So a daemon
+ * that ends for its successor can leave it there.
  */
-#include "backend/backend.h"
+#include "common/listen.h"
+
 #include "common/cleanup.h"
 
 #include <errno.h>
@@ -18,7 +17,7 @@
 
 #define BACKLOG 256
 
-int backend_local_socket(const char *path, mode_t mode)
+int listen_at(const char *path, int type, mode_t mode)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	_cleanup_(closep) int fd = -1;
@@ -26,7 +25,7 @@ int backend_local_socket(const char *path, mode_t mode)
 
 	if (n < 0 || (size_t)n >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	(void)unlink(addr.sun_path);
