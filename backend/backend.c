@@ -24,6 +24,12 @@ void backend_rescan(struct backend *b)
 	wake(b);
 }
 
+void backend_reconsider(struct backend *b)
+{
+	b->reconsider = true;
+	backend_rescan(b);
+}
+
 void device_schedule(struct device *dev)
 {
 	if (list_empty(&dev->work))

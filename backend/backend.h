@@ -76,6 +76,11 @@ int backend_new(struct backend **out, sd_event *event, struct log *log,
  * nodes; otherwise frontends keep their nodes and await the next broker.
  */
 void backend_free(struct backend *b, bool remove);
+/*
+ * What ops->wanted() says has changed: devices of domains that are to have none
+ * any more go, with their nodes, and others appear. From the loop, soon.
+ */
+void backend_reconsider(struct backend *b);
 
 /*
  * Processes of this domain are endpoints too: they connect to @fd, a listening
@@ -84,12 +89,6 @@ void backend_free(struct backend *b, bool remove);
  * its connect to its end, and then gone. Once; 0 or a negative errno.
  */
 int backend_local_listen(struct backend *b, int fd);
-
-/*
- * Look at the list of domains again, from the loop: at once. Also when the answers
- * of ops->wanted() have changed.
- */
-void backend_rescan(struct backend *b);
 
 struct backend_stats {
 	uint64_t hypercalls;	   /* grant copies, maps, unmaps: calls, not operations */

@@ -163,6 +163,14 @@ void devices_remove(struct device *dev, bool lost)
 	device_free(dev);
 }
 
+void devices_withdraw(struct device *dev)
+{
+	otherend_end(dev);
+	unwatch_state(dev);
+	remove_nodes(dev->b, dev->domid, true);
+	device_free(dev);
+}
+
 void devices_forget(struct backend *b, struct domain *dom)
 {
 	if (dom->dev)

@@ -130,9 +130,14 @@ int domains_scan(struct backend *b)
 			forget(b, dom);
 	}
 	list_for_each_entry_safe(dom, next, &b->domains->list, link) {
-		int error = dom->dev ? 0 : devices_consider(b, dom);
+		int error;
 
+		if (b->reconsider && dom->dev &&
+		    !b->ops->wanted(b->priv, dom->domid, dom->dev->name))
+			devices_withdraw(dom->dev);
+		error = dom->dev ? 0 : devices_consider(b, dom);
 		r = r < 0 ? r : error;
 	}
+	b->reconsider = false;
 	return r;
 }

@@ -56,11 +56,13 @@ struct backend {
 	sd_event_source *work_source;
 	sd_event_source *retry; /* a rescan that failed */
 	bool rescan;
+	bool reconsider; /* whether devices that are there are wanted still, in the next scan */
 	bool swept;  /* what an earlier broker left has been dealt with */
 	bool litter; /* nodes that we could not remove are left */
 };
 
-/* backend_rescan(), in a while. */
+/* Look at the list of domains again, from the loop: at once, or in a while. */
+void backend_rescan(struct backend *b);
 void backend_rescan_later(struct backend *b);
 
 /* ---------------------------------------------------------------- domains */
@@ -95,6 +97,8 @@ void devices_forget(struct backend *b, struct domain *dom);
 int devices_sweep(struct backend *b);
 /* Down, gone, freed. @dev->dom may have no other one if @lost. */
 void devices_remove(struct device *dev, bool lost);
+/* Its domain lives on, and is not to have one any more. */
+void devices_withdraw(struct device *dev);
 /* At the daemon's end. No callbacks. */
 void devices_free(struct backend *b, bool remove_nodes);
 /* The device that @token belongs to, or NULL. */

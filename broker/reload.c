@@ -47,13 +47,7 @@ static void reload_ports(struct peer *peer)
 /* Those without an address are asked about when they come up. */
 static void reload_devices(struct broker *broker)
 {
-	struct peer *peer;
-
-	list_for_each_entry(peer, &broker->route.peers, in_route)
-		if (!broker_wants(broker, device_domid(peer->dev), device_name(peer->dev)))
-			device_fail(peer->dev, BROKER_NO_DEVICE);
-	/* Of this function's effects only one is meant: who has no device is considered. */
-	backend_rescan(broker->backend);
+	backend_reconsider(broker->backend);
 }
 
 int broker_reconfigure(struct broker *broker, struct config *config)

@@ -127,7 +127,7 @@ void backend_free(struct backend *b, bool remove)
 {
 }
 
-void backend_rescan(struct backend *b)
+void backend_reconsider(struct backend *b)
 {
 	fake.rescans++;
 }
