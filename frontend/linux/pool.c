@@ -19,6 +19,7 @@ struct own_pool {
 	struct granted pages, directory;
 	u32 addr;
 	u32 port;
+	domid_t domid; /* that it is granted to */
 	unsigned int id;
 	unsigned int nr_sent;
 	unsigned int charged; /* pages, also for the directory */
@@ -149,6 +150,9 @@ static int pool_new(struct endpoint *ep, const struct xenmsg_uapi_pool_add *a,
 	pool->id = id;
 	pool->addr = a->addr;
 	pool->port = a->port;
+	/* Programs of the broker's domain are that domain to Xen. */
+	pool->domid = VMSGIF_ADDR_DOMID(a->addr) & VMSGIF_ADDR_LOCAL ? front->dev->otherend_id :
+								       VMSGIF_ADDR_DOMID(a->addr);
 	front->own[id] = pool;
 	ep->nr_pools++;
 	*out = pool;
@@ -158,11 +162,10 @@ static int pool_new(struct endpoint *ep, const struct xenmsg_uapi_pool_add *a,
 /* Without the lock, as that takes a while. */
 static int pool_fill(struct own_pool *pool, unsigned int nr_pages)
 {
-	domid_t domid = VMSGIF_ADDR_DOMID(pool->addr);
-
 	if (granted_alloc(&pool->pages, nr_pages, true, false) ||
-	    granted_alloc(&pool->directory, 1, true, false) || granted_grant(&pool->pages, domid) ||
-	    granted_grant(&pool->directory, domid))
+	    granted_alloc(&pool->directory, 1, true, false) ||
+	    granted_grant(&pool->pages, pool->domid) ||
+	    granted_grant(&pool->directory, pool->domid))
 		return -ENOMEM;
 	memcpy(pool->directory.va[0], pool->pages.refs, nr_pages * sizeof(*pool->pages.refs));
 	return 0;
@@ -232,8 +235,8 @@ long pool_add(struct endpoint *ep, struct xenmsg_uapi_pool_add __user *arg)
 	if (!a.nr_pages || a.nr_pages > VMSGIF_POOL_PAGES_MAX || !a.addr || !a.port ||
 	    a.flags & ~XENMSG_POOL_NOWAIT)
 		return -EINVAL;
-	/* A client in the broker's domain has no domain that grants could name. */
-	if (VMSGIF_ADDR_DOMID(a.addr) >= DOMID_FIRST_RESERVED)
+	if (!(VMSGIF_ADDR_DOMID(a.addr) & VMSGIF_ADDR_LOCAL) &&
+	    VMSGIF_ADDR_DOMID(a.addr) >= DOMID_FIRST_RESERVED)
 		return -EACCES;
 	front_lock(ep->front);
 	r = make_pool(ep, &a, &pool);

@@ -35,6 +35,12 @@ static void forget(struct kforeign *f)
 	free(f);
 }
 
+/* Who grants what somebody at @addr shares: programs of domain 0 have addresses of their own. */
+static uint32_t domid_of(uint32_t addr)
+{
+	return VMSGIF_ADDR_DOMID(addr) & VMSGIF_ADDR_LOCAL ? 0 : VMSGIF_ADDR_DOMID(addr);
+}
+
 static int map(struct kport *port, const struct xenmsg_uapi_event *event)
 {
 	struct kforeign *f;
@@ -45,8 +51,8 @@ static int map(struct kport *port, const struct xenmsg_uapi_event *event)
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	r = foreign_map(&f->map, &kport_kernel(port)->quiet, VMSGIF_ADDR_DOMID(event->addr),
-			event->ref, event->nr_pages);
+	r = foreign_map(&f->map, &kport_kernel(port)->quiet, domid_of(event->addr), event->ref,
+			event->nr_pages);
 	if (r) {
 		free(f);
 		return r;

@@ -293,8 +293,9 @@ struct xenmsg_uapi_event {
 #define XENMSG_EV_LOST	    7 /* seq: so many of the events 2 and 4 were dropped */
 /*
  * Foreign pools. Map, read-only and in a row, the nr_pages pages granted by
- * domain addr & 0xffff that are listed in the page with grant reference "ref"
- * of that domain; then XENMSG_IOC_POOL_MAPPED.
+ * domain addr & 0xffff (0x8000 and more: a program of domain 0) that are listed
+ * in the page with grant reference "ref" of that domain; then
+ * XENMSG_IOC_POOL_MAPPED.
  */
 #define XENMSG_EV_POOL_MAP 8
 /*
