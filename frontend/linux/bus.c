@@ -154,12 +154,13 @@ static int offer(struct vmsg_front *front, u64 epoch)
 	r = channel_open(front);
 	if (r)
 		return r;
-	if (front->phase == FRONT_CONNECTED)
+	if (front->phase == FRONT_CONNECTED) {
 		vmsg_disconnected(front->v);
-	if (vmsg_broken(front->v)) {
-		/* By the last that the old broker said; then everything under way has failed. */
-		front_broken(front);
-		return 0;
+		if (vmsg_broken(front->v)) {
+			/* By the old broker's last words; everything under way has failed. */
+			front_broken(front);
+			return 0;
+		}
 	}
 	/* Until the broker sees Initialised, nobody else looks at the rings. */
 	vmsg_ring_init(front->v, front->tx_ring.va[0], front->rx_ring.va[0]);

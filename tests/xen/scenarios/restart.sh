@@ -13,7 +13,7 @@ XM_KERNEL_GUESTS='alice bob'
 KILLS=100
 RESTARTS=20
 # Messages of each of the two ports of a pair, and direction.
-COUNT=${COUNT:-60000}
+COUNT=${COUNT:-30000}
 
 # 30-bit numbers that are the same in each run.
 random=1
@@ -40,7 +40,9 @@ where()
 	running) echo running ;;
 	-1) where_in "$1" "${xr_rest##* }" ;;
 	232 | 281) echo 'idle (epoll)' ;;
+	9 | 11) echo 'mmap, munmap (grants)' ;;
 	16) echo 'ioctl (grants, events)' ;;
+	202) echo 'futex (xenstore)' ;;
 	0 | 1 | 7 | 20 | 44 | 45 | 46 | 47) echo 'read, write, poll (xenstore, log, events)' ;;
 	*) echo "system call $xr_call" ;;
 	esac
