@@ -57,8 +57,8 @@ struct backend {
 	sd_event_source *retry; /* a rescan that failed */
 	bool rescan;
 	bool reconsider; /* whether devices that are there are wanted still, in the next scan */
-	bool swept;  /* what an earlier broker left has been dealt with */
-	bool litter; /* nodes that we could not remove are left */
+	bool swept;	 /* what an earlier broker left has been dealt with */
+	bool litter;	 /* nodes that we could not remove are left */
 };
 
 /* Look at the list of domains again, from the loop: at once, or in a while. */

@@ -98,7 +98,7 @@ static void kick(struct raw *r)
 static void expect_end(struct raw *r, enum local_type type, int status, const char *text)
 {
 	const char *reason;
-	char byte;
+	char byte = 0;
 
 	bed_run(&bed);
 	ck_assert_int_eq(raw_end(r, type, &reason), status);
