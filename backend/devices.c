@@ -122,6 +122,11 @@ static int remove_halves(void *priv)
 	r = store_remove(s, path);
 	if (r < 0 || !removal->frontend)
 		return r;
+	/* First the device, by whose name alone the guest's kernel hears of it. */
+	(void)snprintf(path, sizeof(path), "/local/domain/%u/device/vmsg/0", removal->domid);
+	r = store_remove(s, path);
+	if (r < 0)
+		return r;
 	(void)snprintf(path, sizeof(path), "/local/domain/%u/device/vmsg", removal->domid);
 	return store_remove(s, path);
 }

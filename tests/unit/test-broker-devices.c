@@ -7,6 +7,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xenstore.h>
 
 #define OPEN	"[allow all]\nfrom = *\nto = *\nmodes = copy map\n"
 #define TIMEOUT 1000
@@ -78,6 +79,33 @@ START_TEST(devices_go)
 }
 END_TEST
 
+/*
+ * Linux looks for devices in what its watch on "device" names, and only in paths of a
+ * device, not of a kind of devices (drivers/xen/xenbus/xenbus_probe.c:xenbus_dev_changed()).
+ */
+START_TEST(guests_hear_that_devices_go)
+{
+	bool heard = false;
+	struct xs_handle *xs;
+	char **event;
+
+	begin();
+	vm_enter(bob);
+	xs = xs_open(0);
+	ck_assert(xs_watch(xs, "device", "here"));
+	reload("[devices]\ndomains = alice\n" OPEN);
+	vm_enter(bob);
+	while ((event = xs_check_watch(xs))) {
+		heard |= !strcmp(event[XS_WATCH_PATH], "device/vmsg/0");
+		free(event);
+	}
+	ck_assert(heard);
+	ck_assert_ptr_null(xs_directory(xs, XBT_NULL, "device/vmsg", &(unsigned int){ 0 }));
+	xs_close(xs);
+	world_fini(&w);
+}
+END_TEST
+
 START_TEST(policy_changes)
 {
 	begin();
@@ -99,6 +127,7 @@ int main(void)
 
 	tcase_add_test(t, devices_come);
 	tcase_add_test(t, devices_go);
+	tcase_add_test(t, guests_hear_that_devices_go);
 	tcase_add_test(t, policy_changes);
 	suite_add_tcase(s, t);
 	runner = srunner_create(s);
