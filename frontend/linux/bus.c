@@ -120,6 +120,9 @@ static void go_down(struct vmsg_front *front)
 {
 	if (front->phase == FRONT_CLOSED || front->phase == FRONT_ABSENT)
 		return;
+	/* What is in the rings was answered with success: it has arrived. */
+	if (front->phase == FRONT_CONNECTED && !vmsg_broken(front->v))
+		vmsg_disconnected(front->v);
 	front->phase = FRONT_CLOSED;
 	if (front->v)
 		vmsg_shutdown(front->v, -EHOSTDOWN);
@@ -355,22 +358,30 @@ int front_bus_claim(struct vmsg_front *front)
 	return busy ? -EBUSY : 0;
 }
 
-/* Closes the device, and waits a little for the broker to let go of everything. */
-static void say_goodbye(struct vmsg_front *front, struct xenbus_device *dev)
+/* Waits a little for the broker to let go of the rings: till then it may put messages there. */
+static void await_broker(const struct xenbus_device *dev)
 {
 	enum xenbus_state state;
 	unsigned int ms;
 
-	close_device(front);
-	if (dev->state == XenbusStateClosed || put_state(dev, XBT_NIL, XenbusStateClosing))
-		return;
 	for (ms = 0; ms < CLOSE_MS; ms += 2) {
 		state = xenbus_read_driver_state(dev->otherend);
 		if (state != XenbusStateInitialised && state != XenbusStateConnected)
 			break;
 		msleep(2);
 	}
-	put_state(dev, XBT_NIL, XenbusStateClosed);
+}
+
+/* Closes the device, with the broker if that listens. */
+static void say_goodbye(struct vmsg_front *front, struct xenbus_device *dev)
+{
+	bool open = dev->state != XenbusStateClosed && !put_state(dev, XBT_NIL, XenbusStateClosing);
+
+	if (open)
+		await_broker(dev);
+	close_device(front);
+	if (open)
+		put_state(dev, XBT_NIL, XenbusStateClosed);
 }
 
 static void remove(struct xenbus_device *dev)
