@@ -234,7 +234,7 @@ enum front_share {
 struct front_user *user_get(struct vmsg_front *front);
 struct front_user *user_ref(struct front_user *user);
 void user_put(struct front_user *user);
-/* How many pages for sending areas may have, and a user's messages. */
+/* How many pages for sending all areas may have, and a user's messages. */
 unsigned int share_of_pages(const struct vmsg_front *front);
 /* Whether @user may have @n more. */
 bool share_left(const struct vmsg_front *front, const struct front_user *user,

@@ -30,13 +30,13 @@ struct front_user {
 	unsigned long used[SHARES];
 };
 
-/* So much of the pages for sending that what is left takes the longest message, if all do. */
+/* Beside areas and one user's messages there is room for the longest message. */
 unsigned int share_of_pages(const struct vmsg_front *front)
 {
 	unsigned int nr = front->tx.nr, need = DIV_ROUND_UP(front->features.max_message, PAGE_SIZE);
 
 	need += 2; /* the list of its pages, and the page that is the engine's */
-	return need < nr ? min(nr / 2, nr - need) : nr / 2;
+	return (need < nr ? min(nr / 2, nr - need) : nr / 2) / 2;
 }
 
 static unsigned long limit_of(const struct vmsg_front *front, enum front_share share)
