@@ -46,7 +46,8 @@ def root():
     hook = path("debian", "hook.sh")
     with open(hook, "w", encoding="ascii") as f:
         f.write(HOOK)
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=" + ",".join(PACKAGES),
+    command = ["mmdebstrap", "--quiet", "--format=tar", "--variant=minbase",
+               "--include=" + ",".join(PACKAGES),
                *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
                f'--customize-hook=sh {hook} "$1"', "bookworm", target + ".new"]
     result = subprocess.run(command, capture_output=True, text=True)
