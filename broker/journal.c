@@ -18,7 +18,7 @@ static size_t name_of(const char *word)
 {
 	size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz");
 
-	return word[len] == '=' && len <= NAME_MAX_LEN ? len : 0;
+	return len <= NAME_MAX_LEN && word[len] == '=' ? len : 0;
 }
 
 /* The value that follows "=", without its quotes or the line's punctuation. */
