@@ -12,8 +12,7 @@ XEN_PAYLOAD ?= $(XEN_DIR)/payload
 # those that guests with and without the kernel's driver are to pass in its variants, too.
 XEN_EVERY := $(filter-out demo,$(patsubst tests/xen/scenarios/%.sh,%,$(wildcard tests/xen/scenarios/*.sh)))
 XEN_VARIED := demo mixed no-pools destroy bad-input memory
-XEN_SCENARIOS ?= smoke mixed no-pools destroy bad-input memory demo+kernel hostile-backend reload \
-	save-restore dom0-endpoint systemd
+XEN_SCENARIOS ?= smoke mixed no-pools destroy bad-input memory demo+kernel
 XEN_ALL := $(XEN_EVERY) $(XEN_VARIED:%=%+kernel) $(XEN_VARIED:%=%+half)
 S ?=
 # Of dom0 and guests: the distribution's, or 6.12; debug: one with checks in the guests.
