@@ -59,7 +59,9 @@ struct options {
 /* What a process tells its parent, who can see it at any time. */
 struct seat {
 	volatile uint64_t received, sent, failed, lives;
-	volatile bool met, wrong;
+	volatile bool met;   /* it has heard of its peer */
+	volatile bool heard; /* its peer has heard of it; told with a ledger only */
+	volatile bool wrong;
 	volatile pid_t pid;
 };
 
@@ -215,6 +217,7 @@ static bool take_events(struct process *p)
 					p->numbers[event.seq % UNANSWERED], event.status);
 			/* Before it was heard of, the peer's port may not be there yet. */
 			p->seat->failed += event.status != 0 && p->seat->met;
+			p->seat->heard |= event.status == 0;
 			there &= event.status == 0;
 		} else if (event.type == XENMSG_LOST) {
 			printf("swarm: process %u: WRONG: events were lost\n", p->i);
@@ -320,7 +323,7 @@ static void start(const struct options *o, struct board *board, unsigned int i)
 static bool all_met(const struct options *o, const struct board *board)
 {
 	for (unsigned int i = 0; i < o->procs; i++)
-		if (!board->seats[i].met)
+		if (!board->seats[i].met || (o->ledger && !board->seats[i].heard))
 			return false;
 	return true;
 }
