@@ -112,6 +112,8 @@ int xenmsg_dispatch(struct xenmsg *x);
 int xenmsg_wait(struct xenmsg *x, int timeout);
 /* After -EHOSTDOWN for the device: why it is gone, in words. NULL: it is not. */
 const char *xenmsg_reason(const struct xenmsg *x);
+/* Can a device that is gone come back? 1: yes, as the kernel drives it; 0: open another. */
+int xenmsg_may_return(const struct xenmsg *x);
 /* Own address; a restart of the broker does not change it, else XENMSG_ADDRESS tells. */
 uint32_t xenmsg_address(const struct xenmsg *x);
 /*

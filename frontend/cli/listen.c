@@ -244,6 +244,20 @@ static bool enough(const struct listen *l)
 	return l->count && l->seen >= l->count;
 }
 
+/* A server stays where its guest is moved to, or what drives its device comes back. */
+static int await_device(struct listen *l)
+{
+	int r;
+
+	cli_say("%s; waiting for it", xenmsg_reason(l->cli.x));
+	do {
+		r = cli_wait(&l->cli, -1, -1);
+	} while (r == -EHOSTDOWN);
+	if (!r)
+		cli_say("it is back: address 0x%08x", xenmsg_address(l->cli.x));
+	return r;
+}
+
 static int serve(struct listen *l)
 {
 	struct xenmsg_msg *msg;
@@ -259,6 +273,8 @@ static int serve(struct listen *l)
 		take_events(l);
 		if (!r && !enough(l))
 			r = cli_wait(&l->cli, -1, -1);
+		if (r == -EHOSTDOWN && xenmsg_may_return(l->cli.x))
+			r = await_device(l);
 	}
 	/* Answers are on their way: let them arrive. */
 	xenmsg_flush(l->cli.x, 1000);

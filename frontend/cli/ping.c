@@ -211,27 +211,40 @@ static void account(struct ping *p, double us)
 		       p->to.text, p->to.addr, p->sent, us);
 }
 
+/* Others may have all room; to wait for some is part of the round trip. */
+static int send_by(struct ping *p, uint64_t deadline)
+{
+	int r;
+
+	while ((r = xenmsg_send(p->port, p->to.addr, p->to.port, p->bytes, p->size, XENMSG_NONBLOCK,
+				NULL)) == -EAGAIN) {
+		r = take_events(p);
+		if (!r)
+			r = wait_until(p, deadline);
+		if (r)
+			break;
+	}
+	return r;
+}
+
 /* One message there and back. Errors that end it all. */
 static int once(struct ping *p)
 {
-	uint64_t begin, end;
+	uint64_t begin = clock_now_ns(), deadline = begin + (uint64_t)p->timeout * NS_PER_MS;
 	int r;
 
 	fill(p);
-	begin = clock_now_ns();
-	r = xenmsg_send(p->port, p->to.addr, p->to.port, p->bytes, p->size, XENMSG_NONBLOCK, NULL);
-	if (r && r != -EAGAIN)
+	r = send_by(p, deadline);
+	if (r && r != -ETIMEDOUT)
 		return r;
 	p->sent++;
 	if (!r)
-		r = receive(p, begin + (uint64_t)p->timeout * NS_PER_MS);
-	if (!r) {
-		end = clock_now_ns();
-		account(p, (double)(end - begin) / NS_PER_US);
-	} else if ((r == -ETIMEDOUT || r == -EAGAIN) && !p->json && !p->quiet) {
+		r = receive(p, deadline);
+	if (!r)
+		account(p, (double)(clock_now_ns() - begin) / NS_PER_US);
+	else if (r == -ETIMEDOUT && !p->json && !p->quiet)
 		printf("no answer: seq=%" PRIu64 "\n", p->sent);
-	}
-	return r == -ETIMEDOUT || r == -EAGAIN ? 0 : r;
+	return r == -ETIMEDOUT ? 0 : r;
 }
 
 static int pause_until(struct ping *p, uint64_t deadline)

@@ -70,6 +70,7 @@ struct given {
  * mean nothing to it.
  */
 struct transport_ops {
+	bool returns; /* a device that is gone may come back */
 	/*
 	 * 0; TRANSPORT_ABSENT: there is nothing on this machine that this
 	 * transport could talk to, and xenmsg_open() tries the next one; or a

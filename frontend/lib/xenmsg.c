@@ -66,6 +66,11 @@ const char *xenmsg_reason(const struct xenmsg *x)
 	return x->ops->reason(x);
 }
 
+int xenmsg_may_return(const struct xenmsg *x)
+{
+	return x->ops->returns;
+}
+
 uint32_t xenmsg_address(const struct xenmsg *x)
 {
 	return x->ops->address(x);

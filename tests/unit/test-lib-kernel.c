@@ -779,6 +779,7 @@ START_TEST(gone_and_back)
 	ck_assert_int_eq(xenmsg_dispatch(x), -EHOSTDOWN);
 	ck_assert_int_eq(xenmsg_dispatch(x), -EHOSTDOWN);
 	ck_assert_ptr_nonnull(xenmsg_reason(x));
+	ck_assert_int_eq(xenmsg_may_return(x), 1);
 	/* It says so once, and not all the time. */
 	ck_assert(!readable());
 	ck_assert_int_eq(send_bytes("x", 0), -EHOSTDOWN);

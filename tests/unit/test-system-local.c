@@ -340,6 +340,7 @@ START_TEST(closed_by_the_broker)
 	vm_enter(agent);
 	ck_assert_int_eq(xenmsg_recv(port, &msg, 1000), -EHOSTDOWN);
 	ck_assert_str_eq(xenmsg_reason(agent->x), "for the sake of a test");
+	ck_assert_int_eq(xenmsg_may_return(agent->x), 0);
 	ck_assert_int_eq(xenmsg_send(port, addr_of(alice), 5, "x", 1, 0, NULL), -EHOSTDOWN);
 	/* That is for good: it does not try again. */
 	world_run(&w, 1000);

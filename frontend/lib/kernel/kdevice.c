@@ -199,6 +199,7 @@ static void kernel_stats(const struct xenmsg *x, struct xenmsg_stats *stats)
 }
 
 const struct transport_ops kernel_transport = {
+	.returns = true,
 	.open = kernel_open,
 	.close = kernel_close,
 	.fd = kernel_fd,
