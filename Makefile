@@ -233,12 +233,14 @@ $(FUZZ_PROGRAMS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o \
 	$(link) $(group) $(DAEMON_LIBS) -lpthread $(LDLIBS)
 
 # The payload's programs use the library as an application does, and may reach the internals.
+LIBS_herd = $(call pkg,foreignmemory,xenforeignmemory)
 define payload_rule
 $(B)/payload/$(basename $(notdir $1)): $(patsubst %.c,$(B)/obj/%.o,$1) \
 		$(call archive_paths,payloadlib frontend core common) \
 		$(filter %.so.0,$(LIBXENMSG))
 	$$(call say,LD,$$@)
-	$$(link) $$(filter %.so.0,$$^) $$(NEAR) $$(group) $$(XEN_LIBS) -lpthread $$(LDLIBS)
+	$$(link) $$(filter %.so.0,$$^) $$(NEAR) $$(group) $$(XEN_LIBS) $$(LIBS_$(basename $(notdir $1))) \
+		-lpthread $$(LDLIBS)
 endef
 $(foreach s,$(SRC_payload),$(eval $(call payload_rule,$s)))
 

@@ -45,11 +45,12 @@ done
 BROKER_LOG=/run/xenmsg.log
 BROKER_PID=/run/xenmsg.pid
 
-# start_broker CONF: from the scenarios' folder; returns when it is ready.
+# start_broker CONF: a path, or from the scenarios' folder; returns when it is ready.
 start_broker()
 {
 	mkdir -p /run/xenmsg
-	xenmsgd -c "/p/scenarios/$1" >>$BROKER_LOG 2>&1 &
+	case $1 in /*) xm_conf=$1 ;; *) xm_conf=/p/scenarios/$1 ;; esac
+	xenmsgd -c "$xm_conf" >>$BROKER_LOG 2>&1 &
 	echo $! >$BROKER_PID
 	wait_for 10 broker_answers || {
 		fail 'the broker does not get ready'
