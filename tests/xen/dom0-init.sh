@@ -33,7 +33,9 @@ while read -r module; do
 done </modules/list
 mount -t xenfs xenfs /proc/xen
 
-xenstored --pid-file /run/xenstored.pid || stop xenstored
+# By the kernel's command line: xenstored or oxenstored.
+# shellcheck disable=SC2154
+"$xenstored" --pid-file /run/xenstored.pid || stop "$xenstored"
 timeout 20 xen-init-dom0 || stop xen-init-dom0
 xenconsoled --log=guest --pid-file=/run/xenconsoled.pid || stop xenconsoled
 

@@ -24,7 +24,7 @@ import time
 
 from common import BOOT, Failure, path
 
-MEMORY_MB = 2048
+MEMORY_MB = 2560
 DOM0_MB = 704
 
 # SMAP kills dom0 on this QEMU (7.2) at once, and `erms` makes every string
@@ -57,23 +57,24 @@ class Overdue(Failure):
     """A limit of wall time is over."""
 
 
-def arguments(clock, payload, memory, writable):
+def arguments(clock, payload, memory, boots=None):
     """QEMU's arguments but for the descriptors; the payload disk is vda.
 
-    The file `memory` is the machine's memory; if it is not writable, the
-    machine changes private copies of its pages.
+    The file `memory` is the machine's memory.  A machine that boots, with the
+    xenstored of that name, writes to it; others change private copies of its
+    pages.
     """
     # setpriv: QEMU dies with us even if we are killed without a word.
     return ["setpriv", "--pdeathsig", "KILL",
             "qemu-system-x86_64", *CLOCKS[clock],
             "-machine", "pc,memory-backend=ram", "-m", f"{MEMORY_MB}M",
             "-object", f"memory-backend-file,id=ram,size={MEMORY_MB}M,"
-                       f"mem-path={memory},share={'on' if writable else 'off'}",
+                       f"mem-path={memory},share={'on' if boots else 'off'}",
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            # Read at a boot only.
+            # What Linux does not know itself it hands to init.
             *(["-kernel", path(BOOT, "xen.elf"), "-append", XEN_ARGS,
-               "-initrd", f"{path(BOOT, 'vmlinuz')} {DOM0_ARGS},"
-                          f"{path(BOOT, 'initrd')}"] if writable else []),
+               "-initrd", f"{path(BOOT, 'vmlinuz')} {DOM0_ARGS} "
+                          f"xenstored={boots},{path(BOOT, 'initrd')}"] if boots else []),
             "-drive", f"file={payload},if=none,id=payload,format=raw,"
                       "readonly=on",
             "-device", "virtio-blk-pci,drive=payload",
@@ -83,15 +84,17 @@ def arguments(clock, payload, memory, writable):
 
 
 class Machine:
-    def __init__(self, clock, payload, serial_log, memory, load=False):
+    """boots: the name of its xenstored; None: it is loaded from a snapshot."""
+
+    def __init__(self, clock, payload, serial_log, memory, boots=None):
         ours, theirs = {}, {}
-        command = arguments(clock, payload, memory, not load)
+        command = arguments(clock, payload, memory, boots)
         for name in ("text", "data", "qmp"):
             ours[name], theirs[name] = socket.socketpair()
             command += ["-chardev",
                         f"socket,id={name},fd={theirs[name].fileno()}"]
         command += ["-mon", "chardev=qmp,mode=control", "-serial", "stdio"]
-        if load:
+        if not boots:
             command += ["-incoming", "defer"]
         self.serial_log = serial_log
         with open(serial_log, "wb") as log:

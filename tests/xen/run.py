@@ -124,6 +124,13 @@ def wants_debian(file):
         return re.search(r"^# root: debian$", f.read(), re.M)
 
 
+def xenstored(file):
+    """`# xenstored: oxenstored` in a scenario: dom0 has that one, not the one written in C."""
+    with open(file, encoding="utf-8") as f:
+        found = re.search(r"^# xenstored: (o?xenstored)$", f.read(), re.M)
+    return found.group(1) if found else "xenstored"
+
+
 class Result:
     """How a scenario went: passed, wall seconds, and on which machine."""
 
@@ -153,7 +160,8 @@ def attempt(name, options, start, saved, alone):
             return printer.ended and receiver.status is not None
 
         try:
-            box = snapshot.load(saved, options.disk,
+            box = snapshot.load(saved[xenstored(scenario_file(name, options.payload))],
+                                options.disk,
                                 path("log", name + ".serial.log"))
             try:
                 box.send(f"{start} scenario {name}")
@@ -309,7 +317,9 @@ def main():
             return 0
         for name in options.names:
             scenario_file(name, options.payload)
-        saved = snapshot.ensure(options.clock)
+        saved = {kind: snapshot.ensure(options.clock, kind)
+                 for kind in sorted({xenstored(scenario_file(name, options.payload))
+                                     for name in options.names} or {"xenstored"})}
         if options.action == "prepare":
             return 0
         root = debian.root() if any(wants_debian(scenario_file(name, options.payload))
@@ -318,7 +328,7 @@ def main():
         start = START.format(blocks[0], PATIENCE[options.clock] * DEBUG_PATIENCE,
                              *blocks[1:])
         if options.action == "shell":
-            return shell.run(saved, options.disk, start)
+            return shell.run(saved["xenstored"], options.disk, start)
         action = check if options.action == "check" else demo
         return 0 if action(options, start, saved) else 1
     except Failure as error:

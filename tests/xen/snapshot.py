@@ -6,8 +6,8 @@ waiting for its first line.  It is two files: the memory, which QEMU has had
 mapped while it ran, and the rest as QEMU's migration stream.  A load maps
 the memory file privately and reads only what it comes to use, so it takes
 part of a second, and machines side by side share what they do not change.
-There is one snapshot per clock mode, made anew only if the boot images, QEMU
-or its arguments change.
+There is one snapshot per clock mode, kernel and xenstored, made anew only if
+the boot images, QEMU or its arguments change.
 
 The payload disk is a part of the machine but its contents are not a part of
 the snapshot: nothing has read them then, so each load may have another one
@@ -36,10 +36,10 @@ def _qemu_version():
         raise Failure("qemu-system-x86_64 is not installed") from None
 
 
-def _key(clock, images):
+def _key(clock, xenstored, images):
     # The arguments name files below build/, whose contents `images` stands
     # for: a moved tree keeps its snapshot.
-    args = " ".join(machine.arguments(clock, "payload", "memory", True))
+    args = " ".join(machine.arguments(clock, "payload", "memory", xenstored))
     return digest(images, args.replace(path(), ""), SIZE, _qemu_version())
 
 
@@ -50,9 +50,10 @@ class Snapshot:
     (another branch of the source, say) does not take it away under a run.
     """
 
-    def __init__(self, clock, key):
-        self.kind = f"{clock}-{KERNEL}"
-        self.clock, self.name = clock, f"{self.kind}-{key[:16]}"
+    def __init__(self, clock, xenstored, key):
+        self.kind = f"{clock}-{xenstored}-{KERNEL}"
+        self.clock, self.xenstored = clock, xenstored
+        self.name = f"{self.kind}-{key[:16]}"
         self.memory = path("snapshot", self.name + ".memory")
         self.state = path("snapshot", self.name + ".state")
         # Held until the harness ends.
@@ -101,7 +102,8 @@ def _boot(snapshot):
         pass    # empty it: zeros take no room in the file
     log = path("log", f"boot-{snapshot.kind}.log")
     started = time.monotonic()
-    box = machine.Machine(snapshot.clock, blank, log, snapshot.memory)
+    box = machine.Machine(snapshot.clock, blank, log, snapshot.memory,
+                          snapshot.xenstored)
     seen = bytearray()
 
     def on_text(data):
@@ -122,7 +124,7 @@ def _boot(snapshot):
     os.replace(snapshot.state + ".new", snapshot.state)
 
 
-def ensure(clock):
+def ensure(clock, xenstored):
     """An up-to-date snapshot, booted for now if need be."""
     for folder in ("log", "snapshot"):
         os.makedirs(path(folder), exist_ok=True)
@@ -133,7 +135,7 @@ def ensure(clock):
         except BlockingIOError:
             say("waiting for another run, which prepares the machine")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        snapshot = Snapshot(clock, _key(clock, image.build()))
+        snapshot = Snapshot(clock, xenstored, _key(clock, xenstored, image.build()))
         if snapshot.exists():
             return snapshot
         say(f"booting Xen, dom0 and {len(image.GUESTS)} guests once, "
@@ -155,7 +157,7 @@ def load(snapshot, payload, serial_log):
     """A running machine, as it was when the snapshot was taken."""
     for attempt in (1, 2):
         box = machine.Machine(snapshot.clock, payload, serial_log,
-                              snapshot.memory, load=True)
+                              snapshot.memory)
         try:
             box.migrate("migrate-incoming", f"cat '{snapshot.state}'",
                         LOAD_LIMIT)
