@@ -109,6 +109,11 @@ uint16_t device_domid(const struct device *dev);
 uint32_t device_address(const struct device *dev);
 /* The domain's name if it complies with the protocol, else "". Valid as long as the device. */
 const char *device_name(const struct device *dev);
+/*
+ * Who it is to a policy: the name, and for a client of this domain NAME:UID, with
+ * that of its process when it connected.
+ */
+const char *device_subject(const struct device *dev);
 /* For logs: the name, and for a client of this domain whose process it is. As long as the device. */
 const char *device_label(const struct device *dev);
 /* Connected, not frozen. */

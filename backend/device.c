@@ -54,6 +54,11 @@ const char *device_name(const struct device *dev)
 	return dev->name;
 }
 
+const char *device_subject(const struct device *dev)
+{
+	return dev->subject ? dev->subject : dev->name;
+}
+
 const char *device_label(const struct device *dev)
 {
 	if (dev->label)

@@ -83,7 +83,8 @@ struct device {
 	struct domain *dom; /* NULL: only nodes are left of it */
 	uint16_t domid;
 	char name[VMSGIF_NAME_MAX + 1];
-	const char *label; /* NULL: the name */
+	const char *subject; /* NULL: the name */
+	const char *label;   /* NULL: the name */
 	char backend_path[DEVICE_PATH_MAX];
 	char frontend_path[DEVICE_PATH_MAX];
 	char token[32];

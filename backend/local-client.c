@@ -287,6 +287,9 @@ static void describe(struct local_client *c)
 		(void)snprintf(c->label, sizeof(c->label), "%s[uid %u]", name,
 			       (unsigned int)c->user->uid);
 	c->dev.label = c->label;
+	(void)snprintf(c->subject, sizeof(c->subject), "%s:%u", c->dev.name,
+		       (unsigned int)c->user->uid);
+	c->dev.subject = c->subject;
 }
 
 void local_client_await(struct local_client *c, uint32_t addr, uint64_t instance)

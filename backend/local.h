@@ -64,6 +64,7 @@ struct local_client {
 	pid_t pid;
 	gid_t gid;
 	char label[LOCAL_LABEL_MAX]; /* for logs */
+	char subject[LOCAL_LABEL_MAX];
 	/* The connection; -1 and NULL while it is awaited. */
 	int fd;
 	sd_event_source *source;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,11 +43,17 @@ static void meter_spend(struct meter *meter, uint32_t len)
 		token_bucket_spend(&meter->bytes, len);
 }
 
+static bool meter_full(struct meter *meter, uint64_t now_ns)
+{
+	return (!meter->rates.messages || token_bucket_full(&meter->messages, now_ns)) &&
+	       (!meter->rates.bytes || token_bucket_full(&meter->bytes, now_ns));
+}
+
 /* ------------------------------------------------------------------- charges */
 
 static bool is_charged(const struct account *account, const struct rule *rule)
 {
-	return rates_any(&rule->rates) && pattern_match(rule->from, account->name);
+	return rates_any(&rule->rates) && pattern_match(rule->from, account->subject);
 }
 
 static const struct charge *charge_named(const struct account *account, const char *name)
@@ -119,7 +126,7 @@ struct charge *account_charge(const struct account *account, const struct rule *
 
 static void set_limits(struct broker *broker, struct account *account, const struct policy *policy)
 {
-	struct limits *limits = policy_limits(policy, account->name, &broker->no_limits);
+	struct limits *limits = policy_limits(policy, account->subject, &broker->no_limits);
 
 	account->limits = limits;
 	meter_set(&account->meter, &limits->rates, broker_now(broker));
@@ -135,31 +142,54 @@ static void account_free(struct account *account)
 	free(account);
 }
 
-static struct account *find(struct broker *broker, uint16_t domid)
+static uint16_t key_of(uint16_t domid)
+{
+	return domid & VMSGIF_ADDR_LOCAL ? VMSGIF_ADDR_LOCAL : domid;
+}
+
+static struct account *find(struct broker *broker, uint16_t domid, const char *subject)
 {
 	struct account *account;
 
 	list_for_each_entry(account, &broker->accounts, link)
-		if (account->domid == domid)
+		if (account->domid == key_of(domid) &&
+		    (account->domid != VMSGIF_ADDR_LOCAL || !strcmp(account->subject, subject)))
 			return account;
 	return NULL;
 }
 
-struct account *account_get(struct broker *broker, uint16_t domid, const char *name)
+/* A new one would be no better off. */
+static bool is_forgotten(struct account *account, uint64_t now_ns)
+{
+	if (account->peers || account->queued || account->maps ||
+	    !meter_full(&account->meter, now_ns))
+		return false;
+	for (unsigned int i = 0; i < account->nr_charges; i++)
+		if (!meter_full(&account->charges[i].meter, now_ns))
+			return false;
+	return true;
+}
+
+/* Users come and go without a word. */
+static void forget_users(struct broker *broker)
+{
+	struct account *account, *tmp;
+
+	list_for_each_entry_safe(account, tmp, &broker->accounts, link)
+		if (account->domid == VMSGIF_ADDR_LOCAL &&
+		    is_forgotten(account, broker_now(broker)))
+			account_free(account);
+}
+
+static struct account *make(struct broker *broker, uint16_t domid, const char *subject)
 {
 	const struct policy *policy = &broker->config->policy;
-	struct account *account = find(broker, domid);
-	size_t size = strlen(name) + 1;
+	struct account *account = calloc(1, sizeof(*account));
 
-	if (account && !strcmp(account->name, name))
-		return account;
-	if (account)
-		account_free(account);
-	account = calloc(1, sizeof(*account) + size);
 	if (!account)
 		return NULL;
-	memcpy(account->name, name, size);
-	account->domid = domid;
+	snprintf(account->subject, sizeof(account->subject), "%s", subject);
+	account->domid = key_of(domid);
 	list_init(&account->link);
 	if (charges_make(account, policy, broker_now(broker)) < 0) {
 		account_free(account);
@@ -171,9 +201,32 @@ struct account *account_get(struct broker *broker, uint16_t domid, const char *n
 	return account;
 }
 
+struct account *account_get(struct broker *broker, uint16_t domid, const char *subject)
+{
+	struct account *account = find(broker, domid, subject);
+
+	if (account && strcmp(account->subject, subject) != 0) {
+		account_free(account);
+		account = NULL;
+	}
+	if (!account) {
+		forget_users(broker);
+		account = make(broker, domid, subject);
+	}
+	if (account)
+		account->peers++;
+	return account;
+}
+
+void account_put(struct account *account)
+{
+	if (account)
+		account->peers--;
+}
+
 void account_drop(struct broker *broker, uint16_t domid)
 {
-	struct account *account = find(broker, domid);
+	struct account *account = domid & VMSGIF_ADDR_LOCAL ? NULL : find(broker, domid, "");
 
 	if (account)
 		account_free(account);

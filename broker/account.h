@@ -4,7 +4,8 @@
  *
  * Model. A domain has one account, for as long as it has a device: a new
  * connection of its frontend is no new account, or reconnecting would fill its
- * buckets. In it are
+ * buckets. So has each user of the broker's own domain, for all programs of
+ * theirs, until the buckets are full. In it are
  *
  *   quotas   what it has queued and shared now, against its [limits NAME]
  *   meter    token buckets for all that it sends, by the rates there
@@ -47,8 +48,9 @@ struct account {
 	unsigned int maps;   /* map-mode messages sent and not completed */
 	struct charge *next; /* while a reload is prepared */
 	unsigned int nr_next;
-	uint16_t domid;
-	char name[];
+	uint16_t domid;	    /* VMSGIF_ADDR_LOCAL: of a user here */
+	unsigned int peers; /* addresses that use it */
+	char subject[SUBJECT_MAX + 1];
 };
 
 /* Why a message was not admitted. */
@@ -58,9 +60,14 @@ struct excess {
 	const struct rule *rule;
 };
 
-/* That of domain @domid, called @name; it is made if there is none. NULL: no memory. */
-struct account *account_get(struct broker *broker, uint16_t domid, const char *name);
-/* The domain is gone. */
+/*
+ * That of domain @domid, or of the user here, who is called @subject; it is made if
+ * there is none. For one more address, until account_put(). NULL: no memory.
+ */
+struct account *account_get(struct broker *broker, uint16_t domid, const char *subject);
+/* NULL is fine. */
+void account_put(struct account *account);
+/* The domain is gone, and its addresses are. */
 void account_drop(struct broker *broker, uint16_t domid);
 void accounts_free(struct broker *broker);
 

@@ -31,7 +31,7 @@ static int bind_port(struct peer *peer, const struct request *req, const char *s
 		return VMSGIF_EINVAL;
 	if (req->max_len > config->limits.max_message)
 		return VMSGIF_EINVAL;
-	if (service && !policy_may_offer(&config->policy, peer_name(peer), service, NULL))
+	if (service && !policy_may_offer(&config->policy, peer_subject(peer), service, NULL))
 		return refuse_offer(peer, req, service);
 	if (port_find(peer, req->port))
 		return VMSGIF_EADDRINUSE;

@@ -123,7 +123,7 @@ static int devices_key(struct parser *p, const char *name, const char *value)
 {
 	if (strcmp(name, "domains") != 0)
 		return parse_fail(p, &p->place, -EINVAL, "[devices] has no key '%s'", name);
-	return parse_domains(p, name, value, &p->config->devices);
+	return parse_domains(p, name, value, false, &p->config->devices);
 }
 
 const struct section config_daemon_sections[] = {

@@ -59,13 +59,15 @@ const char *words_first(struct words *words, const char *value)
 	return strtok_r(words->text, " \t,", &words->save);
 }
 
-int parse_domains(struct parser *p, const char *name, const char *value, struct pattern **list)
+int parse_domains(struct parser *p, const char *name, const char *value, bool users,
+		  struct pattern **list)
 {
 	struct words words = { 0 };
 
 	for (const char *w = words_first(&words, value); w; w = words_next(&words)) {
 		const char *why;
-		int r = pattern_add(list, w, &p->place, &why);
+		int r = users ? pattern_add_subject(list, w, &p->place, &why) :
+				pattern_add(list, w, &p->place, &why);
 
 		if (r < 0)
 			return parse_bad_word(p, name, w, r, why);

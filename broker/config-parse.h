@@ -69,7 +69,11 @@ struct words {
 const char *words_first(struct words *words, const char *value);
 const char *words_next(struct words *words);
 
-/* Value of key @name: domains, by glob and by label, to the end of @list. */
-int parse_domains(struct parser *p, const char *name, const char *value, struct pattern **list);
+/*
+ * Value of key @name: domains, by glob and by label, to the end of @list.
+ * @users: users of the broker's own domain may be named, too.
+ */
+int parse_domains(struct parser *p, const char *name, const char *value, bool users,
+		  struct pattern **list);
 
 #endif

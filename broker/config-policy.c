@@ -202,9 +202,9 @@ static int rule_key(struct parser *p, const char *name, const char *value)
 	int r;
 
 	if (!strcmp(name, "from"))
-		return parse_domains(p, name, value, &rule->from);
+		return parse_domains(p, name, value, true, &rule->from);
 	if (!strcmp(name, "to"))
-		return parse_domains(p, name, value, &rule->to);
+		return parse_domains(p, name, value, false, &rule->to);
 	if (!strcmp(name, "ports"))
 		return add_ports(p, name, value, &rule->ports);
 	if (rule->deny)
@@ -249,7 +249,7 @@ static int offer_begin(struct parser *p, const char *title)
 static int offer_key(struct parser *p, const char *name, const char *value)
 {
 	if (!strcmp(name, "domains"))
-		return parse_domains(p, name, value, &p->offer->domains);
+		return parse_domains(p, name, value, true, &p->offer->domains);
 	if (!strcmp(name, "services"))
 		return add_globs(p, name, value, &p->offer->services);
 	return no_key(p, p->offer->name, name);
@@ -297,7 +297,7 @@ static int limits_key(struct parser *p, const char *name, const char *value)
 	int r;
 
 	if (!strcmp(name, "domains"))
-		return parse_domains(p, name, value, &limits->domains);
+		return parse_domains(p, name, value, true, &limits->domains);
 	for (unsigned int i = 0; i < ARRAY_LEN(keys); i++) {
 		if (strcmp(name, keys[i].name) != 0)
 			continue;

@@ -14,10 +14,12 @@
 int question_init(struct question *q, const char *from, const char *to, const char *port,
 		  const char **why)
 {
-	const char *const names[] = { from, to, port };
+	const char *const names[] = { to, port };
 
 	*q = (struct question){ .from = from, .to = to };
-	for (unsigned int i = 0; i < 3; i++) {
+	if (subject_parse(from, q->subject, why) < 0)
+		return -EINVAL;
+	for (unsigned int i = 0; i < 2; i++) {
 		*why = strpbrk(names[i], "*?[]!^") ? "is a pattern: a single one is asked for" :
 						     pattern_check_glob(names[i]);
 		if (*why)
@@ -52,7 +54,7 @@ static bool consider(FILE *out, const struct rule *rule, const struct question *
 
 	fprintf(out, "  [%s %s] in %s:%u ", rule->deny ? "deny" : "allow", rule->name,
 		rule->place.file ? rule->place.file : "?", rule->place.line);
-	if (!pattern_match(rule->from, q->from)) {
+	if (!pattern_match(rule->from, q->subject)) {
 		key = "from";
 		pattern_text(rule->from, text, sizeof(text));
 	} else if (!pattern_match(rule->to, q->to)) {
@@ -102,12 +104,13 @@ static void print_quota(FILE *out, const char *name, unsigned int value)
 		fprintf(out, ", %s %u", name, value);
 }
 
-static void print_limits(FILE *out, const struct config *config, const char *domain)
+static void print_limits(FILE *out, const struct config *config, const struct question *q)
 {
+	const char *domain = q->from;
 	struct limits none, *limits;
 
 	limits_init(&none);
-	limits = policy_limits(&config->policy, domain, &none);
+	limits = policy_limits(&config->policy, q->subject, &none);
 	if (limits == &none) {
 		fprintf(out, "  limits of %s: none, weight 1\n", domain);
 		return;
@@ -171,10 +174,12 @@ void explain(FILE *out, const struct config *config, const struct question *q)
 		fprintf(out, "refused by [deny %s]\n", found->name);
 	else
 		print_allowed(out, config, found, q);
-	print_limits(out, config, q->from);
+	print_limits(out, config, q);
 	if (*q->service)
 		print_offer(out, config, q);
-	print_device(out, config, q->from);
+	/* Programs of the own domain need none. */
+	if (!strchr(q->subject, ':'))
+		print_device(out, config, q->from);
 	print_device(out, config, q->to);
 }
 

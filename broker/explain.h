@@ -12,7 +12,8 @@
 #include <stdio.h>
 
 struct question {
-	const char *from; /* names of domains */
+	const char *from; /* as asked for: a domain's name, or NAME:USER */
+	char subject[SUBJECT_MAX + 1]; /* that is who */
 	const char *to;
 	uint32_t port;			   /* 0: not known, nobody has bound the service */
 	char service[VMSGIF_NAME_MAX + 1]; /* "": none is bound there, or not known */

@@ -16,7 +16,7 @@ static bool may_know(struct peer *peer, const char *name, struct decision *why)
 	const struct policy *policy = &peer->broker->config->policy;
 
 	/* The refusal is that of sending there. */
-	return policy_may_talk(policy, peer_name(peer), name, why) ||
+	return policy_may_talk(policy, peer_subject(peer), name, why) ||
 	       policy_may_talk(policy, name, peer_name(peer), NULL);
 }
 
@@ -108,11 +108,11 @@ static int check_service(struct peer *peer, const char *domain, const char *serv
 	struct decision decision;
 
 	if (!port || port->unbind) {
-		if (!policy_may_name(policy, peer_name(peer), domain, service, &decision))
+		if (!policy_may_name(policy, peer_subject(peer), domain, service, &decision))
 			return denied(peer, service, &decision);
 		return unknown(peer, service);
 	}
-	policy_decide(policy, peer_name(peer), domain, port->number, service, false, &decision);
+	policy_decide(policy, peer_subject(peer), domain, port->number, service, false, &decision);
 	if (!decision.modes)
 		return denied(peer, service, &decision);
 	*addr = port->peer->addr;
@@ -171,7 +171,7 @@ static void resolve_name(struct message *m, const char *text)
 	struct name *name = name_find(&peer->broker->route, domain);
 	struct decision why = { 0 };
 
-	if (!policy_may_talk(&peer->broker->config->policy, peer_name(peer), domain, &why)) {
+	if (!policy_may_talk(&peer->broker->config->policy, peer_subject(peer), domain, &why)) {
 		answer(m, denied(peer, domain, &why), 0, 0);
 		return;
 	}
@@ -196,7 +196,7 @@ static void resolve_addr(struct message *m, uint32_t addr)
 	struct lookup *lookup;
 	struct decision why = { 0 };
 
-	if (!may_know(peer, target ? peer_name(target) : route_old_name(route, addr), &why)) {
+	if (!may_know(peer, target ? peer_subject(target) : route_old_name(route, addr), &why)) {
 		answer(m, denied(peer, target ? peer_name(target) : "", &why), 0, 0);
 	} else if (!target || (target->ready && !target->name)) {
 		answer(m, VMSGIF_EHOSTUNREACH, 0, 0);

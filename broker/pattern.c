@@ -2,10 +2,11 @@
 /* Lists of globs and labels. See pattern.h. */
 #include "broker/pattern.h"
 
-#include <xen/io/vmsgif.h>
+#include "common/num.h"
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ struct pattern {
 	struct pattern *next;
 	struct place place;
 	const struct label *label; /* of a word "@name", once it is resolved */
+	char user[11];		   /* of a word "GLOB:USER": its number, or "*"; "": there is none */
 	char word[];
 };
 
@@ -43,7 +45,47 @@ static const char *check_label(const char *name)
 	return NULL;
 }
 
-static int append(struct pattern **list, const char *word, const struct place *place)
+/* Of a user's name or number, in decimal. NULL, or what is wrong. */
+static const char *find_user(const char *user, char number[11])
+{
+	const struct passwd *entry;
+	uint32_t uid;
+
+	if (num_parse_u32(user, strlen(user), 0, UINT32_MAX - 1, &uid) < 0) {
+		entry = getpwnam(user);
+		if (!entry)
+			return "names no user of this domain behind the ':'";
+		uid = entry->pw_uid;
+	}
+	snprintf(number, 11, "%u", uid);
+	return NULL;
+}
+
+int subject_parse(const char *word, char subject[SUBJECT_MAX + 1], const char **why)
+{
+	const char *colon = strchr(word, ':');
+	size_t len = colon ? (size_t)(colon - word) : strlen(word);
+	char number[11] = "";
+
+	*why = "is longer than any name";
+	if (len > VMSGIF_NAME_MAX)
+		return -EINVAL;
+	memcpy(subject, word, len);
+	subject[len] = '\0';
+	*why = strpbrk(subject, "*?[]!^") ? "is a pattern: a single one is asked for" :
+					    pattern_check_glob(subject);
+	if (!*why && colon)
+		*why = find_user(colon + 1, number);
+	if (*why)
+		return -EINVAL;
+	if (colon)
+		snprintf(subject + len, SUBJECT_MAX + 1 - len, ":%s", number);
+	return 0;
+}
+
+/* @user: as in struct pattern. */
+static int append(struct pattern **list, const char *word, const char *user,
+		  const struct place *place)
 {
 	size_t size = strlen(word) + 1;
 	struct pattern *pattern = malloc(sizeof(*pattern) + size);
@@ -52,9 +94,8 @@ static int append(struct pattern **list, const char *word, const struct place *p
 		return -ENOMEM;
 	while (*list)
 		list = &(*list)->next;
-	pattern->next = NULL;
-	pattern->place = place ? *place : (struct place){ 0 };
-	pattern->label = NULL;
+	*pattern = (struct pattern){ .place = place ? *place : (struct place){ 0 } };
+	snprintf(pattern->user, sizeof(pattern->user), "%s", user);
 	memcpy(pattern->word, word, size);
 	*list = pattern;
 	return 0;
@@ -64,13 +105,34 @@ int pattern_add(struct pattern **list, const char *word, const struct place *pla
 		const char **why)
 {
 	*why = *word == '@' ? check_label(word + 1) : pattern_check_glob(word);
-	return *why ? -EINVAL : append(list, word, place);
+	return *why ? -EINVAL : append(list, word, "", place);
+}
+
+int pattern_add_subject(struct pattern **list, const char *word, const struct place *place,
+			const char **why)
+{
+	const char *colon = strchr(word, ':');
+	char glob[VMSGIF_NAME_MAX + 1], user[11] = "*";
+
+	if (!colon || *word == '@')
+		return pattern_add(list, word, place, why);
+	*why = "is longer than any name";
+	if ((size_t)(colon - word) > VMSGIF_NAME_MAX)
+		return -EINVAL;
+	memcpy(glob, word, (size_t)(colon - word));
+	glob[colon - word] = '\0';
+	*why = pattern_check_glob(glob);
+	if (!*why && strcmp(colon + 1, "*") != 0)
+		*why = find_user(colon + 1, user);
+	if (*why)
+		return -EINVAL;
+	return append(list, word, user, place);
 }
 
 int pattern_add_glob(struct pattern **list, const char *word, const char **why)
 {
 	*why = *word == '@' ? "is a label, and only globs can be here" : pattern_check_glob(word);
-	return *why ? -EINVAL : append(list, word, NULL);
+	return *why ? -EINVAL : append(list, word, "", NULL);
 }
 
 void pattern_free(struct pattern *list)
@@ -109,14 +171,33 @@ int pattern_resolve(struct pattern *list, const struct list *labels, const char 
 	return 0;
 }
 
-bool pattern_match(const struct pattern *list, const char *name)
+/* @user: NULL for a guest. */
+static bool match(const struct pattern *list, const char *name, const char *user)
 {
 	for (; list; list = list->next) {
-		if (list->label ? pattern_match(list->label->domains, name) :
-				  !fnmatch(list->word, name, 0))
+		char glob[VMSGIF_NAME_MAX + 1];
+
+		if (list->label) {
+			if (match(list->label->domains, name, user))
+				return true;
+			continue;
+		}
+		if (*list->user && (!user || (*list->user != '*' && strcmp(list->user, user) != 0)))
+			continue;
+		snprintf(glob, sizeof(glob), "%.*s", (int)strcspn(list->word, ":"), list->word);
+		if (!fnmatch(glob, name, 0))
 			return true;
 	}
 	return false;
+}
+
+bool pattern_match(const struct pattern *list, const char *subject)
+{
+	const char *colon = strchr(subject, ':');
+	char name[VMSGIF_NAME_MAX + 1];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(subject, ":"), subject);
+	return match(list, name, colon ? colon + 1 : NULL);
 }
 
 void pattern_text(const struct pattern *list, char *out, size_t size)

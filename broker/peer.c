@@ -50,7 +50,7 @@ struct peer *peer_new(struct broker *broker, struct device *dev, uint32_t addr)
 	peer->flows = table_new();
 	peer->pairs = table_new();
 	peer->ports = table_new();
-	peer->account = account_get(broker, device_domid(dev), name);
+	peer->account = account_get(broker, device_domid(dev), device_subject(dev));
 	if (!peer->flows || !peer->pairs || !peer->ports || !peer->account) {
 		peer_free(peer);
 		return NULL;
@@ -65,6 +65,7 @@ void peer_free(struct peer *peer)
 
 	for (unsigned int i = 0; i < ARRAY_LEN(turn); i++)
 		list_del(turn[i]);
+	account_put(peer->account);
 	free(peer->slots);
 	free(peer->flows);
 	free(peer->pairs);

@@ -11,6 +11,7 @@
 #define XENMSG_BROKER_PEER_H
 
 #include "backend/backend.h"
+#include "broker/account.h"
 #include "broker/message.h"
 #include "broker/queue.h"
 #include "broker/route.h"
@@ -103,6 +104,12 @@ int peer_up(struct peer *peer);
 static inline const char *peer_name(const struct peer *peer)
 {
 	return peer->name ? peer->name->text : "";
+}
+
+/* Who it is when it asks for something; see pattern.h. */
+static inline const char *peer_subject(const struct peer *peer)
+{
+	return peer->account->subject;
 }
 
 /* There may be something to deliver to it: let the turn look. */

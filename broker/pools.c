@@ -93,7 +93,7 @@ static bool allowed(struct peer *owner, struct peer *receiver, const struct port
 {
 	struct broker *broker = owner->broker;
 
-	policy_decide(&broker->config->policy, peer_name(owner), peer_name(receiver), number,
+	policy_decide(&broker->config->policy, peer_subject(owner), peer_name(receiver), number,
 		      port ? port_service(port) : NULL, !port && !receiver->ready, decision);
 	return broker->config->limits.feature_map && (decision->modes & MODE_MAP);
 }

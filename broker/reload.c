@@ -40,7 +40,7 @@ static void reload_ports(struct peer *peer)
 
 	for (unsigned int i = 0; i < ROUTE_BUCKETS; i++)
 		list_for_each_entry(port, &peer->ports[i], hash)
-			port->revoked = port->service && !policy_may_offer(policy, peer_name(peer),
+			port->revoked = port->service && !policy_may_offer(policy, peer_subject(peer),
 									   port->service, NULL);
 }
 

@@ -38,7 +38,7 @@ int send_unknown(struct peer *src, uint32_t addr, uint32_t port, const char *mod
 	const char *name = route_old_name(&broker->route, addr);
 	struct decision decision;
 
-	policy_decide(&broker->config->policy, peer_name(src), name, port, NULL, true, &decision);
+	policy_decide(&broker->config->policy, peer_subject(src), name, port, NULL, true, &decision);
 	if (decision.modes) {
 		log_limited(broker->log, broker_now(broker), device_domid(src->dev),
 			    "address is gone", LOG_NOTICE, "refused from=%s addr=%#x port=%u",
@@ -90,7 +90,7 @@ static void decide(struct peer *src, struct peer *dst, struct port *port, uint32
 {
 	struct config *config = src->broker->config;
 
-	policy_decide(&config->policy, peer_name(src), peer_name(dst), number,
+	policy_decide(&config->policy, peer_subject(src), peer_name(dst), number,
 		      port ? port_service(port) : NULL, !port && !dst->ready, decision);
 	if (!config->limits.feature_map)
 		decision->modes &= ~(unsigned int)MODE_MAP;

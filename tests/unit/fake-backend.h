@@ -157,6 +157,11 @@ const char *device_name(const struct device *dev)
 	return dev->name;
 }
 
+const char *device_subject(const struct device *dev)
+{
+	return device_name(dev);
+}
+
 const char *device_label(const struct device *dev)
 {
 	return dev->name;

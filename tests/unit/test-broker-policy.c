@@ -103,6 +103,65 @@ START_TEST(pattern_matches)
 }
 END_TEST
 
+/* Users of the own domain. */
+START_TEST(subjects)
+{
+	static const struct {
+		const char *word;
+		const char *subject;
+		bool match;
+	} cases[] = {
+		{ "Domain-0", "Domain-0:5", true },
+		{ "*", "Domain-0:5", true },
+		{ "*", ":5", true },
+		{ "Domain-0:5", "Domain-0:5", true },
+		{ "Domain-0:5", "Domain-0:50", false },
+		{ "Domain-0:50", "Domain-0:5", false },
+		{ "Domain-0:5", "Domain-0", false },
+		{ "Dom*:5", "Domain-0:5", true },
+		{ "a*:5", "Domain-0:5", false },
+		{ "Domain-0:*", "Domain-0:5", true },
+		{ "*:*", "alice", false },
+		{ "*:0", ":0", true },
+		{ "Domain-0:root", "Domain-0:0", true },
+	};
+	static const char *const bad[] = { "Domain-0:",
+					   "Domain-0:no one",
+					   "a:b:c",
+					   "Domain-0:-1",
+					   "Domain-0:4294967295",
+					   "Domain-0:r*",
+					   "Domain-0:no-such-user",
+					   "a=b:0" };
+	char subject[SUBJECT_MAX + 1];
+	struct pattern *list = NULL;
+	const char *why;
+
+	for (unsigned int i = 0; i < ARRAY_LEN(cases); i++) {
+		ck_assert_int_eq(pattern_add_subject(&list, cases[i].word, NULL, &why), 0);
+		ck_assert_msg(pattern_match(list, cases[i].subject) == cases[i].match, "%s %s",
+			      cases[i].word, cases[i].subject);
+		pattern_free(list);
+		list = NULL;
+	}
+	for (unsigned int i = 0; i < ARRAY_LEN(bad); i++) {
+		why = NULL;
+		ck_assert_msg(pattern_add_subject(&list, bad[i], NULL, &why) == -EINVAL, "%s",
+			      bad[i]);
+		ck_assert_ptr_nonnull(why);
+		ck_assert_int_eq(subject_parse(bad[i], subject, &why), -EINVAL);
+	}
+	/* Only where it is said that they may be. */
+	ck_assert_int_eq(pattern_add(&list, "Domain-0:0", NULL, &why), -EINVAL);
+	ck_assert_ptr_null(list);
+	ck_assert_int_eq(subject_parse("Domain-0:root", subject, &why), 0);
+	ck_assert_str_eq(subject, "Domain-0:0");
+	ck_assert_int_eq(subject_parse("alice", subject, &why), 0);
+	ck_assert_str_eq(subject, "alice");
+	ck_assert_int_eq(subject_parse("a*", subject, &why), -EINVAL);
+}
+END_TEST
+
 START_TEST(words)
 {
 	static const char *const bad_ports[] = {
@@ -283,6 +342,7 @@ int main(void)
 	tcase_add_test(t, default_is_no);
 	tcase_add_test(t, first_match_decides);
 	tcase_add_test(t, pattern_matches);
+	tcase_add_test(t, subjects);
 	tcase_add_test(t, words);
 	tcase_add_test(t, services);
 	tcase_add_test(t, open_decision_joins_modes);

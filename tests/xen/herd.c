@@ -75,8 +75,7 @@ static bool write_nodes(struct herd *h, uint32_t domid, const char *name)
 	bool good;
 
 	(void)snprintf(path, sizeof(path), "/local/domain/%u", domid);
-	good = xs_mkdir(h->xs, XBT_NULL, path) &&
-	       xs_set_permissions(h->xs, XBT_NULL, path, own, 2);
+	good = xs_mkdir(h->xs, XBT_NULL, path) && xs_set_permissions(h->xs, XBT_NULL, path, own, 2);
 	(void)snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
 	good = good && xs_write(h->xs, XBT_NULL, path, name, (unsigned int)strlen(name));
 	(void)snprintf(path, sizeof(path), "/local/domain/%u/domid", domid);
