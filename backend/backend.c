@@ -46,9 +46,13 @@ static void on_chan(void *priv, struct chan *chan)
 static void on_watch(void *priv, const char *token)
 {
 	struct backend *b = priv;
+	struct domain *dom;
 	struct device *dev;
 
-	if (strcmp(token, "domains") == 0 || strncmp(token, "name:", 5) == 0) {
+	dom = devices_domain_by_token(b, token);
+	if (dom)
+		dom->renamed = true;
+	if (dom || strcmp(token, "domains") == 0) {
 		backend_rescan(b);
 		return;
 	}

@@ -56,6 +56,8 @@ struct backend_limits {
 struct backend_ops {
 	/* Does the domain called @name get a device? @name is "" if it has none that complies. */
 	bool (*wanted)(void *priv, uint16_t domid, const char *name);
+	/* Its domain has another name, and is to have a device under that, too. */
+	void (*renamed)(void *priv, struct device *dev);
 	void (*awaited)(void *priv, struct device *dev);
 	void (*up)(void *priv, struct device *dev);
 	void (*kick)(void *priv, struct device *dev);

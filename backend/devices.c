@@ -18,6 +18,10 @@
 #include <string.h>
 #include <xen/io/xenbus.h>
 
+/* Of watches; a domain's number follows. */
+#define STATE_TOKEN "state:"
+#define NAME_TOKEN  "name:"
+
 #define BELOW_MAX (DEVICE_PATH_MAX + 32)
 /* Domids of guests end below this (xen/include/public/xen.h:DOMID_FIRST_RESERVED). */
 #define DOMID_LAST 32751
@@ -38,7 +42,7 @@ static struct device *device_new(struct backend *b, struct domain *dom, uint16_t
 	(void)snprintf(dev->backend_path, sizeof(dev->backend_path), BACKEND_ROOT "/%u/0", domid);
 	(void)snprintf(dev->frontend_path, sizeof(dev->frontend_path),
 		       "/local/domain/%u/device/vmsg/0", domid);
-	(void)snprintf(dev->token, sizeof(dev->token), "state:%u", domid);
+	(void)snprintf(dev->token, sizeof(dev->token), STATE_TOKEN "%u", domid);
 	list_add_tail(&b->devices, &dev->link);
 	return dev;
 }
@@ -176,8 +180,25 @@ void devices_withdraw(struct device *dev)
 	device_free(dev);
 }
 
+/* For as long as there is the domain: `xl rename` can come at any time. */
+static void watch_name(struct backend *b, struct domain *dom, bool on)
+{
+	char path[48], token[24];
+
+	if (dom->watched == on)
+		return;
+	(void)snprintf(path, sizeof(path), "/local/domain/%u/name", dom->domid);
+	(void)snprintf(token, sizeof(token), NAME_TOKEN "%u", dom->domid);
+	if (on)
+		dom->watched = store_watch(b->store, path, token) == 0;
+	else
+		store_unwatch(b->store, path, token);
+	dom->watched = dom->watched && on;
+}
+
 void devices_forget(struct backend *b, struct domain *dom)
 {
+	watch_name(b, dom, false);
 	if (dom->dev)
 		devices_remove(dom->dev, false);
 }
@@ -311,19 +332,20 @@ int devices_read_name(struct backend *b, uint16_t domid, char name[VMSGIF_NAME_M
 	return 0;
 }
 
-static void watch_name(struct backend *b, struct domain *dom, bool on)
+void devices_rename(struct backend *b, struct domain *dom)
 {
-	char path[48], token[24];
+	char name[VMSGIF_NAME_MAX + 1];
 
-	if (dom->watched == on)
+	dom->renamed = false;
+	/* Without a node the domain is about to go. */
+	if (devices_read_name(b, dom->domid, name) < 0 || !strcmp(name, dom->dev->name))
 		return;
-	(void)snprintf(path, sizeof(path), "/local/domain/%u/name", dom->domid);
-	(void)snprintf(token, sizeof(token), "name:%u", dom->domid);
-	if (on)
-		dom->watched = store_watch(b->store, path, token) == 0;
-	else
-		store_unwatch(b->store, path, token);
-	dom->watched = dom->watched && on;
+	if (!b->ops->wanted(b->priv, dom->domid, name)) {
+		devices_withdraw(dom->dev);
+		return;
+	}
+	(void)snprintf(dom->dev->name, sizeof(dom->dev->name), "%s", name);
+	b->ops->renamed(b->priv, dom->dev);
 }
 
 /* 0: it has one. -ENOENT: the toolstack takes the domain away, or is not there yet. */
@@ -367,22 +389,30 @@ int devices_consider(struct backend *b, struct domain *dom)
 	r = devices_read_name(b, dom->domid, name);
 	if (r == 0 && b->ops->wanted(b->priv, dom->domid, name))
 		r = add(b, dom, name);
-	if (dom->dev)
-		watch_name(b, dom, false);
 	return r == -ENOENT ? 0 : r;
+}
+
+static struct domain *domain_of(struct backend *b, const char *token, const char *prefix)
+{
+	size_t len = strlen(prefix);
+	uint16_t domid;
+
+	if (strncmp(token, prefix, len) != 0)
+		return NULL;
+	token += len;
+	if (num_parse_u16(token, strlen(token), 0, DOMID_LAST, &domid) < 0)
+		return NULL;
+	return domains_find(b->domains, domid);
 }
 
 struct device *devices_by_token(struct backend *b, const char *token)
 {
-	static const char prefix[] = "state:";
-	struct domain *dom;
-	uint16_t domid;
+	struct domain *dom = domain_of(b, token, STATE_TOKEN);
 
-	if (strncmp(token, prefix, sizeof(prefix) - 1) != 0)
-		return NULL;
-	token += sizeof(prefix) - 1;
-	if (num_parse_u16(token, strlen(token), 0, DOMID_LAST, &domid) < 0)
-		return NULL;
-	dom = domains_find(b->domains, domid);
 	return dom ? dom->dev : NULL;
+}
+
+struct domain *devices_domain_by_token(struct backend *b, const char *token)
+{
+	return domain_of(b, token, NAME_TOKEN);
 }

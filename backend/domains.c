@@ -135,6 +135,8 @@ int domains_scan(struct backend *b)
 		if (b->reconsider && dom->dev &&
 		    !b->ops->wanted(b->priv, dom->domid, dom->dev->name))
 			devices_withdraw(dom->dev);
+		if (dom->renamed && dom->dev)
+			devices_rename(b, dom);
 		error = dom->dev ? 0 : devices_consider(b, dom);
 		r = r < 0 ? r : error;
 	}

@@ -73,6 +73,7 @@ struct domain {
 	uint8_t uuid[16];
 	bool seen;    /* by the scan under way */
 	bool watched; /* its name is */
+	bool renamed; /* or so it seems: the next scan looks */
 	bool lost;    /* had a device whose nodes somebody took away: no other one */
 	struct device *dev;
 };
@@ -88,6 +89,10 @@ struct domain *domains_find(const struct domains *domains, uint16_t domid);
 
 /* The domain has no device: give it one if it is to have one. */
 int devices_consider(struct backend *b, struct domain *dom);
+/* It has one, and may have another name by now. */
+void devices_rename(struct backend *b, struct domain *dom);
+/* What the token of the watch on a name belongs to, or NULL. */
+struct domain *devices_domain_by_token(struct backend *b, const char *token);
 /* The domain is gone. */
 void devices_forget(struct backend *b, struct domain *dom);
 /*

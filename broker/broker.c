@@ -7,6 +7,7 @@
 
 #include "broker/down.h"
 #include "broker/peer.h"
+#include "broker/reload.h"
 #include "broker/turn.h"
 
 #include "common/clock.h"
@@ -147,13 +148,6 @@ static bool on_wanted(void *priv, uint16_t domid, const char *name)
 	return broker_wants(priv, domid, name);
 }
 
-/* Processes of this domain share its name: which one is it? */
-static void label(struct peer *peer)
-{
-	if (VMSGIF_ADDR_DOMID(peer->addr) & VMSGIF_ADDR_LOCAL)
-		snprintf(peer->label, sizeof(peer->label), "%s", device_label(peer->dev));
-}
-
 static struct peer *peer_add(struct broker *broker, struct device *dev)
 {
 	struct peer *peer = peer_new(broker, dev, device_address(dev));
@@ -168,7 +162,6 @@ static struct peer *peer_add(struct broker *broker, struct device *dev)
 		device_fail(dev, "the broker has no memory for it");
 		return NULL;
 	}
-	label(peer);
 	device_set_priv(dev, peer);
 	return peer;
 }
@@ -216,7 +209,7 @@ static void on_up(void *priv, struct device *dev)
 		return;
 	}
 	/* Of one that was awaited the process was not known. */
-	label(peer);
+	peer_set_label(peer);
 	log_write(broker->log, LOG_INFO, "domain=%u addr=%#x: %s is connected, %u slots",
 		  device_domid(dev), peer->addr, peer->label, peer->nr_slots);
 	/* Requests may have been there before anybody looked. */
@@ -240,8 +233,18 @@ static void on_gone(void *priv, struct device *dev)
 	account_drop(priv, device_domid(dev));
 }
 
+static void on_renamed(void *priv, struct device *dev)
+{
+	struct broker *broker = priv;
+	struct peer *peer = device_priv(dev);
+
+	if (peer && broker_rename(broker, peer) < 0)
+		device_fail(dev, "the broker has no memory for its new name");
+}
+
 const struct backend_ops broker_ops = {
 	.wanted = on_wanted,
+	.renamed = on_renamed,
 	.awaited = on_awaited,
 	.up = on_up,
 	.kick = on_kick,

@@ -322,9 +322,9 @@ void lookup_subscribe(struct peer *peer, const struct request *req, const char *
 
 /* ------------------------------------------------------------ coming, going */
 
-void lookup_ready(struct peer *peer)
+/* Who waits for it finds what there is. */
+static void resolve_again(struct peer *peer)
 {
-	struct subscription *sub;
 	struct list waiters;
 
 	list_init(&waiters);
@@ -338,6 +338,13 @@ void lookup_ready(struct peer *peer)
 		else
 			resolve_name(m, m->u.lookup->text);
 	}
+}
+
+void lookup_ready(struct peer *peer)
+{
+	struct subscription *sub;
+
+	resolve_again(peer);
 	if (peer->name && name_peer(peer->name) == peer)
 		list_for_each_entry(sub, &peer->name->subs, in_name)
 			if (lookup_may_know(sub->peer, peer->name->text))
@@ -406,4 +413,16 @@ void lookup_down(struct peer *peer)
 	list_for_each_entry(sub, &peer->name->subs, in_name)
 		sub_down(sub, peer->addr);
 	tell_next(peer->name);
+}
+
+void lookup_renamed(struct peer *peer, struct name *old)
+{
+	if (peer->ready)
+		lookup_ready(peer);
+	else
+		resolve_again(peer);
+	if (!old)
+		return;
+	tell_next(old);
+	name_put(old);
 }

@@ -41,6 +41,11 @@ void lookup_ready(struct peer *peer);
  * told_down says that they know; drop its own subscriptions.
  */
 void lookup_down(struct peer *peer);
+/*
+ * @peer has the name that it has now instead of @old, which may be NULL and is not
+ * counted for it any more. Those who know its address hear nothing: it lives.
+ */
+void lookup_renamed(struct peer *peer, struct name *old);
 /* The policy has changed. */
 void lookup_decide_anew(struct peer *peer);
 /* The slot of a RESOLVE is freed. */

@@ -33,10 +33,21 @@ static void init_lists(struct peer *peer)
 		list_init(lists[i]);
 }
 
+void peer_set_label(struct peer *peer)
+{
+	const char *name = device_name(peer->dev);
+	uint16_t domid = device_domid(peer->dev);
+
+	/* Processes of this domain share its name: which one is it? */
+	if (domid & VMSGIF_ADDR_LOCAL)
+		snprintf(peer->label, sizeof(peer->label), "%s", device_label(peer->dev));
+	else
+		snprintf(peer->label, sizeof(peer->label), "%s(%u)", *name ? name : "?", domid);
+}
+
 struct peer *peer_new(struct broker *broker, struct device *dev, uint32_t addr)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
-	const char *name = device_name(dev);
 
 	if (!peer)
 		return NULL;
@@ -46,7 +57,7 @@ struct peer *peer_new(struct broker *broker, struct device *dev, uint32_t addr)
 	init_lists(peer);
 	queue_init(&peer->queue);
 	token_bucket_init(&peer->pool_tokens, POOL_RATE, POOL_BURST, broker_now(broker));
-	snprintf(peer->label, sizeof(peer->label), "%s(%u)", *name ? name : "?", device_domid(dev));
+	peer_set_label(peer);
 	peer->flows = table_new();
 	peer->pairs = table_new();
 	peer->ports = table_new();

@@ -95,6 +95,8 @@ struct peer {
 
 /* NULL: no memory. */
 struct peer *peer_new(struct broker *broker, struct device *dev, uint32_t addr);
+/* By what the device is called now. */
+void peer_set_label(struct peer *peer);
 /* It is in no table and on no list any more, and has no messages. */
 void peer_free(struct peer *peer);
 /* It connected: makes the slots. -ENOMEM. */

@@ -44,21 +44,12 @@ static void reload_ports(struct peer *peer)
 									   port->service, NULL);
 }
 
-/* Those without an address are asked about when they come up. */
-static void reload_devices(struct broker *broker)
+/* By broker->config; accounts are prepared for it. */
+static void decide_anew(struct broker *broker)
 {
-	backend_reconsider(broker->backend);
-}
-
-int broker_reconfigure(struct broker *broker, struct config *config)
-{
-	struct config *old = broker->config;
 	struct peer *peer;
 
-	if (accounts_prepare(broker, &config->policy) < 0)
-		return -ENOMEM;
-	broker->config = config;
-	accounts_commit(broker, &config->policy);
+	accounts_commit(broker, &broker->config->policy);
 	/* Flows are decided by the names of services. */
 	list_for_each_entry(peer, &broker->route.peers, in_route)
 		reload_ports(peer);
@@ -68,9 +59,43 @@ int broker_reconfigure(struct broker *broker, struct config *config)
 		pools_decide_anew(peer);
 		lookup_decide_anew(peer);
 	}
-	reload_devices(broker);
 	accounts_finish(broker);
+}
+
+int broker_reconfigure(struct broker *broker, struct config *config)
+{
+	struct config *old = broker->config;
+
+	if (accounts_prepare(broker, &config->policy) < 0)
+		return -ENOMEM;
+	broker->config = config;
+	decide_anew(broker);
+	/* Those without an address are asked about when they come up. */
+	backend_reconsider(broker->backend);
 	config_free(old);
+	return 0;
+}
+
+int broker_rename(struct broker *broker, struct peer *peer)
+{
+	const char *subject = device_subject(peer->dev);
+	char before[sizeof(peer->label)];
+	struct name *old = peer->name;
+	int r;
+
+	memcpy(before, peer->label, sizeof(before));
+	r = route_rename(&broker->route, peer, device_name(peer->dev));
+	if (r < 0)
+		return r;
+	peer_set_label(peer);
+	snprintf(peer->account->subject, sizeof(peer->account->subject), "%s", subject);
+	lookup_renamed(peer, old);
+	r = accounts_prepare(broker, &broker->config->policy);
+	if (r < 0)
+		return r;
+	decide_anew(broker);
+	log_write(broker->log, LOG_NOTICE, "domain=%u addr=%#x: %s is called %s now",
+		  device_domid(peer->dev), peer->addr, before, peer->label);
 	return 0;
 }
 

@@ -29,12 +29,18 @@
 
 struct broker;
 struct config;
+struct peer;
 
 /*
  * Read the files again that the configuration came from. 0, or an error and
  * nothing has changed; @text says what came of it, as a line, and so does the log.
  */
 int broker_reload(struct broker *broker, char *text, size_t size);
+/*
+ * The domain of @peer has another name. It keeps its address, ports and flows, as
+ * far as the policy has it so under the new name: all is decided anew. -ENOMEM.
+ */
+int broker_rename(struct broker *broker, struct peer *peer);
 /* @config takes over, and is the broker's now. -ENOMEM: nothing has changed, nor has @config. */
 int broker_reconfigure(struct broker *broker, struct config *config);
 

@@ -70,6 +70,22 @@ int route_add(struct route *route, struct peer *peer, const char *name)
 	return 0;
 }
 
+int route_rename(struct route *route, struct peer *peer, const char *text)
+{
+	struct name *name = NULL;
+
+	if (*text) {
+		name = name_get(route, text);
+		if (!name)
+			return -ENOMEM;
+	}
+	list_del(&peer->in_name);
+	peer->name = name;
+	if (name)
+		list_add_tail(&name->peers, &peer->in_name);
+	return 0;
+}
+
 void route_remove(struct route *route, struct peer *peer)
 {
 	struct peer **entry = &route->by_domid[VMSGIF_ADDR_DOMID(peer->addr)];

@@ -114,6 +114,11 @@ void route_deinit(struct route *route);
 
 /* Under its address; and under @name unless that is "". -ENOMEM. */
 int route_add(struct route *route, struct peer *peer, const char *name);
+/*
+ * Under @text instead, "": under none. -ENOMEM, and it is as before. Its former name
+ * stays counted, for the caller to put.
+ */
+int route_rename(struct route *route, struct peer *peer, const char *text);
 void route_remove(struct route *route, struct peer *peer);
 /* The living peer with exactly this address, or NULL. */
 struct peer *route_peer(const struct route *route, uint32_t addr);

@@ -27,6 +27,11 @@ static bool on_wanted(void *priv, uint16_t domid, const char *name)
 	return !bed->unwanted || strcmp(name, bed->unwanted) != 0;
 }
 
+static void on_renamed(void *priv, struct device *dev)
+{
+	note(priv, "renamed", dev);
+}
+
 static void on_awaited(void *priv, struct device *dev)
 {
 	note(priv, "awaited", dev);
@@ -77,6 +82,7 @@ static void on_gone(void *priv, struct device *dev)
 
 static const struct backend_ops ops = {
 	.wanted = on_wanted,
+	.renamed = on_renamed,
 	.awaited = on_awaited,
 	.up = on_up,
 	.kick = on_kick,

@@ -225,10 +225,26 @@ START_TEST(not_wanted)
 	guest_prepare(&alice, GUEST_ORDER);
 	guest_connect(&alice);
 	ck_assert_str_eq(device_name(guest_dev(&alice)), "bob");
-	/* Later names do not matter. */
-	sim_xs_put("/local/domain/1/name", "alice");
+	(void)bed_calls(&bed);
+	sim_xs_put("/local/domain/1/name", "carol");
 	bed_run(&bed);
 	ck_assert(device_is_up(guest_dev(&alice)));
+	ck_assert_str_eq(bed_calls(&bed), "renamed:1 ");
+	ck_assert_str_eq(device_name(guest_dev(&alice)), "carol");
+	/* The same again is none; nor is none, of a domain that goes. */
+	sim_xs_put("/local/domain/1/name", "carol");
+	bed_run(&bed);
+	sim_xs_rm("/local/domain/1/name");
+	bed_run(&bed);
+	ck_assert_str_eq(bed_calls(&bed), "");
+	/* There, it had none. */
+	sim_xs_put("/local/domain/1/name", "alice");
+	bed_run(&bed);
+	ck_assert_str_eq(bed_calls(&bed), "down:1 gone:1 ");
+	ck_assert(!sim_xs_exists("/local/domain/0/backend/vmsg/1"));
+	sim_xs_put("/local/domain/1/name", "bob");
+	bed_run(&bed);
+	ck_assert_int_eq(guest_backend_state(&alice), 2);
 	guest_fini(&alice);
 }
 END_TEST

@@ -533,7 +533,7 @@ struct vmsgif_tx_response {
  *                           at once; all pages but the last are full
  * PEER_UP   addr, and the name (len; inline, or in the page; 0: it is long,
  *           and the page cannot be written): a subscribed domain said READY
- *           under this address
+ *           under this address, or what lives there has that name from now on
  * PEER_DOWN addr: this address is dead, after the last message from it. Pools
  *           of it are to be unmapped, pools shared with it are free
  * POOL_ADD  addr, src_port, port, pool: map this, and say POOL_ACK
