@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 struct question {
-	const char *from; /* as asked for: a domain's name, or NAME:USER */
+	const char *from;	       /* as asked for: a domain's name, or NAME:USER */
 	char subject[SUBJECT_MAX + 1]; /* that is who */
 	const char *to;
 	uint32_t port;			   /* 0: not known, nobody has bound the service */

@@ -47,7 +47,8 @@ struct message {
 	uint8_t form; /* enum request_form */
 	bool lazy;
 	bool pooled;
-	int status; /* MESSAGE_ANSWERED */
+	int status;	/* MESSAGE_ANSWERED */
+	uint32_t since; /* SEND: when it was read, in us */
 	union {
 		uint8_t data[VMSGIF_INLINE_MAX];
 		struct vmsgif_segment segs[VMSGIF_SEGS_MAX];

@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "broker/peer.h"
 
+#include "common/clock.h"
 #include "common/macros.h"
 
 void mover_init(struct mover *mover)
@@ -303,11 +304,12 @@ static void respond_all(const struct mover *mover)
 	}
 }
 
-/* It is in the receiver's ring. */
-static void settle_message(struct broker *broker, const struct delivery *item)
+/* It is in the receiver's ring, @now_us. */
+static void settle_message(struct broker *broker, const struct delivery *item, uint32_t now_us)
 {
 	struct message *m = item->message;
 
+	wait_count(&m->src->count.waits, now_us - m->since);
 	traffic_count(&m->src->count.sent, item->way, m->len);
 	traffic_count(&item->dst->count.received, item->way, m->len);
 	traffic_count(&broker->total, item->way, m->len);
@@ -322,13 +324,14 @@ static void settle_message(struct broker *broker, const struct delivery *item)
 static void settle_all(struct broker *broker)
 {
 	struct mover *mover = &broker->mover;
+	uint32_t now_us = mover->nr_items ? (uint32_t)(clock_now_ns() / NS_PER_US) : 0;
 	struct message *m;
 
 	for (unsigned int i = 0; i < mover->nr_items; i++) {
 		const struct delivery *item = &mover->items[i];
 
 		if (LIKELY(item->message))
-			settle_message(broker, item);
+			settle_message(broker, item, now_us);
 		else if (item->event)
 			event_delivered(item->dst, item->event);
 	}

@@ -15,7 +15,7 @@ struct pattern {
 	struct pattern *next;
 	struct place place;
 	const struct label *label; /* of a word "@name", once it is resolved */
-	char user[11];		   /* of a word "GLOB:USER": its number, or "*"; "": there is none */
+	char user[11]; /* of a word "GLOB:USER": its number, or "*"; "": there is none */
 	char word[];
 };
 

@@ -12,6 +12,7 @@
 #include "broker/peer.h"
 #include "broker/pools.h"
 
+#include "common/clock.h"
 #include "common/macros.h"
 
 /* ---------------------------------------------------------------- refusals */
@@ -270,6 +271,7 @@ void send_serve(struct peer *src, const struct request *req, const struct vmsgif
 	m->src_port = req->src_port;
 	m->len = req->len;
 	m->lazy = req->lazy;
+	m->since = (uint32_t)(broker_now(src->broker) / NS_PER_US);
 	status = keep_payload(m, req, segs, pool);
 	if (UNLIKELY(status != VMSGIF_OKAY)) {
 		slot_answer(m, status);

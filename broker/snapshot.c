@@ -60,6 +60,19 @@ static void append_traffic(struct out *o, const char *prefix, const struct traff
 	count(o, name, bytes);
 }
 
+/* "waited-below-N": of less than N us, and of no less than N/2; "waited-longer": of more. */
+static void append_waits(struct out *o, const struct waits *w)
+{
+	char name[32];
+
+	count(o, "waited-us", w->sum_us);
+	for (unsigned int i = 0; i < WAITS - 1; i++) {
+		snprintf(name, sizeof(name), "waited-below-%u", 1u << i);
+		count(o, name, w->n[i]);
+	}
+	count(o, "waited-longer", w->n[WAITS - 1]);
+}
+
 static void append_total(struct out *o, const struct broker *broker)
 {
 	struct backend_stats stats = { 0 };
@@ -112,6 +125,7 @@ static void append_domain(struct out *o, const struct peer *peer)
 	open_container(o, 'a', "{st}");
 	append_traffic(o, "sent", &peer->count.sent);
 	append_traffic(o, "received", &peer->count.received);
+	append_waits(o, &peer->count.waits);
 	count(o, "refused", peer->count.refused);
 	count(o, "failed", peer->count.failed);
 	count(o, "events", peer->count.events);

@@ -22,7 +22,20 @@ struct traffic {
 	uint64_t bytes[WAYS];
 };
 
+/*
+ * How long delivered messages were here: from when the daemon woke up and read the
+ * request to when the receiver could see it. By powers of two: n[i] are those of less
+ * than 2^i us, and of no less than half of that; the last are all the others.
+ */
+#define WAITS 22u
+
+struct waits {
+	uint64_t sum_us;
+	uint64_t n[WAITS];
+};
+
 struct counters {
+	struct waits waits;	 /* of delivered messages, by their sender */
 	struct traffic sent;	 /* delivered messages, by their sender */
 	struct traffic received; /* and by their receiver */
 	uint64_t refused;	 /* SENDs answered with a status before they were queued */
@@ -34,6 +47,14 @@ static inline void traffic_count(struct traffic *t, enum way way, uint32_t len)
 {
 	t->messages[way]++;
 	t->bytes[way] += len;
+}
+
+static inline void wait_count(struct waits *w, uint32_t us)
+{
+	unsigned int i = us ? 32u - (unsigned int)__builtin_clz(us) : 0;
+
+	w->sum_us += us;
+	w->n[i < WAITS ? i : WAITS - 1]++;
 }
 
 #endif

@@ -70,13 +70,15 @@ stop_broker()
 	wait_for 10 broker_ended
 }
 
-# port_count GUEST: how many ports it has bound.
-port_count()
+# domain_counter GUEST NAME: one of the counters that the broker has for it.
+domain_counter()
 {
-	xenmsgctl status --json | awk -v name="\"$1\"," '
+	xenmsgctl status --json | awk -v name="\"$1\"," -v key="\"$2\":" '
 		$1 == "\"name\":" { mine = $2 == name }
-		$1 == "\"ports\":" && mine { print $2 + 0 }'
+		$1 == key && mine { print $2 + 0 }'
 }
+# port_count GUEST: how many ports it has bound.
+port_count() { domain_counter "$1" ports; }
 has_port() { [ "$(port_count "$1")" -gt 0 ] 2>/dev/null; }
 
 # serve GUEST TAG ARG...: `xenmsg listen` in the background, until it is bound.
