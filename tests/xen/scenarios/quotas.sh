@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
 # Rates and quotas: a domain gets what its limits and the rules give it, within
-# 2 %, and beyond that a status that says so.
+# 2 %, and beyond that a status that says so; also under another name.
 # limit: 1200
 # quiet-limit: 300
 # shellcheck source=tests/xen/xenmsg.sh
@@ -114,5 +114,24 @@ xenmsgctl reload 2>&1 | sed 's/^/        /'
 check 'with file and line' sh -c "xenmsgctl reload 2>&1 | grep -q '$CONF:$(wc -l <$CONF): '"
 share --seconds 1 --size 100 --rate 100
 check 'the old one holds' test "$good" = "$sent"
+
+note 'alice is renamed in the middle of it'
+limited 'messages-per-second = 10'
+share --seconds 2 --size 100 --rate 100
+check 'over it' test "$over" -gt 0
+serve alice echo 7 --echo
+guest_bg mallory ping xenmsg ping -i 0.2 alice
+wait_for 10 grep -q 'seq=5 ' "$XT/mallory.ping.out"
+xl rename alice anna
+check 'it is found by that' wait_for 10 xenmsg ping -q -c 1 anna
+check_not 'and by the old name no more' xenmsg ping -q -c 1 alice
+check 'the log says so' grep -q 'alice(1) is called anna(1) now' $BROKER_LOG
+guest_kill mallory ping INT
+guest_wait mallory ping 10
+check 'messages went on meanwhile' nothing_lost mallory ping
+unserve alice echo
+share --seconds 1 --size 100 --rate 100
+check 'the limits of the old name do not hold' test "$good" = "$sent"
+xl rename anna alice
 check 'no zombies' assert_no_zombies
 check 'no kernel has complained' dmesg_clean

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
 # The broker is killed a hundred times in the middle of traffic between four
-# guests, by copy and by map, and restarted cleanly twenty times: nothing is
-# lost, doubled or out of order, and applications notice a pause.
+# guests and dom0, by copy and by map, and restarted cleanly twenty times: nothing
+# is lost, doubled or out of order, and applications notice a pause.
 # limit: 3000
 # quiet-limit: 600
 XT_VARIANT=kernel
@@ -13,7 +13,7 @@ XM_KERNEL_GUESTS='alice bob'
 KILLS=100
 RESTARTS=20
 # Messages of each of the two ports of a pair, and direction.
-COUNT=${COUNT:-30000}
+COUNT=${COUNT:-20000}
 
 # 30-bit numbers that are the same in each run.
 random=1
@@ -96,24 +96,38 @@ traffic_runs()
 	return 1
 }
 
+# begin TAG NAME OPTION...: traffic, in a guest or in Domain-0.
+begin()
+{
+	xr_tag=traffic.$1
+	xr_name=$2
+	shift 2
+	if [ "$xr_name" = Domain-0 ]; then
+		dom0_bg "$xr_tag" traffic --count "$COUNT" --max 20000 "$@"
+	else
+		guest_bg "$xr_name" "$xr_tag" traffic --count "$COUNT" --max 20000 "$@"
+	fi
+}
+
 # pair TAG A B OPTION...: traffic between the two.
 pair()
 {
-	xr_tag=traffic.$1
+	xr_pair=$1
 	xr_a=$2
 	xr_b=$3
 	shift 3
-	guest_bg "$xr_a" "$xr_tag" traffic --count "$COUNT" --max 20000 "$@" "$xr_b"
-	guest_bg "$xr_b" "$xr_tag" traffic --count "$COUNT" --max 20000 "$@" "$xr_a"
+	begin "$xr_pair" "$xr_a" "$@" "$xr_b"
+	begin "$xr_pair" "$xr_b" "$@" "$xr_a"
 }
 
 # pair_ends TAG A B
 pair_ends()
 {
-	for xr_guest in "$2" "$3"; do
-		guest_wait "$xr_guest" "traffic.$1" 900
-		check "$1: $xr_guest got everything once, right and in order" test $? = 0
-		guest_output "$xr_guest" "traffic.$1" | tail -n 1
+	for xr_name in "$2" "$3"; do
+		case $xr_name in Domain-0) xr_where=dom0 ;; *) xr_where=$xr_name ;; esac
+		guest_wait "$xr_where" "traffic.$1" 900
+		check "$1: $xr_name got everything once, right and in order" test $? = 0
+		guest_output "$xr_where" "traffic.$1" | tail -n 1
 	done
 }
 
@@ -129,6 +143,8 @@ serve bob echo 7 --echo
 pair copy alice bob --base 100
 pair map alice mallory --mode map --base 200
 pair mixed bob carol --base 300
+pair dom0 Domain-0 alice --base 400
+pair dom0-map Domain-0 bob --mode map --base 500
 guest_bg alice ping xenmsg ping -i 0.005 bob:7
 wait_for 30 grep -q 'seq=20' "$XT/alice.ping.out"
 
@@ -154,6 +170,8 @@ check "$done restarts in the middle of traffic" test $done -eq $RESTARTS
 pair_ends copy alice bob
 pair_ends map alice mallory
 pair_ends mixed bob carol
+pair_ends dom0 Domain-0 alice
+pair_ends dom0-map Domain-0 bob
 guest_kill alice ping INT
 guest_wait alice ping 10
 check 'not one ping was lost' nothing_lost alice ping
