@@ -304,15 +304,27 @@ static void respond_all(const struct mover *mover)
 	}
 }
 
-/* It is in the receiver's ring, @now_us. */
-static void settle_message(struct broker *broker, const struct delivery *item, uint32_t now_us)
+static void count_delivery(struct broker *broker, const struct delivery *item, uint32_t now_us)
 {
-	struct message *m = item->message;
+	const struct message *m = item->message;
+	struct flow *flow = m->flow;
 
 	wait_count(&m->src->count.waits, now_us - m->since);
 	traffic_count(&m->src->count.sent, item->way, m->len);
 	traffic_count(&item->dst->count.received, item->way, m->len);
 	traffic_count(&broker->total, item->way, m->len);
+	flow->messages++;
+	flow->bytes += m->len;
+	/* Only a rule can have allowed it: the default is no. */
+	traffic_count(&flow->decision.rule->delivered, item->way, m->len);
+}
+
+/* It is in the receiver's ring, @now_us. */
+static void settle_message(struct broker *broker, const struct delivery *item, uint32_t now_us)
+{
+	struct message *m = item->message;
+
+	count_delivery(broker, item, now_us);
 	m->flow->pair->known = true;
 	if (item->way == WAY_MAP)
 		held_add(m);

@@ -23,6 +23,7 @@
 
 #include "broker/pattern.h"
 #include "broker/ports.h"
+#include "broker/stats.h"
 #include "common/list.h"
 
 #include <stdbool.h>
@@ -52,10 +53,11 @@ struct rule {
 	struct pattern *from;
 	struct pattern *to;
 	struct port_range *ports;
-	unsigned int modes; /* 0 if it denies */
-	struct rates rates; /* of each sending domain, in all its flows under this rule */
-	uint64_t refused;   /* requests that this rule refused, by itself or for their mode */
-	uint64_t over_rate; /* messages beyond its rates */
+	unsigned int modes;	  /* 0 if it denies */
+	struct rates rates;	  /* of each sending domain, in all its flows under this rule */
+	uint64_t refused;	  /* requests that this rule refused, by itself or for their mode */
+	uint64_t over_rate;	  /* messages beyond its rates */
+	struct traffic delivered; /* messages of the flows that it allowed */
 	char name[SECTION_NAME_MAX + 1];
 };
 

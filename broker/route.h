@@ -89,6 +89,8 @@ struct flow {
 	uint32_t addr;	   /* of the destination */
 	uint32_t number;   /* of its port */
 	unsigned int open; /* messages not answered */
+	uint64_t messages; /* delivered since it began */
+	uint64_t bytes;	   /* their payload */
 	struct decision decision;
 	struct charge *charge; /* of the decision's rule, or NULL */
 };

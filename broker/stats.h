@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is counted per domain and for the whole broker. Counters only rise; a
- * domain's begin with its address.
+ * What is counted per domain, per rule and for the whole broker. Counters only
+ * rise; a domain's begin with its address, a rule's with a reload.
  */
 #ifndef XENMSG_BROKER_STATS_H
 #define XENMSG_BROKER_STATS_H

@@ -292,6 +292,27 @@ START_TEST(flow_is_remembered)
 }
 END_TEST
 
+/* What was delivered is counted with the flow and with the rule that allowed it; failures are not. */
+START_TEST(deliveries_are_counted)
+{
+	const struct rule *rule = policy_rule(&fake.broker->config->policy, "any");
+	const struct flow *flow;
+
+	alice->bad_tx[3] = true;
+	fake_send(alice, bob, 7, "hello");
+	fake_send_pages(alice, bob, 7, 0, 5000);
+	fake_send_pages(alice, bob, 7, 3, 100);
+	fake_send(bob, alice, 7, "x");
+	fake_turns();
+	flow = flow_find(fake_peer(alice), bob->addr, 7);
+	ck_assert_uint_eq(flow->messages, 2);
+	ck_assert_uint_eq(flow->bytes, 5005);
+	ck_assert_uint_eq(rule->delivered.messages[WAY_INLINE], 2);
+	ck_assert_uint_eq(rule->delivered.messages[WAY_COPY], 1);
+	ck_assert_uint_eq(rule->delivered.bytes[WAY_COPY], 5000);
+}
+END_TEST
+
 /* So many are remembered; those with messages are never forgotten. */
 START_TEST(flows_are_bounded)
 {
@@ -359,6 +380,7 @@ static Suite *suite(void)
 	t = tcase_create("flows");
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, flow_is_remembered);
+	tcase_add_test(t, deliveries_are_counted);
 	tcase_add_test(t, flows_are_bounded);
 	tcase_add_test(t, to_oneself);
 	suite_add_tcase(s, t);
