@@ -104,6 +104,14 @@ struct backend_stats {
 };
 void backend_stats_get(const struct backend *b, struct backend_stats *stats);
 
+enum domain_fate {
+	DOMAIN_GONE,
+	DOMAIN_DYING, /* and there until nobody has a page of it mapped */
+	DOMAIN_ALIVE,
+};
+/* What the hypervisor says of @domid now; DOMAIN_DYING if it does not answer. One hypercall. */
+enum domain_fate backend_domain_fate(const struct backend *b, uint16_t domid);
+
 /* ------------------------------------------------------------- one device */
 
 uint16_t device_domid(const struct device *dev);

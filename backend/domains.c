@@ -64,6 +64,18 @@ struct domain *domains_find(const struct domains *domains, uint16_t domid)
 	return domid < DOMID_FIRST_RESERVED ? domains->by_domid[domid] : NULL;
 }
 
+enum domain_fate backend_domain_fate(const struct backend *b, uint16_t domid)
+{
+	xc_domaininfo_t info;
+	int nr = xc_domain_getinfolist(b->domains->handle, domid, 1, &info);
+
+	if (nr < 0)
+		return DOMAIN_DYING;
+	if (nr == 0 || info.domain != domid)
+		return DOMAIN_GONE;
+	return info.flags & XEN_DOMINF_dying ? DOMAIN_DYING : DOMAIN_ALIVE;
+}
+
 static void forget(struct backend *b, struct domain *dom)
 {
 	devices_forget(b, dom);

@@ -9,6 +9,7 @@
 #include "broker/peer.h"
 #include "broker/reload.h"
 #include "broker/turn.h"
+#include "broker/zombies.h"
 
 #include "common/clock.h"
 
@@ -265,6 +266,7 @@ static void init_lists(struct broker *broker)
 	list_init(&broker->late);
 	list_init(&broker->stalled);
 	list_init(&broker->obituaries);
+	list_init(&broker->zombies);
 	list_init(&broker->accounts);
 }
 
@@ -317,6 +319,7 @@ void broker_free(struct broker *broker, bool remove)
 	while (!list_empty(&broker->route.peers))
 		peer_down(list_first_entry(&broker->route.peers, struct peer, in_route));
 	down_forget(broker);
+	zombies_free(broker);
 	if (broker->mover.batch)
 		copy_batch_free(broker->mover.batch);
 	if (broker->backend)

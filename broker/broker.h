@@ -61,9 +61,11 @@ struct broker {
 	struct list rx_dirty;
 	struct list touched;
 	struct list lazy;
-	struct list late;	 /* slots whose answers end the turn */
-	struct list stalled;	 /* peers, by kicked: wait for tokens */
-	struct list obituaries;	 /* see down.c */
+	struct list late;	/* slots whose answers end the turn */
+	struct list stalled;	/* peers, by kicked: wait for tokens */
+	struct list obituaries; /* see down.c */
+	struct list zombies;	/* pools of the dead; see zombies.h */
+	unsigned int nr_zombies;
 	struct list accounts;	 /* of domains */
 	struct limits no_limits; /* of those that no section names */
 	unsigned int pool_ops;	 /* in this turn */

@@ -10,6 +10,7 @@
 #include "broker/lookup.h"
 #include "broker/peer.h"
 #include "broker/pools.h"
+#include "broker/zombies.h"
 
 #include <stdlib.h>
 
@@ -88,9 +89,12 @@ void event_delivered(struct peer *to, struct event *event)
 
 	switch (event->kind) {
 	case EVENT_PEER_UP:
+		break;
 	case EVENT_PEER_DOWN:
+		zombies_told(to, event->addr);
 		break;
 	case EVENT_PAIR_DOWN:
+		zombies_told(to, event->addr);
 		free(CONTAINER_OF(event, struct pair, down));
 		break;
 	case EVENT_POOL_ADD:

@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "broker/peer.h"
 #include "broker/send.h"
+#include "broker/zombies.h"
 
 #include <stdlib.h>
 
@@ -379,9 +380,13 @@ void pools_down(struct peer *peer)
 {
 	struct map_pool *pool, *tmp;
 
-	for (unsigned int i = 0; i < VMSGIF_MAP_POOLS_MAX; i++)
-		if (peer->pools[i])
-			free_pool(peer->pools[i]);
+	for (unsigned int i = 0; i < VMSGIF_MAP_POOLS_MAX; i++) {
+		if (!peer->pools[i])
+			continue;
+		zombies_add(peer->pools[i]);
+		free_pool(peer->pools[i]);
+	}
+	zombies_drop(peer);
 	list_for_each_entry_safe(pool, tmp, &peer->pools_in, in_receiver) {
 		bool leaving = pool->state == POOL_LEAVING;
 

@@ -109,6 +109,7 @@ struct fake {
 	uint16_t generation;
 	char lines[65536];
 	unsigned int rescans;
+	enum domain_fate fate; /* of every domain */
 	struct backend_limits limits;
 };
 static struct fake fake;
@@ -130,6 +131,11 @@ void backend_free(struct backend *b, bool remove)
 void backend_reconsider(struct backend *b)
 {
 	fake.rescans++;
+}
+
+enum domain_fate backend_domain_fate(const struct backend *b, uint16_t domid)
+{
+	return fake.fate;
 }
 
 int backend_local_listen(struct backend *b, int fd)
