@@ -79,6 +79,7 @@ struct broker {
 	unsigned int nr_spare_lists;
 
 	struct traffic total;
+	struct counters local_gone; /* of clients in this domain that are gone */
 	uint64_t refused;
 	uint64_t failed;
 	uint64_t turns;

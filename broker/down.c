@@ -186,6 +186,8 @@ void peer_down(struct peer *peer)
 	drop_requests(peer);
 	drop_ports(peer);
 	pools_down(peer);
+	if (VMSGIF_ADDR_DOMID(peer->addr) & VMSGIF_ADDR_LOCAL)
+		counters_add(&broker->local_gone, &peer->count);
 	flows_free(peer);
 	tell_partners(peer);
 	lookup_down(peer);

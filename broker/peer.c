@@ -102,6 +102,16 @@ int peer_up(struct peer *peer)
 	return 0;
 }
 
+unsigned int peer_held(const struct peer *peer)
+{
+	const struct pair *pair;
+	unsigned int held = 0;
+
+	list_for_each_entry(pair, &peer->senders, in_dst)
+		held += pair->held;
+	return held;
+}
+
 /* --------------------------------------------------------------- the turn */
 
 void peer_wake(struct peer *peer)

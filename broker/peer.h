@@ -114,6 +114,9 @@ static inline const char *peer_subject(const struct peer *peer)
 	return peer->account->subject;
 }
 
+/* Messages that it got in map mode and has not released. */
+unsigned int peer_held(const struct peer *peer);
+
 /* There may be something to deliver to it: let the turn look. */
 void peer_wake(struct peer *peer);
 /* Answers or RX responses were written. */

@@ -95,17 +95,6 @@ static void append_total(struct out *o, const struct broker *broker)
 	close_container(o);
 }
 
-/* Messages that it got in map mode and has not released. */
-static uint64_t held_by(const struct peer *peer)
-{
-	struct pair *pair;
-	uint64_t held = 0;
-
-	list_for_each_entry(pair, &peer->senders, in_dst)
-		held += pair->held;
-	return held;
-}
-
 static uint64_t pools_of(const struct peer *peer)
 {
 	uint64_t n = 0;
@@ -132,7 +121,7 @@ static void append_domain(struct out *o, const struct peer *peer)
 	count(o, "unanswered", peer->waiting);
 	count(o, "queued", peer->queue.messages);
 	count(o, "queued-bytes", peer->queue.bytes);
-	count(o, "held", held_by(peer));
+	count(o, "held", peer_held(peer));
 	count(o, "weight", peer->account->limits->weight);
 	count(o, "domain-queued", peer->account->queued);
 	count(o, "domain-maps", peer->account->maps);

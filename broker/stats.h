@@ -43,6 +43,23 @@ struct counters {
 	uint64_t events;	 /* RX events published */
 };
 
+static inline void traffic_add(struct traffic *to, const struct traffic *t)
+{
+	for (unsigned int way = 0; way < WAYS; way++) {
+		to->messages[way] += t->messages[way];
+		to->bytes[way] += t->bytes[way];
+	}
+}
+
+static inline void counters_add(struct counters *to, const struct counters *c)
+{
+	traffic_add(&to->sent, &c->sent);
+	traffic_add(&to->received, &c->received);
+	to->refused += c->refused;
+	to->failed += c->failed;
+	to->events += c->events;
+}
+
 static inline void traffic_count(struct traffic *t, enum way way, uint32_t len)
 {
 	t->messages[way]++;
