@@ -6,6 +6,7 @@
 
 #include "broker/broker.h"
 #include "broker/explain.h"
+#include "broker/metrics.h"
 #include "broker/peer.h"
 #include "broker/reload.h"
 #include "broker/snapshot.h"
@@ -46,9 +47,10 @@ static int starting(sd_bus_error *error)
 	return sd_bus_error_set(error, SD_BUS_ERROR_FAILED, "xenmsgd is still starting");
 }
 
-static int on_status(sd_bus_message *call, void *priv, sd_bus_error *error)
+/* @append makes the answer, about @domain if it asks for one. */
+static int reply_snapshot(struct control *control, sd_bus_message *call, sd_bus_error *error,
+			  snapshot_fn append, const char *domain)
 {
-	struct control *control = priv;
 	sd_bus_message *reply = NULL;
 	int r;
 
@@ -56,11 +58,34 @@ static int on_status(sd_bus_message *call, void *priv, sd_bus_error *error)
 		return starting(error);
 	r = sd_bus_message_new_method_return(call, &reply);
 	if (r >= 0)
-		r = snapshot_append(reply, control->broker);
+		r = append(reply, control->broker, domain);
 	if (r >= 0)
 		r = sd_bus_message_send(reply);
 	sd_bus_message_unref(reply);
 	return r;
+}
+
+static int on_status(sd_bus_message *call, void *priv, sd_bus_error *error)
+{
+	return reply_snapshot(priv, call, error, snapshot_status, NULL);
+}
+
+static int on_domains(sd_bus_message *call, void *priv, sd_bus_error *error)
+{
+	return reply_snapshot(priv, call, error, snapshot_domains, NULL);
+}
+
+static int on_pools(sd_bus_message *call, void *priv, sd_bus_error *error)
+{
+	return reply_snapshot(priv, call, error, snapshot_pools, NULL);
+}
+
+static int on_flows(sd_bus_message *call, void *priv, sd_bus_error *error)
+{
+	const char *domain;
+	int r = sd_bus_message_read(call, "s", &domain);
+
+	return r < 0 ? r : reply_snapshot(priv, call, error, snapshot_flows, domain);
 }
 
 static int reply_text(sd_bus_message *call, const char *text)
@@ -113,6 +138,28 @@ static int on_explain(sd_bus_message *call, void *priv, sd_bus_error *error)
 	return r;
 }
 
+static int on_metrics(sd_bus_message *call, void *priv, sd_bus_error *error)
+{
+	struct control *control = priv;
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+	int r;
+
+	if (!control->broker)
+		return starting(error);
+	out = open_memstream(&text, &size);
+	if (!out)
+		return -ENOMEM;
+	r = metrics_write(out, control->broker);
+	if (fclose(out) != 0)
+		r = -ENOMEM;
+	if (r >= 0)
+		r = reply_text(call, text);
+	free(text);
+	return r;
+}
+
 static int on_reload(sd_bus_message *call, void *priv, sd_bus_error *error)
 {
 	struct control *control = priv;
@@ -130,6 +177,11 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD("Status", "", "sa{st}a(qussa{st})a(st)", on_status,
 		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Domains", "", "a(qussa{st}asa(usutub))b", on_domains,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Pools", "", "a(usquususut)b", on_pools, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Flows", "s", "a(usususssutuutt)b", on_flows, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Metrics", "", "s", on_metrics, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Explain", "sss", "s", on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Reload", "", "s", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,

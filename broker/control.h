@@ -6,7 +6,7 @@
  * answered at once and from one moment: nothing moves while it is put together.
  * Who may open the socket may call.
  *
- * Status, version 1:
+ * Status:
  *   s               version of the daemon
  *   a{st}           counters of the whole
  *   a(qussa{st})    domid, address, name, state and counters of each address
@@ -14,6 +14,22 @@
  *                   "NAME, rates" if it has some), then of "limits NAME", of
  *                   "offers" if there are some, "default" last; since the last
  *                   reload
+ * Domains, a(...)b: what Status says of each address, and then
+ *   as              labels of the configuration that its name has
+ *   a(usutub)       ports: number, service or "", longest message and credit left
+ *                   in bytes, messages held, whether it is being unbound
+ * Pools, a(usquususut)b: MAP pools by their owner's address and name; id, pages;
+ *   address, name and port of the receiver; "parked", "offered", "mapped",
+ *   "leaving", or "dead" as its owner (see zombies.h), messages that name it, and
+ *   how long ago the owner died in us, else 0. The dead come first; what is gone is
+ *   left out.
+ * Flows (DOMAIN, or "" for all), a(usususssutuutt)b: of all that a domain, by name
+ *   or domid, sends and receives: address and name of sender and receiver, port,
+ *   service or "", rule, modes that it allows; messages and bytes queued, messages
+ *   not answered, held; messages and bytes delivered since the flow began.
+ * In these three, true at the end: there are more ports, pools or flows, which were
+ *   left out; see SNAPSHOT_ROWS.
+ * Metrics, s: see metrics.h.
  *
  * Reload: have broker_reload() read the configuration again. A line for people,
  * or an error with file, line and reason; then nothing has changed.

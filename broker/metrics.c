@@ -100,8 +100,9 @@ static void write_whole(FILE *out, struct broker *broker)
 	fprintf(out, "xenmsg_build_info{version=\"%s\"} 1\n", XENMSG_VERSION);
 	by_way(out, "delivered_messages_total", "Messages delivered.", broker->total.messages);
 	by_way(out, "delivered_bytes_total", "Payload delivered.", broker->total.bytes);
-	single(out, "refused_total", "Messages refused before they were queued.", broker->refused);
-	single(out, "failed_total", "Queued messages that failed.", broker->failed);
+	single(out, "refused_messages_total", "Messages refused before they were queued.",
+	       broker->refused);
+	single(out, "failed_messages_total", "Queued messages that failed.", broker->failed);
 	single(out, "turns_total", "Rounds of work.", broker->turns);
 	single(out, "hypercalls_total", "Hypercalls for grants.", stats.hypercalls);
 	single(out, "grant_copies_total", "Operations of grant copies.", stats.copy_ops);
@@ -139,15 +140,16 @@ enum domain_value {
 
 static const struct metric domain_metrics[DOMAIN_VALUES] = {
 	[SENT_MESSAGES] = { "domain_sent_messages_total", "Messages of it that were delivered." },
-	[SENT_BYTES] = { "domain_sent_bytes_total", "Their payload." },
+	[SENT_BYTES] = { "domain_sent_bytes_total", "Payload of it that was delivered." },
 	[RECEIVED_MESSAGES] = { "domain_received_messages_total", "Messages delivered to it." },
-	[RECEIVED_BYTES] = { "domain_received_bytes_total", "Their payload." },
-	[REFUSED] = { "domain_refused_total", "Messages of it refused before they were queued." },
-	[FAILED] = { "domain_failed_total", "Queued messages of it that failed." },
+	[RECEIVED_BYTES] = { "domain_received_bytes_total", "Payload delivered to it." },
+	[REFUSED] = { "domain_refused_messages_total",
+		      "Messages of it refused before they were queued." },
+	[FAILED] = { "domain_failed_messages_total", "Queued messages of it that failed." },
 	[EVENTS] = { "domain_events_total", "What it was told besides messages." },
 	[READY] = { "domain_ready", "Frontends that can be sent to: 0 or 1, or local processes." },
 	[QUEUED_MESSAGES] = { "domain_queued_messages", "Messages that wait for it." },
-	[QUEUED_BYTES] = { "domain_queued_bytes", "Their payload." },
+	[QUEUED_BYTES] = { "domain_queued_bytes", "Payload that waits for it." },
 	[UNANSWERED] = { "domain_unanswered_requests", "Requests of it that wait." },
 	[HELD] = { "domain_held_messages", "Map-mode messages that it has not released." },
 	[PORTS] = { "domain_ports", "Ports bound." },
@@ -326,7 +328,8 @@ static void write_sections(FILE *out, const struct table *table)
 {
 	static const struct metric messages = { "policy_delivered_messages_total",
 						"Messages delivered under a rule." };
-	static const struct metric bytes = { "policy_delivered_bytes_total", "Their payload." };
+	static const struct metric bytes = { "policy_delivered_bytes_total",
+					     "Payload delivered under a rule." };
 	static const struct metric refused = { "policy_refused_total",
 					       "Requests that the policy does not allow." };
 	static const struct metric over = { "policy_over_limit_total",

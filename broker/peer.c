@@ -9,6 +9,7 @@
 #include "broker/pools.h"
 
 #include "common/macros.h"
+#include "common/num.h"
 
 #include <stdlib.h>
 
@@ -100,6 +101,15 @@ int peer_up(struct peer *peer)
 	}
 	peer->up = true;
 	return 0;
+}
+
+bool peer_is(const struct peer *peer, const char *who)
+{
+	uint16_t domid;
+
+	if (num_parse_u16(who, strlen(who), 0, UINT16_MAX, &domid) == 0)
+		return domid == VMSGIF_ADDR_DOMID(peer->addr);
+	return *who && !strcmp(peer_name(peer), who);
 }
 
 unsigned int peer_held(const struct peer *peer)

@@ -191,6 +191,18 @@ int modes_add(unsigned int *modes, const char *word, const char **why)
 	return 0;
 }
 
+const char *modes_text(unsigned int modes)
+{
+	static const char *const texts[] = {
+		[0] = "",
+		[MODE_COPY] = "copy",
+		[MODE_MAP] = "map",
+		[MODE_COPY | MODE_MAP] = "copy map",
+	};
+
+	return texts[modes & (MODE_COPY | MODE_MAP)];
+}
+
 /* --------------------------------------------------------------- deciding */
 
 bool rule_is_for(const struct rule *rule, const char *from, const char *to)

@@ -115,6 +115,8 @@ struct limits *policy_add_limits(struct policy *policy, const char *name,
 int policy_resolve(struct policy *policy, const char **name, struct place *place);
 /* One word. 0, or -EINVAL and *why. */
 int modes_add(unsigned int *modes, const char *word, const char **why);
+/* The words for them. */
+const char *modes_text(unsigned int modes);
 
 /* Does it name sender and receiver? */
 bool rule_is_for(const struct rule *rule, const char *from, const char *to);

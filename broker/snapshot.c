@@ -9,17 +9,45 @@
 
 #include "broker/broker.h"
 #include "broker/peer.h"
+#include "broker/pools.h"
+#include "broker/zombies.h"
+
+#include "common/clock.h"
 
 /* After the first error nothing more is appended. */
 struct out {
 	sd_bus_message *m;
 	int r;
+	unsigned int rows; /* see take_row() */
 };
+
+/* As for sd_bus_message_append(). */
+static void put(struct out *o, const char *types, ...)
+{
+	va_list args;
+
+	if (o->r < 0)
+		return;
+	va_start(args, types);
+	o->r = sd_bus_message_appendv(o->m, types, args);
+	va_end(args);
+}
 
 static void count(struct out *o, const char *name, uint64_t value)
 {
-	if (o->r >= 0)
-		o->r = sd_bus_message_append(o->m, "{st}", name, value);
+	put(o, "{st}", name, value);
+}
+
+/* Is there room for one more row? Counted in either case. */
+static bool take_row(struct out *o)
+{
+	return o->rows++ < SNAPSHOT_ROWS;
+}
+
+/* The end of an answer with rows: were some left out? */
+static void put_more(struct out *o)
+{
+	put(o, "b", (int)(o->rows > SNAPSHOT_ROWS));
 }
 
 static void open_container(struct out *o, char type, const char *contents)
@@ -104,13 +132,10 @@ static uint64_t pools_of(const struct peer *peer)
 	return n;
 }
 
-static void append_domain(struct out *o, const struct peer *peer)
+static void append_fields(struct out *o, const struct peer *peer)
 {
-	open_container(o, 'r', "qussa{st}");
-	if (o->r >= 0)
-		o->r = sd_bus_message_append(o->m, "quss", device_domid(peer->dev), peer->addr,
-					     peer_name(peer),
-					     peer->ready ? "ready" : device_state_name(peer->dev));
+	put(o, "quss", device_domid(peer->dev), peer->addr, peer_name(peer),
+	    peer->ready ? "ready" : device_state_name(peer->dev));
 	open_container(o, 'a', "{st}");
 	append_traffic(o, "sent", &peer->count.sent);
 	append_traffic(o, "received", &peer->count.received);
@@ -133,7 +158,6 @@ static void append_domain(struct out *o, const struct peer *peer)
 	count(o, "rx-pool-pages", device_pool_pages(peer->dev, VMSGIF_POOL_RX));
 	count(o, "ring-slots", peer->nr_slots);
 	close_container(o);
-	close_container(o);
 }
 
 static void append_refused(struct out *o, const char *before, const char *name, const char *after,
@@ -142,8 +166,7 @@ static void append_refused(struct out *o, const char *before, const char *name, 
 	char text[SECTION_NAME_MAX + 32];
 
 	snprintf(text, sizeof(text), "%s%s%s", before, name, after);
-	if (o->r >= 0)
-		o->r = sd_bus_message_append(o->m, "(st)", text, value);
+	put(o, "(st)", text, value);
 }
 
 static void append_rules(struct out *o, const struct policy *policy)
@@ -165,17 +188,165 @@ static void append_rules(struct out *o, const struct policy *policy)
 	close_container(o);
 }
 
-int snapshot_append(sd_bus_message *reply, struct broker *broker)
+int snapshot_status(sd_bus_message *reply, struct broker *broker, const char *domain)
 {
 	struct out o = { .m = reply };
 	struct peer *peer;
 
-	o.r = sd_bus_message_append(reply, "s", XENMSG_VERSION);
+	put(&o, "s", XENMSG_VERSION);
 	append_total(&o, broker);
 	open_container(&o, 'a', "(qussa{st})");
-	list_for_each_entry(peer, &broker->route.peers, in_route)
-		append_domain(&o, peer);
+	list_for_each_entry(peer, &broker->route.peers, in_route) {
+		open_container(&o, 'r', "qussa{st}");
+		append_fields(&o, peer);
+		close_container(&o);
+	}
 	close_container(&o);
 	append_rules(&o, &broker->config->policy);
+	return o.r;
+}
+
+/* --------------------------------------------------------------------- domains */
+
+static void append_labels(struct out *o, const struct policy *policy, const char *name)
+{
+	const struct label *label;
+
+	open_container(o, 'a', "s");
+	list_for_each_entry(label, &policy->labels, link)
+		if (pattern_match(label->domains, name))
+			put(o, "s", label->name);
+	close_container(o);
+}
+
+static void append_port(struct out *o, const struct port *port)
+{
+	const char *service = port_service(port);
+
+	if (take_row(o))
+		put(o, "(usutub)", port->number, service ? service : "", port->max_len,
+		    port->credit - port->used, port->held, (int)(port->unbind != NULL));
+}
+
+static void append_ports(struct out *o, const struct peer *peer)
+{
+	const struct port *port;
+
+	open_container(o, 'a', "(usutub)");
+	for (unsigned int i = 0; i < ROUTE_BUCKETS; i++)
+		list_for_each_entry(port, &peer->ports[i], hash)
+			append_port(o, port);
+	close_container(o);
+}
+
+int snapshot_domains(sd_bus_message *reply, struct broker *broker, const char *domain)
+{
+	struct out o = { .m = reply };
+	const struct peer *peer;
+
+	open_container(&o, 'a', "(qussa{st}asa(usutub))");
+	list_for_each_entry(peer, &broker->route.peers, in_route) {
+		open_container(&o, 'r', "qussa{st}asa(usutub)");
+		append_fields(&o, peer);
+		append_labels(&o, &broker->config->policy, peer_name(peer));
+		append_ports(&o, peer);
+		close_container(&o);
+	}
+	close_container(&o);
+	put_more(&o);
+	return o.r;
+}
+
+/* ----------------------------------------------------------------------- pools */
+
+static const char *const pool_states[] = {
+	[POOL_PARKED] = "parked",
+	[POOL_OFFERED] = "offered",
+	[POOL_MAPPED] = "mapped",
+	[POOL_LEAVING] = "leaving",
+};
+
+static void append_pools(struct out *o, const struct peer *owner)
+{
+	for (unsigned int i = 0; i < VMSGIF_MAP_POOLS_MAX; i++) {
+		const struct map_pool *pool = owner->pools[i];
+
+		if (pool && pool->state != POOL_GONE && take_row(o))
+			put(o, "(usquususut)", owner->addr, peer_name(owner), pool->id,
+			    pool->nr_pages, pool->addr, peer_name(pool->receiver), pool->port,
+			    pool_states[pool->state], pool->messages, UINT64_C(0));
+	}
+}
+
+static void append_zombies(struct out *o, struct broker *broker)
+{
+	const struct zombie *zombie;
+
+	zombies_prune(broker);
+	list_for_each_entry(zombie, &broker->zombies, link)
+		if (take_row(o))
+			put(o, "(usquususut)", zombie->addr, zombie->name, zombie->id,
+			    zombie->nr_pages, zombie->receiver->addr, peer_name(zombie->receiver),
+			    zombie->port, "dead", 0u,
+			    (broker_now(broker) - zombie->since_ns) / NS_PER_US);
+}
+
+int snapshot_pools(sd_bus_message *reply, struct broker *broker, const char *domain)
+{
+	struct out o = { .m = reply };
+	const struct peer *peer;
+
+	open_container(&o, 'a', "(usquususut)");
+	append_zombies(&o, broker);
+	list_for_each_entry(peer, &broker->route.peers, in_route)
+		append_pools(&o, peer);
+	close_container(&o);
+	put_more(&o);
+	return o.r;
+}
+
+/* ----------------------------------------------------------------------- flows */
+
+static void append_flow(struct out *o, const struct flow *flow)
+{
+	const struct peer *src = flow->pair->src, *dst = flow->pair->dst;
+	const char *service = flow->port ? port_service(flow->port) : NULL;
+	const struct decision *decision = &flow->decision;
+	unsigned int queued = 0, held = 0;
+	const struct message *m;
+	uint64_t bytes = 0;
+
+	list_for_each_entry(m, &flow->queued, link) {
+		queued++;
+		bytes += m->len;
+	}
+	list_for_each_entry(m, &flow->held, link)
+		held++;
+	put(o, "(usususssutuutt)", src->addr, peer_name(src), dst->addr, peer_name(dst),
+	    flow->number, service ? service : "", decision_rule(decision),
+	    modes_text(decision->modes), queued, bytes, flow->open, held, flow->messages,
+	    flow->bytes);
+}
+
+static void append_flows(struct out *o, const struct peer *src, const char *domain)
+{
+	bool all = !*domain || peer_is(src, domain);
+	const struct flow *flow;
+
+	list_for_each_entry(flow, &src->all_flows, in_src)
+		if ((all || peer_is(flow->pair->dst, domain)) && take_row(o))
+			append_flow(o, flow);
+}
+
+int snapshot_flows(sd_bus_message *reply, struct broker *broker, const char *domain)
+{
+	struct out o = { .m = reply };
+	const struct peer *peer;
+
+	open_container(&o, 'a', "(usususssutuutt)");
+	list_for_each_entry(peer, &broker->route.peers, in_route)
+		append_flows(&o, peer, domain);
+	close_container(&o);
+	put_more(&o);
 	return o.r;
 }

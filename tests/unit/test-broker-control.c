@@ -1,78 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The control socket and what Status says. */
-#include "tests/unit/fake-guests.h"
+#include "tests/unit/control-bed.h"
 
-#include "broker/control.h"
-#include "common/listen.h"
 #include "broker/reload.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <systemd/sd-bus.h>
 #include <unistd.h>
-
-static char folder[64], path[96];
-static struct control *control;
-static struct device *alice, *bob;
-
-static void setup(void)
-{
-	int fd;
-
-	fake_init(FAKE_OPEN);
-	alice = fake_guest(1, "alice", 64);
-	bob = fake_guest(2, "bob", 64);
-	snprintf(folder, sizeof(folder), "/tmp/test-broker-control-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/control", folder);
-	fd = listen_at(path, SOCK_STREAM, 0600);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(control_new(&control, fake.event, &fake.log, fd, path), 0);
-}
-
-static void teardown(void)
-{
-	control_free(control);
-	ck_assert_int_eq(access(path, F_OK), -1);
-	rmdir(folder);
-	fake_fini();
-}
-
-static sd_bus *open_bus(void)
-{
-	char address[256];
-	sd_bus *bus;
-
-	snprintf(address, sizeof(address), "unix:path=%s", path);
-	ck_assert_int_ge(sd_bus_new(&bus), 0);
-	ck_assert_int_ge(sd_bus_set_address(bus, address), 0);
-	ck_assert_int_ge(sd_bus_set_anonymous(bus, 1), 0);
-	ck_assert_int_ge(sd_bus_set_trusted(bus, 1), 0);
-	ck_assert_int_ge(sd_bus_start(bus), 0);
-	ck_assert_int_ge(sd_bus_attach_event(bus, fake.event, 0), 0);
-	return bus;
-}
-
-static int on_reply(sd_bus_message *m, void *priv, sd_bus_error *error)
-{
-	*(sd_bus_message **)priv = sd_bus_message_ref(m);
-	return 0;
-}
-
-/* Both ends are in one loop. */
-static sd_bus_message *call(sd_bus *bus, const char *method)
-{
-	sd_bus_message *reply = NULL;
-
-	ck_assert_int_ge(sd_bus_call_method_async(bus, NULL, NULL, CONTROL_OBJECT,
-						  CONTROL_INTERFACE, method, on_reply, &reply, ""),
-			 0);
-	while (!reply)
-		ck_assert_int_ge(sd_event_run(fake.event, 10000000), 0);
-	return reply;
-}
 
 /* The next array of the reply as text: "name=value ". */
 static void read_counters(sd_bus_message *m, const char *type, char *out, size_t size)
@@ -138,22 +74,9 @@ START_TEST(status)
 }
 END_TEST
 
-static sd_bus_message *call_explain(sd_bus *bus, const char *from, const char *to, const char *port)
-{
-	sd_bus_message *reply = NULL;
-
-	ck_assert_int_ge(sd_bus_call_method_async(bus, NULL, NULL, CONTROL_OBJECT,
-						  CONTROL_INTERFACE, "Explain", on_reply, &reply,
-						  "sss", from, to, port),
-			 0);
-	while (!reply)
-		ck_assert_int_ge(sd_event_run(fake.event, 10000000), 0);
-	return reply;
-}
-
 static void check_explain(sd_bus *bus, const char *port, const char *const *lines)
 {
-	sd_bus_message *reply = call_explain(bus, "alice", "bob", port);
+	sd_bus_message *reply = call_with(bus, "Explain", "sss", "alice", "bob", port);
 	const char *text;
 
 	ck_assert_int_ge(sd_bus_message_read(reply, "s", &text), 0);
@@ -166,7 +89,7 @@ static void check_explain(sd_bus *bus, const char *port, const char *const *line
 START_TEST(explanations)
 {
 	sd_bus *bus = open_bus();
-	sd_bus_message *reply = call_explain(bus, "alice", "bob", "7");
+	sd_bus_message *reply = call_with(bus, "Explain", "sss", "alice", "bob", "7");
 
 	ck_assert_ptr_nonnull(strstr(sd_bus_message_get_error(reply)->message, "starting"));
 	sd_bus_message_unref(reply);
@@ -195,10 +118,10 @@ START_TEST(explanations)
 					"ports = 1-20\n",
 					"refused by \"default\": no rule allows it", NULL });
 	check_explain(bus, "db", (const char *[]){ "service db, which nobody has bound", NULL });
-	reply = call_explain(bus, "alice", "bob", "l*");
+	reply = call_with(bus, "Explain", "sss", "alice", "bob", "l*");
 	ck_assert_ptr_nonnull(strstr(sd_bus_message_get_error(reply)->message, "pattern"));
 	sd_bus_message_unref(reply);
-	reply = call_explain(bus, "alice", "bob", "0");
+	reply = call_with(bus, "Explain", "sss", "alice", "bob", "0");
 	ck_assert_ptr_nonnull(strstr(sd_bus_message_get_error(reply)->message, "neither a port"));
 	sd_bus_message_unref(reply);
 	sd_bus_flush_close_unref(bus);

@@ -86,7 +86,7 @@ START_TEST(says_what_happened)
 	has("xenmsg_hypercalls_total 7\n");
 	has("xenmsg_domain_sent_messages_total{domain=\"alice\",domid=\"1\"} 3\n");
 	has("xenmsg_domain_received_bytes_total{domain=\"bob\",domid=\"2\"} 5006\n");
-	has("xenmsg_domain_refused_total{domain=\"alice\",domid=\"1\"} 2\n");
+	has("xenmsg_domain_refused_messages_total{domain=\"alice\",domid=\"1\"} 2\n");
 	has("xenmsg_domain_ready{domain=\"bob\",domid=\"2\"} 1\n");
 	has("xenmsg_policy_delivered_messages_total{section=\"allow any\",way=\"inline\"} 2\n");
 	has("xenmsg_policy_refused_total{section=\"deny low\"} 1\n");
