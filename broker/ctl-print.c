@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* xenmsgctl status: tables for people, JSON for programs. See ctl-status.h. */
+#include "broker/ctl-out.h"
 #include "broker/ctl-status.h"
 
 #include <inttypes.h>
@@ -7,45 +8,22 @@
 
 /* ----------------------------------------------------------------------- tables */
 
-/* With thousands apart, so that long ones can be read: 1 234 567. */
-static const char *grouped(char *buf, size_t size, uint64_t value)
-{
-	char digits[24];
-	int len = snprintf(digits, sizeof(digits), "%" PRIu64, value);
-	size_t at = 0;
-
-	for (int i = 0; i < len && at + 2 < size; i++) {
-		if (i && (len - i) % 3 == 0)
-			buf[at++] = ' ';
-		buf[at++] = digits[i];
-	}
-	buf[at] = '\0';
-	return buf;
-}
-
-static void number(uint64_t value, int width)
-{
-	char buf[40];
-
-	printf(" %*s", width, grouped(buf, sizeof(buf), value));
-}
-
 static void way_row(const struct ctl_status *s, const char *title, const char *way)
 {
 	char name[64];
 
 	printf("  %-28s", title);
 	snprintf(name, sizeof(name), "delivered-%smessages", way);
-	number(ctl_counter(&s->total, name), 15);
+	ctl_number(ctl_counter(&s->total, name), 15);
 	snprintf(name, sizeof(name), "delivered-%sbytes", way);
-	number(ctl_counter(&s->total, name), 21);
+	ctl_number(ctl_counter(&s->total, name), 21);
 	putchar('\n');
 }
 
 static void total_row(const struct ctl_status *s, const char *title, const char *name)
 {
 	printf("  %-28s", title);
-	number(ctl_counter(&s->total, name), 15);
+	ctl_number(ctl_counter(&s->total, name), 15);
 	putchar('\n');
 }
 
@@ -76,17 +54,16 @@ static void print_domains(const struct ctl_status *s)
 		const struct ctl_domain *d = &s->domains[i];
 		const struct ctl_counters *c = &d->counters;
 
-		printf("%-16s %5u %#10x %-9s", *d->name ? d->name : "-", d->domid, d->addr,
-		       d->state);
-		number(ctl_counter(c, "ports"), 5);
-		number(ctl_counter(c, "sent-messages"), 12);
-		number(ctl_counter(c, "sent-bytes"), 16);
-		number(ctl_counter(c, "received-messages"), 12);
-		number(ctl_counter(c, "received-bytes"), 16);
-		number(ctl_counter(c, "queued"), 7);
-		number(ctl_counter(c, "held"), 7);
-		number(ctl_counter(c, "refused"), 7);
-		number(ctl_counter(c, "failed"), 7);
+		printf("%-16s %5u %#10x %-9s", ctl_name(d->name), d->domid, d->addr, d->state);
+		ctl_number(ctl_counter(c, "ports"), 5);
+		ctl_number(ctl_counter(c, "sent-messages"), 12);
+		ctl_number(ctl_counter(c, "sent-bytes"), 16);
+		ctl_number(ctl_counter(c, "received-messages"), 12);
+		ctl_number(ctl_counter(c, "received-bytes"), 16);
+		ctl_number(ctl_counter(c, "queued"), 7);
+		ctl_number(ctl_counter(c, "held"), 7);
+		ctl_number(ctl_counter(c, "refused"), 7);
+		ctl_number(ctl_counter(c, "failed"), 7);
 		putchar('\n');
 	}
 	if (!s->nr_domains)
@@ -106,51 +83,24 @@ void ctl_status_print(const struct ctl_status *s)
 
 /* ------------------------------------------------------------------------- JSON */
 
-static void json_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < ' ')
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-	}
-	putchar('"');
-}
-
-static void json_counters(const struct ctl_counters *counters, const char *indent)
-{
-	putchar('{');
-	for (size_t i = 0; i < counters->nr; i++) {
-		printf("%s\n%s  ", i ? "," : "", indent);
-		json_string(counters->list[i].name);
-		printf(": %" PRIu64, counters->list[i].value);
-	}
-	printf("\n%s}", indent);
-}
-
 static void json_domain(const struct ctl_domain *d)
 {
 	printf("\n    {\n      \"domid\": %u,\n      \"address\": %u,\n      \"name\": ", d->domid,
 	       d->addr);
-	json_string(d->name);
+	ctl_json_string(d->name);
 	printf(",\n      \"state\": ");
-	json_string(d->state);
+	ctl_json_string(d->state);
 	printf(",\n      \"counters\": ");
-	json_counters(&d->counters, "      ");
+	ctl_json_counters(&d->counters, "      ");
 	printf("\n    }");
 }
 
 void ctl_status_json(const struct ctl_status *s)
 {
-	printf("{\n  \"version\": ");
-	json_string(s->version);
+	printf("  \"version\": ");
+	ctl_json_string(s->version);
 	printf(",\n  \"counters\": ");
-	json_counters(&s->total, "  ");
+	ctl_json_counters(&s->total, "  ");
 	printf(",\n  \"domains\": [");
 	for (size_t i = 0; i < s->nr_domains; i++) {
 		if (i)
@@ -158,6 +108,5 @@ void ctl_status_json(const struct ctl_status *s)
 		json_domain(&s->domains[i]);
 	}
 	printf("\n  ],\n  \"refused\": ");
-	json_counters(&s->refused, "  ");
-	printf("\n}\n");
+	ctl_json_counters(&s->refused, "  ");
 }

@@ -5,7 +5,10 @@
  */
 #include "broker/ctl-status.h"
 
+#include "broker/ctl-bus.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,16 +39,14 @@ static int read_counters(sd_bus_message *m, struct ctl_counters *out, const char
 	return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-static int read_domain(sd_bus_message *m, struct ctl_domain *d)
+int ctl_domain_read(struct ctl_domain *domain, sd_bus_message *reply)
 {
-	int r = sd_bus_message_enter_container(m, 'r', "qussa{st}");
+	int r;
 
-	if (r <= 0)
-		return r;
-	r = sd_bus_message_read(m, "quss", &d->domid, &d->addr, &d->name, &d->state);
-	if (r >= 0)
-		r = read_counters(m, &d->counters, "{st}");
-	return r < 0 ? r : sd_bus_message_exit_container(m);
+	*domain = (struct ctl_domain){ 0 };
+	r = sd_bus_message_read(reply, "quss", &domain->domid, &domain->addr, &domain->name,
+				&domain->state);
+	return r <= 0 ? r : read_counters(reply, &domain->counters, "{st}");
 }
 
 static int read_domains(sd_bus_message *m, struct ctl_status *status)
@@ -60,7 +61,11 @@ static int read_domains(sd_bus_message *m, struct ctl_status *status)
 		status->domains = list;
 		list += status->nr_domains++;
 		memset(list, 0, sizeof(*list));
-		r = read_domain(m, list);
+		r = sd_bus_message_enter_container(m, 'r', "qussa{st}");
+		if (r >= 0)
+			r = ctl_domain_read(list, m);
+		if (r >= 0)
+			r = sd_bus_message_exit_container(m);
 	}
 	return r < 0 ? r : sd_bus_message_exit_container(m);
 }
@@ -78,6 +83,21 @@ int ctl_status_read(struct ctl_status *status, sd_bus_message *reply)
 	if (r >= 0)
 		r = read_counters(reply, &status->refused, "(st)");
 	return r < 0 ? r : 0;
+}
+
+int ctl_status_get(const char *control, struct ctl_status *status, sd_bus_message **reply)
+{
+	int r = ctl_call(control, "status", reply, "Status", "");
+
+	if (r < 0)
+		return r;
+	r = ctl_status_read(status, *reply);
+	if (r >= 0)
+		return 0;
+	fprintf(stderr, "xenmsgctl: status: %s\n", strerror(-r));
+	ctl_status_free(status);
+	sd_bus_message_unref(*reply);
+	return r;
 }
 
 void ctl_status_free(struct ctl_status *status)

@@ -4,18 +4,28 @@
  * configuration without one.
  */
 #include "broker/control.h"
-#include "broker/ctl-bus.h"
+#include "broker/ctl-list.h"
+#include "broker/ctl-metrics.h"
 #include "broker/ctl-policy.h"
 #include "broker/ctl-status.h"
+#include "broker/ctl-top.h"
+#include "common/num.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define SECONDS_MAX 86400u
 
 struct options {
 	const char *control;
+	const char *output;
+	uint32_t interval; /* s */
+	uint32_t count;	   /* 0: not said */
 	bool json;
 };
 
@@ -24,7 +34,18 @@ static int usage(FILE *out)
 	fprintf(out,
 		"usage: xenmsgctl [--control PATH] COMMAND\n"
 		"\n"
-		"  status [--json]      what was delivered, at which cost; each domain's part\n"
+		"  status [--json]      what was delivered, at which cost; each domain's part; and\n"
+		"                       who has pages of dead domains\n"
+		"  domains [--json]     each domain's state, queue, labels, ports and pools\n"
+		"  flows [DOMAIN] [--json]\n"
+		"                       who sends to which port of whom, by which rule, and what\n"
+		"                       waits there; all, or those of a domain by name or domid\n"
+		"  top [--interval S] [--count N] [--json]\n"
+		"                       rates of each domain, the busiest first; every S seconds\n"
+		"                       (default 2), N times: else until it is interrupted if this\n"
+		"                       is a terminal, or once\n"
+		"  metrics [--output FILE]\n"
+		"                       all counters for Prometheus; FILE is replaced as a whole\n"
 		"  reload               have the daemon read its configuration again\n"
 		"  policy check PATH    is the configuration at PATH good? a file, with the policy.d\n"
 		"                       beside it, or the folder of xenmsgd.conf; asks no daemon\n"
@@ -39,24 +60,42 @@ static int usage(FILE *out)
 	return out == stdout ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* The value of option @name; or false, and it has been said why. */
+static bool number(const char *name, uint32_t min, uint32_t max, uint32_t *out)
+{
+	if (num_parse_u32(optarg, strlen(optarg), min, max, out) == 0)
+		return true;
+	fprintf(stderr, "xenmsgctl: %s '%s': not a number from %u to %u\n", name, optarg, min, max);
+	return false;
+}
+
 static int status(const struct options *o)
 {
 	struct ctl_status s = { 0 };
 	sd_bus_message *reply;
-	int r = ctl_call(o->control, "status", &reply, "Status", "");
+	int r;
 
-	if (r < 0)
+	if (ctl_status_get(o->control, &s, &reply) < 0)
 		return EXIT_FAILURE;
-	r = ctl_status_read(&s, reply);
-	if (r < 0)
-		fprintf(stderr, "xenmsgctl: status: %s\n", strerror(-r));
-	else if (o->json)
+	if (o->json) {
+		puts("{");
 		ctl_status_json(&s);
-	else
+	} else {
 		ctl_status_print(&s);
+	}
+	r = ctl_pools(o->control, CTL_POOLS_DEAD, o->json);
+	if (o->json)
+		puts("\n}");
 	ctl_status_free(&s);
 	sd_bus_message_unref(reply);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int top(const struct options *o)
+{
+	unsigned int once = isatty(STDOUT_FILENO) ? UINT_MAX : 1;
+
+	return ctl_top(o->control, o->interval, o->count ? o->count : once, o->json);
 }
 
 /* @argv: the command and what follows it, ended by NULL. */
@@ -64,6 +103,14 @@ static int command(const struct options *o, int argc, char **argv)
 {
 	if (argc == 1 && !strcmp(argv[0], "status"))
 		return status(o);
+	if (argc == 1 && !strcmp(argv[0], "domains"))
+		return ctl_domains(o->control, o->json);
+	if (argc <= 2 && !strcmp(argv[0], "flows"))
+		return ctl_flows(o->control, argc == 2 ? argv[1] : "", o->json);
+	if (argc == 1 && !strcmp(argv[0], "top"))
+		return top(o);
+	if (argc == 1 && !strcmp(argv[0], "metrics"))
+		return ctl_metrics(o->control, o->output);
 	if (argc == 1 && !strcmp(argv[0], "reload"))
 		return ctl_reload(o->control);
 	if (argc < 2 || strcmp(argv[0], "policy") != 0)
@@ -77,15 +124,18 @@ static int command(const struct options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	enum { CONTROL = 256, JSON, VERSION };
+	enum { CONTROL = 256, JSON, OUTPUT, INTERVAL, COUNT, VERSION };
 	static const struct option options[] = {
 		{ "control", required_argument, NULL, CONTROL },
 		{ "json", no_argument, NULL, JSON },
+		{ "output", required_argument, NULL, OUTPUT },
+		{ "interval", required_argument, NULL, INTERVAL },
+		{ "count", required_argument, NULL, COUNT },
 		{ "version", no_argument, NULL, VERSION },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct options o = { .control = CONTROL_PATH };
+	struct options o = { .control = CONTROL_PATH, .interval = 2 };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -95,6 +145,17 @@ int main(int argc, char **argv)
 			break;
 		case JSON:
 			o.json = true;
+			break;
+		case OUTPUT:
+			o.output = optarg;
+			break;
+		case INTERVAL:
+			if (!number("--interval", 1, SECONDS_MAX, &o.interval))
+				return EXIT_FAILURE;
+			break;
+		case COUNT:
+			if (!number("--count", 1, UINT32_MAX, &o.count))
+				return EXIT_FAILURE;
 			break;
 		case VERSION:
 			puts("xenmsgctl " XENMSG_VERSION);
