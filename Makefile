@@ -428,7 +428,10 @@ install: all ## install to DESTDIR and PREFIX (default /usr/local)
 		$(DESTDIR)$(SYSUSERSDIR)
 	install -m 644 packaging/xenmsgd.conf $(DESTDIR)$(DOCDIR)/examples/
 	sed 's|@SBINDIR@|$(SBINDIR)|' packaging/xenmsgd.service >$(DESTDIR)$(UNITDIR)/xenmsgd.service
-	install -m 644 packaging/xenmsgd.socket packaging/xenmsgd-local.socket $(DESTDIR)$(UNITDIR)/
+	sed 's|@SBINDIR@|$(SBINDIR)|' packaging/xenmsg-metrics.service \
+		>$(DESTDIR)$(UNITDIR)/xenmsg-metrics.service
+	install -m 644 packaging/xenmsgd.socket packaging/xenmsgd-local.socket \
+		packaging/xenmsg-metrics.timer $(DESTDIR)$(UNITDIR)/
 	install -m 644 packaging/61-xenmsgd.rules $(DESTDIR)$(UDEVDIR)/
 	install -m 644 packaging/xenmsg.sysusers $(DESTDIR)$(SYSUSERSDIR)/xenmsg.conf
 
