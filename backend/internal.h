@@ -32,9 +32,7 @@ struct domains;
 struct local;
 
 /* The domain that the daemon runs in; its xenstore paths are absolute. */
-#define OWN_DOMID    0u
-#define BACKEND_ROOT "/local/domain/0/backend/vmsg"
-#define HOST_ROOT    "/local/domain/0/xenmsg"
+#define OWN_DOMID 0u
 
 struct backend {
 	sd_event *event;

@@ -238,6 +238,24 @@ int store_mkdir(struct store *s, const char *path, uint16_t owner, uint16_t read
 	return 0;
 }
 
+int store_permissions(struct store *s, const char *path, char *text, size_t size)
+{
+	unsigned int nr = 0;
+	_cleanup_(freep) struct xs_permissions *perms =
+		xs_get_permissions(s->handle, s->transaction, path, &nr);
+	size_t at = 0;
+
+	if (!perms)
+		return failed(s);
+	for (unsigned int i = 0; i < nr && at < size; i++) {
+		char letter = "nrwb"[perms[i].perms & (XS_PERM_READ | XS_PERM_WRITE)];
+
+		at += (size_t)snprintf(text + at, size - at, "%s%c%u", i ? "," : "", letter,
+				       perms[i].id);
+	}
+	return 0;
+}
+
 int store_remove(struct store *s, const char *path)
 {
 	int r;

@@ -17,6 +17,10 @@
 
 struct store;
 
+/* Where nodes of the schema are: see xenstore-schema/README.md. */
+#define BACKEND_ROOT "/local/domain/0/backend/vmsg"
+#define HOST_ROOT    "/local/domain/0/xenmsg"
+
 /* Longest path and value that this daemon writes or reads. */
 #define STORE_PATH_MAX	256
 #define STORE_VALUE_MAX 512
@@ -37,6 +41,12 @@ int store_write(struct store *s, const char *path, const char *value);
 int store_write_u64(struct store *s, const char *path, uint64_t value);
 /* Makes the node, empty, owned by @owner and readable by @reader and nobody else. */
 int store_mkdir(struct store *s, const char *path, uint16_t owner, uint16_t reader);
+/*
+ * Puts who may do what with @path into @text, as xenstore-ls does: the owner with
+ * what everybody may, then others: "n0,r3". Letters: n nothing, r read, w write, b
+ * both. What does not fit is cut. 0 or a negative errno.
+ */
+int store_permissions(struct store *s, const char *path, char *text, size_t size);
 /* With all below; 0 also if there is none. */
 int store_remove(struct store *s, const char *path);
 

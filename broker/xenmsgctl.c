@@ -4,6 +4,7 @@
  * configuration without one.
  */
 #include "broker/control.h"
+#include "broker/ctl-check.h"
 #include "broker/ctl-list.h"
 #include "broker/ctl-metrics.h"
 #include "broker/ctl-policy.h"
@@ -46,6 +47,8 @@ static int usage(FILE *out)
 		"                       is a terminal, or once\n"
 		"  metrics [--output FILE]\n"
 		"                       all counters for Prometheus; FILE is replaced as a whole\n"
+		"  check-store          are the nodes of all devices in xenstore as they should be?\n"
+		"                       a line for each problem; asks no daemon\n"
 		"  reload               have the daemon read its configuration again\n"
 		"  policy check PATH    is the configuration at PATH good? a file, with the policy.d\n"
 		"                       beside it, or the folder of xenmsgd.conf; asks no daemon\n"
@@ -111,6 +114,8 @@ static int command(const struct options *o, int argc, char **argv)
 		return top(o);
 	if (argc == 1 && !strcmp(argv[0], "metrics"))
 		return ctl_metrics(o->control, o->output);
+	if (argc == 1 && !strcmp(argv[0], "check-store"))
+		return ctl_check_store();
 	if (argc == 1 && !strcmp(argv[0], "reload"))
 		return ctl_reload(o->control);
 	if (argc < 2 || strcmp(argv[0], "policy") != 0)
