@@ -40,7 +40,8 @@ struct charge {
 struct account {
 	struct list link; /* broker->accounts */
 	struct limits *limits;
-	bool limited; /* they are to be looked at for each message */
+	bool limited;  /* they are to be looked at for each message */
+	bool draining; /* see drain.h */
 	struct meter meter;
 	struct charge *charges; /* nr_charges; NULL: none */
 	unsigned int nr_charges;

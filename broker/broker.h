@@ -71,6 +71,7 @@ struct broker {
 	unsigned int pool_ops;	 /* in this turn */
 	bool scheduled;		 /* the turn's source is on */
 	bool closing;		 /* nothing is answered any more: the next broker will */
+	bool draining;		 /* all domains; see drain.h */
 	sd_event_source *turn;
 	sd_event_source *lazy_timer;
 	sd_event_source *stall_timer;

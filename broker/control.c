@@ -5,6 +5,7 @@
 #include "broker/control.h"
 
 #include "broker/broker.h"
+#include "broker/drain.h"
 #include "broker/explain.h"
 #include "broker/metrics.h"
 #include "broker/peer.h"
@@ -160,6 +161,24 @@ static int on_metrics(sd_bus_message *call, void *priv, sd_bus_error *error)
 	return r;
 }
 
+static int on_drain(sd_bus_message *call, void *priv, sd_bus_error *error)
+{
+	struct control *control = priv;
+	const char *domain;
+	int on, r;
+
+	r = sd_bus_message_read(call, "sb", &domain, &on);
+	if (r < 0)
+		return r;
+	if (!control->broker)
+		return starting(error);
+	if (drain_set(control->broker, domain, on) < 0)
+		return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+					 "no domain '%s' has an address", domain);
+	return sd_bus_reply_method_return(call, "t",
+					  on ? drain_left(control->broker, domain) : UINT64_C(0));
+}
+
 static int on_reload(sd_bus_message *call, void *priv, sd_bus_error *error)
 {
 	struct control *control = priv;
@@ -183,6 +202,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD("Flows", "s", "a(usususssutuutt)b", on_flows, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Metrics", "", "s", on_metrics, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Explain", "sss", "s", on_explain, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Drain", "sb", "t", on_drain, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Reload", "", "s", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };

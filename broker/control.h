@@ -33,6 +33,8 @@
  *
  * Reload: have broker_reload() read the configuration again. A line for people,
  * or an error with file, line and reason; then nothing has changed.
+ * Drain (DOMAIN or "all", begin or undo): returns how many messages that came before
+ * are not answered yet; see drain.h. To be asked again until there is none.
  * Explain (FROM, TO, PORT or SERVICE): a text for people, see explain.h.
  */
 #ifndef XENMSG_BROKER_CONTROL_H

@@ -47,6 +47,7 @@ struct message {
 	uint8_t form; /* enum request_form */
 	bool lazy;
 	bool pooled;
+	bool parked;	/* came while its pair was draining, and is queued */
 	int status;	/* MESSAGE_ANSWERED */
 	uint32_t since; /* SEND: when it was read, in us */
 	union {

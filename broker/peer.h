@@ -114,7 +114,6 @@ static inline const char *peer_subject(const struct peer *peer)
 	return peer->account->subject;
 }
 
-
 /* Is it meant by @who? As for xl, a number is a domid, and else it is a name. */
 bool peer_is(const struct peer *peer, const char *who);
 /* Messages that it got in map mode and has not released. */

@@ -84,6 +84,7 @@ void queue_push(struct message *m)
 	bool first = list_empty(&flow->queued);
 
 	m->state = MESSAGE_QUEUED;
+	m->parked = pair->draining;
 	list_add_tail(&flow->queued, &m->link);
 	pair->queued++;
 	m->src->account->queued++;
@@ -129,9 +130,11 @@ static bool port_takes(const struct port *port, uint64_t cost)
 	return !port->need && port->credit - port->used >= cost;
 }
 
-/* Its next message is in map mode and may not be handed over yet. */
-static bool map_waits(const struct message *m, const struct pair *pair, unsigned int max_maps)
+/* Its next message is in map mode and may not be handed over yet, or not while the pair drains. */
+static bool waits(const struct message *m, const struct pair *pair, unsigned int max_maps)
 {
+	if (m->parked)
+		return true;
 	return message_is_map(m) && (pair->held >= max_maps || !pool_usable(m->u.map.pool));
 }
 
@@ -145,7 +148,7 @@ struct message *queue_next(struct peer *dst, unsigned int max_maps)
 		struct message *m = flow_head(flow);
 		uint64_t cost = VMSGIF_MSG_COST(m->len);
 
-		if (UNLIKELY(map_waits(m, pair, max_maps))) {
+		if (UNLIKELY(waits(m, pair, max_maps))) {
 			list_move_tail(&pair->waiting, &flow->run);
 			pair_settle(pair);
 		} else if (pair->deficit < cost && !flow->port->need) {

@@ -6,8 +6,8 @@
  * a message costs, so that each gets a share of what the receiver takes in by
  * its weight, whatever the sizes; the flows of one sender take turns by message. Only
  * what can be delivered takes part: a flow whose next message exceeds the
- * credit of its port waits there, one that waits for a release or a pool waits
- * in its pair. The port as a whole waits then, for the message whose turn it
+ * credit of its port waits there, one that waits for a release or a pool, or
+ * until a domain is in service again (see drain.h), waits in its pair. The port as a whole waits then, for the message whose turn it
  * was: small messages of others must not use up for ever the credit that a
  * large one needs.
  *

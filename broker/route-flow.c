@@ -9,6 +9,7 @@
 #include "broker/route.h"
 
 #include "broker/broker.h"
+#include "broker/drain.h"
 #include "broker/peer.h"
 
 #include <stdlib.h>
@@ -112,6 +113,7 @@ struct pair *pair_get(struct peer *src, struct peer *dst)
 		return NULL;
 	pair->src = src;
 	pair->dst = dst;
+	pair->draining = drain_holds(src) || drain_holds(dst);
 	pair->quantum = queue_quantum(src->account->limits->weight);
 	list_init(&pair->hash);
 	list_init(&pair->in_dst);

@@ -66,7 +66,7 @@ struct pair {
 	struct list in_dst;   /* dst->senders */
 	struct list active;   /* dst->queue.active, while runnable is not empty */
 	struct list runnable; /* flows with something to deliver, the next in turn first */
-	struct list waiting;  /* flows that wait for a release or for a pool */
+	struct list waiting;  /* flows that wait for a release, a pool or the end of draining */
 	struct peer *src;
 	struct peer *dst;
 	uint64_t deficit;
@@ -74,6 +74,7 @@ struct pair {
 	unsigned int queued; /* messages */
 	unsigned int held;   /* map-mode messages taken from the queue and not released */
 	bool known;	     /* the receiver has seen something of the sender */
+	bool draining;	     /* what comes now is not delivered; see drain.h */
 	struct event down;
 };
 

@@ -8,6 +8,7 @@
 #include "broker/snapshot.h"
 
 #include "broker/broker.h"
+#include "broker/drain.h"
 #include "broker/peer.h"
 #include "broker/pools.h"
 #include "broker/zombies.h"
@@ -134,8 +135,10 @@ static uint64_t pools_of(const struct peer *peer)
 
 static void append_fields(struct out *o, const struct peer *peer)
 {
+	const char *state = drain_holds(peer) ? "draining" : "ready";
+
 	put(o, "quss", device_domid(peer->dev), peer->addr, peer_name(peer),
-	    peer->ready ? "ready" : device_state_name(peer->dev));
+	    peer->ready ? state : device_state_name(peer->dev));
 	open_container(o, 'a', "{st}");
 	append_traffic(o, "sent", &peer->count.sent);
 	append_traffic(o, "received", &peer->count.received);

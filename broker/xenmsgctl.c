@@ -5,6 +5,7 @@
  */
 #include "broker/control.h"
 #include "broker/ctl-check.h"
+#include "broker/ctl-drain.h"
 #include "broker/ctl-list.h"
 #include "broker/ctl-metrics.h"
 #include "broker/ctl-policy.h"
@@ -27,7 +28,9 @@ struct options {
 	const char *output;
 	uint32_t interval; /* s */
 	uint32_t count;	   /* 0: not said */
+	uint32_t timeout;  /* s */
 	bool json;
+	bool undo;
 };
 
 static int usage(FILE *out)
@@ -47,6 +50,11 @@ static int usage(FILE *out)
 		"                       is a terminal, or once\n"
 		"  metrics [--output FILE]\n"
 		"                       all counters for Prometheus; FILE is replaced as a whole\n"
+		"  drain DOMAIN|all [--timeout S]\n"
+		"                       new messages of and to a domain wait with their senders;\n"
+		"                       returns when all others are answered (default: in 60 s)\n"
+		"  drain --undo DOMAIN|all\n"
+		"                       they go on\n"
 		"  check-store          are the nodes of all devices in xenstore as they should be?\n"
 		"                       a line for each problem; asks no daemon\n"
 		"  reload               have the daemon read its configuration again\n"
@@ -114,6 +122,9 @@ static int command(const struct options *o, int argc, char **argv)
 		return top(o);
 	if (argc == 1 && !strcmp(argv[0], "metrics"))
 		return ctl_metrics(o->control, o->output);
+	if (argc == 2 && !strcmp(argv[0], "drain"))
+		return o->undo ? ctl_undrain(o->control, argv[1]) :
+				 ctl_drain(o->control, argv[1], o->timeout);
 	if (argc == 1 && !strcmp(argv[0], "check-store"))
 		return ctl_check_store();
 	if (argc == 1 && !strcmp(argv[0], "reload"))
@@ -129,18 +140,20 @@ static int command(const struct options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	enum { CONTROL = 256, JSON, OUTPUT, INTERVAL, COUNT, VERSION };
+	enum { CONTROL = 256, JSON, OUTPUT, INTERVAL, COUNT, TIMEOUT, UNDO, VERSION };
 	static const struct option options[] = {
 		{ "control", required_argument, NULL, CONTROL },
 		{ "json", no_argument, NULL, JSON },
 		{ "output", required_argument, NULL, OUTPUT },
 		{ "interval", required_argument, NULL, INTERVAL },
 		{ "count", required_argument, NULL, COUNT },
+		{ "timeout", required_argument, NULL, TIMEOUT },
+		{ "undo", no_argument, NULL, UNDO },
 		{ "version", no_argument, NULL, VERSION },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct options o = { .control = CONTROL_PATH, .interval = 2 };
+	struct options o = { .control = CONTROL_PATH, .interval = 2, .timeout = 60 };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -161,6 +174,13 @@ int main(int argc, char **argv)
 		case COUNT:
 			if (!number("--count", 1, UINT32_MAX, &o.count))
 				return EXIT_FAILURE;
+			break;
+		case TIMEOUT:
+			if (!number("--timeout", 0, SECONDS_MAX, &o.timeout))
+				return EXIT_FAILURE;
+			break;
+		case UNDO:
+			o.undo = true;
 			break;
 		case VERSION:
 			puts("xenmsgctl " XENMSG_VERSION);
