@@ -138,6 +138,15 @@ static int command(const struct options *o, int argc, char **argv)
 	return usage(stderr);
 }
 
+/* A table that did not get out, to a full disk, is no success. */
+static int flushed(int status)
+{
+	if (fflush(stdout) == 0)
+		return status;
+	perror("xenmsgctl: standard output");
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	enum { CONTROL = 256, JSON, OUTPUT, INTERVAL, COUNT, TIMEOUT, UNDO, VERSION };
@@ -191,5 +200,7 @@ int main(int argc, char **argv)
 			return usage(stderr);
 		}
 	}
-	return argc > optind ? command(&o, argc - optind, argv + optind) : usage(stderr);
+	if (argc == optind)
+		return usage(stderr);
+	return flushed(command(&o, argc - optind, argv + optind));
 }
