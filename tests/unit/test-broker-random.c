@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Guests that do anything at any time: send in all modes, bind and unbind, give
- * credit and pages or none, share pools, release, come and go. Whatever happens,
+ * credit and pages or none, share pools, release, come and go, are taken out of
+ * service and back. Whatever happens,
  * what is promised holds:
  *
  *   a message completed with 0 was delivered before, once; one completed with
@@ -13,6 +14,7 @@
  */
 #include "tests/unit/fake-guests.h"
 
+#include "broker/drain.h"
 #include "broker/reload.h"
 #include "common/clock.h"
 #include "common/macros.h"
@@ -295,6 +297,29 @@ static void reload(void)
 	ck_assert_int_eq(broker_reconfigure(fake.broker, config), 0);
 }
 
+static void drain(const struct device *dev)
+{
+	const char *who = pick(4) ? dev->name : DRAIN_ALL;
+
+	if (drain_set(fake.broker, who, pick(3) == 0) == 0)
+		ck_assert_uint_le(drain_left(fake.broker, who), nr_sends);
+}
+
+/* What waits does so for a reason. */
+static void check_parked(void)
+{
+	for (unsigned int g = 0; g < GUESTS; g++) {
+		const struct peer *peer = guests[g]->priv;
+
+		for (unsigned int i = 0; peer && i < peer->nr_slots; i++) {
+			const struct message *m = &peer->slots[i];
+
+			if (m->state == MESSAGE_QUEUED && m->parked)
+				ck_assert(drain_holds(peer) || drain_holds(m->flow->pair->dst));
+		}
+	}
+}
+
 static void check_accounts(void)
 {
 	struct account *account;
@@ -342,21 +367,27 @@ START_TEST(anything)
 			release_some(dev);
 		if (pick(100) == 0)
 			reload();
+		if (pick(100) == 0)
+			drain(dev);
 		if (pick(4) == 0) {
 			(void)turn_run(fake.broker);
 			check();
 			check_accounts();
+			check_parked();
 			sim_advance(pick(1000) * NS_PER_US);
 		}
 	}
+	(void)drain_set(fake.broker, DRAIN_ALL, false);
 	fake_turns();
 	check();
+	check_parked();
 	for (unsigned int g = 0; g < GUESTS; g++)
 		if (guests[g]->priv)
 			fake_down(guests[g]);
 	fake_turns();
 	ck_assert_uint_eq(fake.broker->route.nr_peers, 0);
 	ck_assert(list_empty(&fake.broker->late));
+	ck_assert(list_empty(&fake.broker->zombies));
 	ck_assert_ptr_null(name_find(&fake.broker->route, "g1"));
 	ck_assert_uint_gt(nr_sends, STEPS / 50);
 	ck_assert_uint_gt(fake.broker->total.messages[WAY_COPY], 0);
