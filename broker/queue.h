@@ -6,10 +6,10 @@
  * a message costs, so that each gets a share of what the receiver takes in by
  * its weight, whatever the sizes; the flows of one sender take turns by message. Only
  * what can be delivered takes part: a flow whose next message exceeds the
- * credit of its port waits there, one that waits for a release or a pool, or
- * until a domain is in service again (see drain.h), waits in its pair. The port as a whole waits then, for the message whose turn it
- * was: small messages of others must not use up for ever the credit that a
- * large one needs.
+ * credit of its port waits there; one that waits for a release or a pool, or
+ * until a domain is in service again (see drain.h), waits in its pair. The port
+ * as a whole waits then, for the message whose turn it was: small messages of
+ * others must not use up for ever the credit that a large one needs.
  *
  * When there is more to do than a turn can hold, receivers take turns as well:
  * each gets a share by the weights of the senders that wait there, so that what
