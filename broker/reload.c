@@ -40,8 +40,9 @@ static void reload_ports(struct peer *peer)
 
 	for (unsigned int i = 0; i < ROUTE_BUCKETS; i++)
 		list_for_each_entry(port, &peer->ports[i], hash)
-			port->revoked = port->service && !policy_may_offer(policy, peer_subject(peer),
-									   port->service, NULL);
+			port->revoked =
+				port->service &&
+				!policy_may_offer(policy, peer_subject(peer), port->service, NULL);
 }
 
 /* By broker->config; accounts are prepared for it. */
