@@ -89,6 +89,7 @@ int world_broker_start(struct world *w)
 	w->brokers++;
 	w->process = sim_process_new(0, "broker");
 	sim_kill_at(w->process, w->kill_at, w->kill_when);
+	(void)sim_kill_at_store(w->process, w->kill_store);
 	previous = sim_enter(w->process);
 	ck_assert_int_ge(sd_event_new(&w->event), 0);
 	r = broker_new(&w->broker, w->event, &w->log, config);

@@ -65,9 +65,10 @@ struct world {
 	struct sim_actor *actor;
 	sd_event *event;
 	unsigned int brokers; /* started so far */
-	/* If not 0: sim_kill_at() for those that are started from now on. */
+	/* If not 0: sim_kill_at() and sim_kill_at_store() for those started from now on. */
 	unsigned int kill_at;
 	enum sim_when kill_when;
+	unsigned int kill_store;
 	/* Starts it anew when it ended, as the service manager of domain 0. */
 	struct sim_actor *keeper;
 	uint64_t keeper_delay;
