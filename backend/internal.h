@@ -74,6 +74,7 @@ struct domain {
 	bool renamed; /* or so it seems: the next scan looks */
 	bool lost;    /* had a device whose nodes somebody took away: no other one */
 	struct device *dev;
+	uint64_t rest_until; /* its frontend's state is not looked at before; see otherend.c */
 };
 
 int domains_new(struct domains **out);

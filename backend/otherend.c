@@ -13,7 +13,9 @@
  *
  * A guest pays for its changes of state itself: looks at its state, new
  * generations and watch events have budgets per device, and what is beyond
- * them waits for a timer.
+ * them waits for a timer. A look may mean to connect or to close, which takes
+ * xenstored a while, and all others wait with us: after the first few of them a
+ * device is left alone for some times as long as each took.
  */
 #include "backend/internal.h"
 
@@ -26,6 +28,10 @@
 #define RETRY_NS NS_PER_S
 /* How long a device is deaf whose watch fired more often than it may. */
 #define DEAF_NS NS_PER_S
+/* Looks that may come at once: to connect, to close and to connect again. */
+#define LOOKS_AT_ONCE 8
+/* Later ones take at most a twentieth of our time. */
+#define LOOK_REST 19
 
 /* ------------------------------------------------------------- our nodes */
 
@@ -330,16 +336,29 @@ static void act(struct device *dev, int state)
 	}
 }
 
+/* 0, or so long this device is not to be looked at. */
+static uint64_t look_wait_ns(struct device *dev, uint64_t now)
+{
+	unsigned int many = DEVICE_LOOKS_BURST - LOOKS_AT_ONCE;
+	uint64_t wait = token_bucket_wait_ns(&dev->looks, now, 1);
+
+	if (wait || !token_bucket_wait_ns(&dev->looks, now, many) || dev->dom->rest_until <= now)
+		return wait;
+	return dev->dom->rest_until - now;
+}
+
 static void look(struct device *dev)
 {
+	struct domain *dom = dev->dom;
 	struct node_reject why;
-	uint64_t now = clock_now_ns();
+	uint64_t now = clock_now_ns(), wait = look_wait_ns(dev, now);
 	int state;
 
-	if (!token_bucket_take(&dev->looks, now, 1)) {
-		otherend_later(dev, token_bucket_wait_ns(&dev->looks, now, 1));
+	if (wait) {
+		otherend_later(dev, wait);
 		return;
 	}
+	(void)token_bucket_take(&dev->looks, now, 1);
 	dev->look = false;
 	state = nodes_read_state(connect_fetch, dev, &why);
 	if (state == -ENOENT)
@@ -350,6 +369,8 @@ static void look(struct device *dev)
 		store_failed(dev, state);
 	else
 		act(dev, state);
+	/* The device may be gone by now. */
+	dom->rest_until = clock_now_ns() + LOOK_REST * (clock_now_ns() - now);
 }
 
 void otherend_begin(struct device *dev, uint32_t addr, uint64_t instance)
