@@ -204,6 +204,14 @@ static bool fail(int err)
 	return false;
 }
 
+/* The program waits for xenstored; watch events are there already. */
+static void wait_for_answer(enum sim_call call)
+{
+	if (call >= SIM_CALL_XS_READ && call <= SIM_CALL_XS_QUERY &&
+	    call != SIM_CALL_XS_CHECK_WATCH && sim_world->config.xs_cost)
+		sim_advance(sim_world->config.xs_cost);
+}
+
 bool sim_call_begin(struct sim_process *process, enum sim_call call)
 {
 	bool last;
@@ -216,6 +224,7 @@ bool sim_call_begin(struct sim_process *process, enum sim_call call)
 	process->counts.calls[SIM_CALL_ANY]++;
 	sim_world->counts.calls[call]++;
 	sim_world->counts.calls[SIM_CALL_ANY]++;
+	wait_for_answer(call);
 
 	sim_hooks_before(process, call);
 	if (process->state != PROCESS_ALIVE)

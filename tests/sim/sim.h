@@ -92,6 +92,7 @@ struct sim_config {
 	unsigned int deferred_per_sec; /* busy grants retried a second: 10 */
 	bool silo;		       /* xsm=silo: no domU to domU: false */
 	uint64_t step_cost;	       /* ns a step of sim_run() takes: 1000 */
+	uint64_t xs_cost;	       /* ns that xenstored takes to answer a request: 0 */
 };
 
 /* Make the world.  The previous one, if any, must be finished. */
