@@ -32,7 +32,11 @@ struct guest {
 	uint32_t rx_prod, rx_cons;
 };
 
-/* A new domain; the backend is not told to run. */
+/*
+ * A new domain; the backend is not told to run. @bed may be NULL, for a frontend
+ * by hand among others of a whole system: then nothing here lets the backend
+ * run, and guest_up(), guest_connect() and guest_dev() are not for it.
+ */
 void guest_init(struct guest *g, struct bed *bed, const char *name);
 /* Rings of 2^order pages and an event channel. */
 void guest_prepare(struct guest *g, unsigned int order);

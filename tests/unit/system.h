@@ -26,7 +26,7 @@
 #include "tests/sim/sim.h"
 #include "xenmsg.h"
 
-#define WORLD_VMS   6
+#define WORLD_VMS   14
 #define WORLD_LINES (256u * 1024)
 
 struct world;
