@@ -10,16 +10,9 @@
 
 #include "internal.h"
 
-#define FIRST_RESERVED_DOMID 0x7ff0u
-
 struct domain *sim_dom_find(domid_t domid)
 {
-	struct domain *dom;
-
-	list_for_each(dom, &sim_world->domains, link)
-		if (dom->id == domid)
-			return dom;
-	return NULL;
+	return domid < SIM_DOMIDS ? sim_world->by_domid[domid] : NULL;
 }
 
 struct domain *sim_dom_get(domid_t domid)
@@ -41,6 +34,7 @@ static void dom_insert(struct domain *dom)
 			break;
 	/* Before @other, which is the head itself when dom comes last. */
 	list_add_tail(&other->link, &dom->link);
+	sim_world->by_domid[dom->id] = dom;
 }
 
 domid_t sim_domain_new_at(domid_t domid, const char *name, enum sim_domain_type type)
@@ -48,7 +42,7 @@ domid_t sim_domain_new_at(domid_t domid, const char *name, enum sim_domain_type 
 	struct domain *dom;
 	uint64_t half;
 
-	if (domid >= FIRST_RESERVED_DOMID)
+	if (domid >= SIM_DOMIDS)
 		sim_die("domid %u is not for domains", domid);
 	if (sim_dom_find(domid))
 		sim_die("domain %u exists", domid);
@@ -179,5 +173,6 @@ void sim_dom_free(struct domain *dom)
 	free(dom->ports);
 	free(dom->name);
 	list_del(&dom->link);
+	sim_world->by_domid[dom->id] = NULL;
 	free(dom);
 }

@@ -24,6 +24,7 @@ struct sim_coro;
 
 #define SIM_DOMAIN_PAGES 65536u /* of a domain; address space, not memory */
 #define SIM_DOMAIN_PORTS 4096u
+#define SIM_DOMIDS	 0x7ff0u /* those above are not for domains */
 
 struct page {
 	bool used;
@@ -178,6 +179,7 @@ struct sim_world {
 	struct rng os_rng;
 	struct sim_config config;
 	struct list domains;
+	struct domain *by_domid[SIM_DOMIDS];
 	struct list processes;
 	struct sim_process *current;
 	domid_t next_domid;

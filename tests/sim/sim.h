@@ -84,7 +84,7 @@ struct sim_config {
 	unsigned int maptrack_handles; /* per mapping domain: 262144 */
 	unsigned int map_pages_max;    /* gntdev's limit per map call: 65536 */
 	unsigned int evtchns;	       /* per domU: 1023 */
-	unsigned int xs_nodes;	       /* xenstore quotas per domU: 1000 */
+	unsigned int xs_nodes;	       /* xenstore quotas per domU: 1000; 0: as many as they like */
 	unsigned int xs_watches;       /* 128 */
 	unsigned int xs_node_size;     /* bytes, all of a node: 2048 */
 	unsigned int xs_transactions;  /* 10 */
@@ -380,6 +380,9 @@ void sim_port_raise(domid_t domid, uint32_t port);
 /* The value, or NULL; valid until the next change of the node. */
 const char *sim_xs_get(const char *path);
 bool sim_xs_exists(const char *path);
+
+/* How many nodes the domain owns: what its quota counts. */
+unsigned int sim_xs_owned_nodes(domid_t domid);
 
 /* As the toolstack; parents are made as needed. */
 void sim_xs_put(const char *path, const char *value);

@@ -87,7 +87,7 @@ static void tell_removed(const struct xs_node *node, bool top, struct list *chan
 {
 	const struct xs_node *child;
 
-	list_for_each(child, &node->children, link)
+	list_for_each(child, &node->with->children, link)
 		tell_removed(child, false, changes);
 	changed(changes, sim_xs_node_path(node), !top, &node->perms);
 }
@@ -117,6 +117,8 @@ static void apply_perms(struct xs_node *root, const struct xs_op *op, struct lis
 
 void sim_xs_apply(struct xs_node *root, const struct xs_op *op, struct list *changes)
 {
+	if (root == sim_xs_root)
+		sim_xs_txns_unshare();
 	switch (op->type) {
 	case XS_OP_WRITE:
 		apply_write(root, op);

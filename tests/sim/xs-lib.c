@@ -143,14 +143,14 @@ static char **names_of(const struct xs_node *node, unsigned int *num)
 	size_t count = 0, size = 0;
 	char **names, *next;
 
-	list_for_each(child, &node->children, link) {
+	list_for_each(child, &node->with->children, link) {
 		count++;
 		size += strlen(child->name) + 1;
 	}
 	names = sim_alloc(1, count * sizeof(*names) + size + 1);
 	next = (char *)(names + count);
 	count = 0;
-	list_for_each(child, &node->children, link) {
+	list_for_each(child, &node->with->children, link) {
 		names[count++] = next;
 		next = stpcpy(next, child->name) + 1;
 	}

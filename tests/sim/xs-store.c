@@ -89,7 +89,7 @@ static size_t children_size(const struct xs_node *node)
 	const struct xs_node *child;
 	size_t size = 0;
 
-	list_for_each(child, &node->children, link)
+	list_for_each(child, &node->with->children, link)
 		size += strlen(child->name) + 1;
 	return size;
 }
@@ -117,7 +117,8 @@ static int may_create(struct xs_req *req, const char *path, unsigned int len)
 		missing++;
 		node = sim_xs_find(tree(req), above);
 	} while (!node);
-	if (sim_xs_owned(tree(req), req->domid) + missing > sim_world->config.xs_nodes)
+	if (sim_world->config.xs_nodes &&
+	    sim_xs_owned(tree(req), req->domid) + missing > sim_world->config.xs_nodes)
 		return -ENOSPC;
 	if (too_big(req, len, 0, node->perms.n))
 		return -ENOSPC;

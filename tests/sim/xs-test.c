@@ -58,6 +58,11 @@ const char *sim_xs_get(const char *path)
 	return node ? node->value : NULL;
 }
 
+unsigned int sim_xs_owned_nodes(domid_t domid)
+{
+	return sim_xs_owned(sim_xs_root, domid);
+}
+
 bool sim_xs_exists(const char *path)
 {
 	return sim_xs_find(sim_xs_root, checked(path));

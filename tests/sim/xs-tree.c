@@ -17,6 +17,8 @@ uint64_t sim_xs_next_generation(void)
 	return ++generation;
 }
 
+static void own_children(struct xs_node *node);
+
 /* A node without permissions and value, added to its parent (NULL: a root). */
 struct xs_node *sim_xs_node_new(struct xs_node *parent, const char *name, size_t len)
 {
@@ -28,15 +30,18 @@ struct xs_node *sim_xs_node_new(struct xs_node *parent, const char *name, size_t
 	node->parent = parent;
 	list_init(&node->link);
 	list_init(&node->children);
-	if (parent)
-		list_add_tail(&parent->children, &node->link);
+	node->with = node;
+	if (!parent)
+		return node;
+	own_children(parent);
+	list_add_tail(&parent->children, &node->link);
 	return node;
 }
 
-struct xs_node *sim_xs_node_copy(const struct xs_node *node, struct xs_node *parent)
+/* Without the children, which they have in common until somebody looks for one. */
+struct xs_node *sim_xs_node_copy(struct xs_node *node, struct xs_node *parent)
 {
 	struct xs_node *copy = sim_xs_node_new(parent, node->name, strlen(node->name));
-	const struct xs_node *child;
 
 	free(copy->value);
 	copy->value = sim_alloc(node->len + 1, 1);
@@ -44,9 +49,29 @@ struct xs_node *sim_xs_node_copy(const struct xs_node *node, struct xs_node *par
 	copy->len = node->len;
 	copy->perms = sim_xs_perms_copy(&node->perms);
 	copy->generation = node->generation;
-	list_for_each(child, &node->children, link)
-		sim_xs_node_copy(child, copy);
+	copy->with = node->with;
 	return copy;
+}
+
+static void own_children(struct xs_node *node)
+{
+	struct xs_node *with = node->with, *child;
+
+	node->with = node;
+	if (with == node)
+		return;
+	list_for_each(child, &with->children, link)
+		sim_xs_node_copy(child, node);
+}
+
+/* Nothing at and below it has anything in common with another tree any more. */
+void sim_xs_node_unshare(struct xs_node *node)
+{
+	struct xs_node *child;
+
+	own_children(node);
+	list_for_each(child, &node->children, link)
+		sim_xs_node_unshare(child);
 }
 
 void sim_xs_node_free(struct xs_node *node)
@@ -66,6 +91,7 @@ static struct xs_node *find_child(struct xs_node *node, const char *name, size_t
 {
 	struct xs_node *child;
 
+	own_children(node);
 	list_for_each(child, &node->children, link)
 		if (!strncmp(child->name, name, len) && !child->name[len])
 			return child;
@@ -210,7 +236,7 @@ unsigned int sim_xs_owned(const struct xs_node *node, domid_t domid)
 	unsigned int count = node->perms.p[0].id == domid;
 	const struct xs_node *child;
 
-	list_for_each(child, &node->children, link)
+	list_for_each(child, &node->with->children, link)
 		count += sim_xs_owned(child, domid);
 	return count;
 }

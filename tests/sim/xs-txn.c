@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Transactions: a copy of the tree, a list of changes, and of every path that
+ * Transactions: a copy of the tree, made bit by bit as they look at it, or as a
+ * whole when somebody else changes it; a list of changes, and of every path that
  * was looked at.  It commits if none of those paths has changed outside since
  * the start; creating or removing a node changes its parent too
  * (tools/xenstore/xenstored_transaction.c).
@@ -53,6 +54,18 @@ int sim_xs_txn_start(struct xs_handle *xs, xs_transaction_t *id)
 	return 0;
 }
 
+/* The store is about to change: no transaction is to see that. */
+void sim_xs_txns_unshare(void)
+{
+	struct xs_handle *xs;
+	struct xs_txn *txn;
+
+	list_for_each(xs, &sim_xs_conns, conn)
+		list_for_each(txn, &xs->txns, link)
+			if (txn->root)
+				sim_xs_node_unshare(txn->root);
+}
+
 /* Remember what the transaction found, but not its own changes. */
 void sim_xs_txn_see(struct xs_txn *txn, const char *path, const struct xs_node *node)
 {
@@ -95,7 +108,8 @@ void sim_xs_txn_free(struct xs_txn *txn)
 	list_for_each_safe(op, next_op, &txn->ops, link)
 		sim_xs_op_free(op);
 	list_del(&txn->link);
-	sim_xs_node_free(txn->root);
+	if (txn->root)
+		sim_xs_node_free(txn->root);
 	free(txn);
 }
 
@@ -104,6 +118,9 @@ static void commit(struct xs_txn *txn)
 	struct list changes;
 	struct xs_op *op;
 
+	/* It sees nothing any more. */
+	sim_xs_node_free(txn->root);
+	txn->root = NULL;
 	list_init(&changes);
 	list_for_each(op, &txn->ops, link)
 		sim_xs_apply(sim_xs_root, op, &changes);

@@ -37,6 +37,11 @@ struct xs_node {
 	struct xs_node *parent;
 	struct list link;
 	struct list children;
+	/*
+	 * Whose children it has: its own; or, in a transaction's tree, still
+	 * those of the node that it is a copy of. To be read, not to be changed.
+	 */
+	struct xs_node *with;
 	char *name;
 	char *value; /* with a NUL beyond its end */
 	unsigned int len;
@@ -123,7 +128,8 @@ extern struct list sim_xs_conns;
 /* xs-tree.c */
 uint64_t sim_xs_next_generation(void);
 struct xs_node *sim_xs_node_new(struct xs_node *parent, const char *name, size_t len);
-struct xs_node *sim_xs_node_copy(const struct xs_node *node, struct xs_node *parent);
+struct xs_node *sim_xs_node_copy(struct xs_node *node, struct xs_node *parent);
+void sim_xs_node_unshare(struct xs_node *node);
 void sim_xs_node_free(struct xs_node *node);
 struct xs_node *sim_xs_find(struct xs_node *root, const char *path);
 char *sim_xs_node_path(const struct xs_node *node);
@@ -147,6 +153,7 @@ int sim_xs_set_perms(struct xs_req *req, const char *path, struct xs_perms *perm
 int sim_xs_txn_start(struct xs_handle *xs, xs_transaction_t *id);
 int sim_xs_txn_end(struct xs_handle *xs, xs_transaction_t id, bool abandon);
 struct xs_txn *sim_xs_txn_find(struct xs_handle *xs, xs_transaction_t id);
+void sim_xs_txns_unshare(void);
 void sim_xs_txn_free(struct xs_txn *txn);
 void sim_xs_txn_see(struct xs_txn *txn, const char *path, const struct xs_node *node);
 
