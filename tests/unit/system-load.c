@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 void load_init(struct load *load, struct world *w)
 {
@@ -187,11 +188,21 @@ static void note(struct load *load, struct load_sender *sender, uint64_t begin)
 	}
 }
 
+uint64_t load_cpu_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * SIM_NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 static bool broker_turn(struct load *load)
 {
-	uint64_t begin = sim_now(), ns;
+	uint64_t begin = sim_now(), cpu = load_cpu_ns(), ns;
+	bool any = sim_step(load->w->actor);
 
-	if (!sim_step(load->w->actor))
+	load->cpu += load_cpu_ns() - cpu;
+	if (!any)
 		return false;
 	ns = cost(load);
 	sim_advance(ns);
@@ -253,6 +264,7 @@ static void begin(struct load *load)
 	load->nr_samples = 0;
 	load->steps = 0;
 	load->busy = 0;
+	load->cpu = 0;
 }
 
 static void finish(struct load *load, struct load_sender *sender)

@@ -85,6 +85,7 @@ struct load {
 	uint64_t samples[LOAD_SAMPLES];
 	unsigned int nr_samples;
 	uint64_t steps, busy; /* of the measurement; busy: ns */
+	uint64_t cpu;	      /* ns that the steps really took, simulation included */
 };
 
 /* What a measurement says. */
@@ -109,5 +110,8 @@ void load_run(struct load *load, unsigned int us);
  * comes of it. The fair share of a measured sender is one in @sharers.
  */
 struct load_result load_measure(struct load *load, unsigned int us, unsigned int sharers);
+
+/* Processor time of this process, which is real. */
+uint64_t load_cpu_ns(void);
 
 #endif

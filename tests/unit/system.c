@@ -354,6 +354,17 @@ void world_run(struct world *w, unsigned int ms)
 		sim_advance(end - sim_now());
 }
 
+static void forget(struct world *w)
+{
+	sim_fini();
+	for (unsigned int i = 0; i < w->nr_vms; i++)
+		(void)unlink(w->vms[i].lock);
+	(void)unlink(w->socket);
+	(void)rmdir(w->dir);
+	free(w->lines);
+	free(w->config);
+}
+
 void world_fini(struct world *w)
 {
 	unsigned int i;
@@ -380,11 +391,15 @@ void world_fini(struct world *w)
 	world_run(w, 10000);
 	broker_end(w, true);
 	sim_assert_clean();
-	sim_fini();
-	for (i = 0; i < w->nr_vms; i++)
-		(void)unlink(w->vms[i].lock);
-	(void)unlink(w->socket);
-	(void)rmdir(w->dir);
-	free(w->lines);
-	free(w->config);
+	forget(w);
+}
+
+void world_drop(struct world *w)
+{
+	for (unsigned int i = 0; i < w->nr_vms; i++)
+		if (w->vms[i].process)
+			vm_close(&w->vms[i]);
+	if (w->process)
+		broker_end(w, false);
+	forget(w);
 }

@@ -84,6 +84,8 @@ void world_init(struct world *w, uint64_t seed, const char *config);
  * (one is started if there is none, to clean up). Nothing may be left then.
  */
 void world_fini(struct world *w);
+/* The end of a world of which nothing more is to be learnt: it is thrown away as it is. */
+void world_drop(struct world *w);
 
 /* --------------------------------------------------------------- the broker */
 
