@@ -4,10 +4,10 @@
 
 Usage: run-unit.py [--jobs N] [--timeout SECONDS] [--filter TEXT] VARIANT=PROGRAM...
 
-Each program prints one line when it ends; its output is shown if it failed,
-and is kept beside the program as PROGRAM.log.  A program that ends without
-Check's summary, or not in time, counts as one failed test.  The last line is
-`N passed, N failed`.
+Each program prints one line when it ends, and those lines of its output that
+begin with `figure: `; all of it is shown if it failed, and is kept beside the
+program as PROGRAM.log.  A program that ends without Check's summary, or not in
+time, counts as one failed test.  The last line is `N passed, N failed`.
 """
 import argparse
 import concurrent.futures
@@ -20,6 +20,7 @@ import threading
 import time
 
 SUMMARY = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.M)
+FIGURE = re.compile(r"^figure: (.*)$", re.M)  # what a program measured, shown in any case
 HEARTBEAT = 10  # seconds without a line before the running programs are named
 
 ENVIRONMENT = {
@@ -133,6 +134,8 @@ def main():
                 print(f"{verdict:4} {variant:8} {os.path.basename(program):32} "
                       f"{count} ({result.seconds:.1f} s)"
                       + (f": {result.why}" if result.why else ""))
+                for figure in FIGURE.findall(result.output):
+                    print(f"     | {figure}")
                 if result.failed:
                     print("".join(f"     | {line}\n"
                                   for line in result.output.splitlines()[-100:]), end="")
