@@ -95,9 +95,9 @@ static struct course course_of(unsigned int test)
 static void begin(const struct course *c)
 {
 	/* In the slot, just not, in two pages, in one. */
-	static const size_t lens[] = { 20, 33, 4097, 1, 350 };
+	static const size_t lens[] = { 20, 33, 4097, 1, 350, 31, 270 };
 	/* That a page is copied store by store is seen enough between guests. */
-	static const size_t short_lens[] = { 20, 33, 270, 1, 350 };
+	static const size_t short_lens[] = { 20, 33, 270, 1, 350, 31, 90 };
 	bool words = c->pools && c->local != FLOWS_GUESTS;
 
 	flows_init(&f, c->local, c->pools ? "" : "pools = no", 1 + c->local * POOLS + c->pools);
