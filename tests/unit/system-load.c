@@ -252,6 +252,14 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Of the samples, which are sorted. */
+static double percentile(const struct load *load, unsigned int percent)
+{
+	unsigned int i = load->nr_samples * percent / 100;
+
+	return (double)load->samples[i];
+}
+
 static void begin(struct load *load)
 {
 	for (unsigned int i = 0; i < load->nr_senders; i++) {
@@ -301,7 +309,7 @@ struct load_result load_measure(struct load *load, unsigned int us, unsigned int
 	if (!load->nr_samples)
 		return r;
 	qsort(load->samples, load->nr_samples, sizeof(load->samples[0]), compare);
-	r.p50 = (double)load->samples[load->nr_samples / 2];
-	r.p99 = (double)load->samples[load->nr_samples - load->nr_samples / 100 - 1];
+	r.p50 = percentile(load, 50);
+	r.p99 = percentile(load, 99);
 	return r;
 }
