@@ -146,7 +146,7 @@ struct message *queue_next(struct peer *dst, unsigned int max_maps)
 		struct pair *pair = list_first_entry(active, struct pair, active);
 		struct flow *flow = list_first_entry(&pair->runnable, struct flow, run);
 		struct message *m = flow_head(flow);
-		uint64_t cost = VMSGIF_MSG_COST(m->len);
+		uint64_t credit = VMSGIF_MSG_COST(m->len), cost = queue_cost(m->len);
 
 		if (UNLIKELY(waits(m, pair, max_maps))) {
 			list_move_tail(&pair->waiting, &flow->run);
@@ -158,8 +158,8 @@ struct message *queue_next(struct peer *dst, unsigned int max_maps)
 			else
 				pair->deficit += pair->quantum;
 			list_move_tail(active, &pair->active);
-		} else if (UNLIKELY(!port_takes(flow->port, cost))) {
-			starve(flow, cost);
+		} else if (UNLIKELY(!port_takes(flow->port, credit))) {
+			starve(flow, credit);
 		} else {
 			return m;
 		}
@@ -171,10 +171,10 @@ void queue_take(struct message *m)
 {
 	struct flow *flow = m->flow;
 	struct pair *pair = flow->pair;
-	uint64_t cost = VMSGIF_MSG_COST(m->len);
+	uint64_t cost = queue_cost(m->len);
 
 	m->state = MESSAGE_MOVING;
-	flow->port->used += cost;
+	flow->port->used += VMSGIF_MSG_COST(m->len);
 	pair->deficit -= cost;
 	/* A small message is as much work as a page. */
 	pair->dst->queue.share -= (int64_t)MAX_OF(cost, (uint64_t)QUEUE_QUANTUM);

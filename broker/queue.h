@@ -2,9 +2,9 @@
 /*
  * The queue of one destination domain: which message comes next.
  *
- * Model. Senders take turns by deficit round robin, measured in the bytes that
- * a message costs, so that each gets a share of what the receiver takes in by
- * its weight, whatever the sizes; the flows of one sender take turns by message. Only
+ * Model. Senders take turns by deficit round robin, measured by queue_cost(),
+ * which is bytes, so that each gets a share of what the receiver takes in by its
+ * weight, whatever the sizes; the flows of one sender take turns by message. Only
  * what can be delivered takes part: a flow whose next message exceeds the
  * credit of its port waits there; one that waits for a release or a pool, or
  * until a domain is in service again (see drain.h), waits in its pair. The port
@@ -22,6 +22,9 @@
 #define XENMSG_BROKER_QUEUE_H
 
 #include "common/list.h"
+#include "common/macros.h"
+
+#include <xen/io/vmsgif.h>
 
 #include <stdint.h>
 
@@ -46,6 +49,16 @@ struct queue {
 static inline uint64_t queue_quantum(unsigned int weight)
 {
 	return (uint64_t)QUEUE_QUANTUM * weight;
+}
+
+/*
+ * By what senders take turns: the bytes that a message of @len bytes costs, but at
+ * least those of a quarter of a page. Handling one is work, whatever is in it, and a
+ * flood of tiny ones would have others wait for that.
+ */
+static inline uint64_t queue_cost(uint32_t len)
+{
+	return MAX_OF(VMSGIF_MSG_COST(len), (uint64_t)QUEUE_QUANTUM / 4);
 }
 
 void queue_init(struct queue *queue);

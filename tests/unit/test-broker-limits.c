@@ -355,7 +355,7 @@ END_TEST
 /* What it got through costs, when all its messages have @len bytes. */
 static uint64_t cost_of(const struct device *src, uint32_t len)
 {
-	return ((struct peer *)src->priv)->count.sent.messages[WAY_COPY] * VMSGIF_MSG_COST(len);
+	return ((struct peer *)src->priv)->count.sent.messages[WAY_COPY] * queue_cost(len);
 }
 
 /* Fill the window of @dev to @port of @to. */

@@ -110,13 +110,7 @@ static void flood(const char *what, bool pools, uint32_t len)
 		load_flow(sender, bob, i);
 	loud = load_measure(&load, SPAN, HONEST + 1);
 	compare(what, quiet, loud);
-	/*
-	 * Shares are of bytes. Of tiny messages many make a share, and each is
-	 * work: who sends them takes more of the broker's time than others do,
-	 * at most as much as his weight allows in bytes.
-	 */
-	if (len >= LEN)
-		compare_delays(quiet, loud);
+	compare_delays(quiet, loud);
 	/* It was one, and got no more than the others. */
 	ck_assert_uint_gt(sender->bytes, 0);
 	ck_assert_uint_le(sender->bytes, loud.per_measured * VMSGIF_MSG_COST(LEN) * 12 / 10);
