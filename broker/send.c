@@ -39,7 +39,8 @@ int send_unknown(struct peer *src, uint32_t addr, uint32_t port, const char *mod
 	const char *name = route_old_name(&broker->route, addr);
 	struct decision decision;
 
-	policy_decide(&broker->config->policy, peer_subject(src), name, port, NULL, true, &decision);
+	policy_decide(&broker->config->policy, peer_subject(src), name, port, NULL, true,
+		      &decision);
 	if (decision.modes) {
 		log_limited(broker->log, broker_now(broker), device_domid(src->dev),
 			    "address is gone", LOG_NOTICE, "refused from=%s addr=%#x port=%u",
