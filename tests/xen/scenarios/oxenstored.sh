@@ -9,7 +9,7 @@ XT_VARIANT=half # alice
 # shellcheck source=tests/xen/xenmsg.sh
 . /p/xt/xenmsg.sh
 
-HERD=100
+HERD=200
 
 # shellcheck disable=SC2009 # pgrep does not show it
 check 'oxenstored runs' sh -c 'ps -o args | grep -q "^oxenstored"'
