@@ -7,6 +7,7 @@
  * sim_call_end(); each returns false when the call must fail, with errno set.
  */
 #include <stdlib.h>
+#include <time.h>
 
 #include "internal.h"
 
@@ -212,6 +213,17 @@ static void wait_for_answer(enum sim_call call)
 		sim_advance(sim_world->config.xs_cost);
 }
 
+static uint64_t call_began; /* calls do not nest */
+
+static uint64_t cpu_now(void)
+{
+	struct timespec ts = { 0 };
+
+	if (sim_world->config.count_cpu)
+		(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * SIM_NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 bool sim_call_begin(struct sim_process *process, enum sim_call call)
 {
 	bool last;
@@ -220,6 +232,7 @@ bool sim_call_begin(struct sim_process *process, enum sim_call call)
 	if (process->state != PROCESS_ALIVE)
 		return fail(SIM_DEAD_ERRNO);
 
+	call_began = cpu_now();
 	process->counts.calls[call]++;
 	process->counts.calls[SIM_CALL_ANY]++;
 	sim_world->counts.calls[call]++;
@@ -247,6 +260,7 @@ bool sim_call_end(struct sim_process *process)
 {
 	int saved = errno;
 
+	process->counts.cpu += cpu_now() - call_began;
 	sim_hooks_after(process);
 	if (process->state == PROCESS_ALIVE && process->kill_after)
 		sim_process_kill(process);

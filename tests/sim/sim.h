@@ -92,6 +92,7 @@ struct sim_config {
 	unsigned int deferred_per_sec; /* busy grants retried a second: 10 */
 	bool silo;		       /* xsm=silo: no domU to domU: false */
 	uint64_t step_cost;	       /* ns a step of sim_run() takes: 1000 */
+	bool count_cpu;		       /* have struct sim_counts.cpu, which costs time: no */
 	uint64_t xs_cost;	       /* ns that xenstored takes to answer a request: 0 */
 };
 
@@ -349,6 +350,7 @@ struct sim_counts {
 	uint64_t copy_ops;	  /* operations handed to the hypervisor */
 	uint64_t copy_hypercalls; /* the kernel flushes every 16 operations */
 	uint64_t copy_bytes;
+	uint64_t cpu; /* ns of real processor time in calls: not the process's own */
 };
 
 /* Of one process since it began; NULL: of all processes since sim_init(). */
