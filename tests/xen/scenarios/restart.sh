@@ -145,7 +145,7 @@ pair map alice mallory --mode map --base 200
 pair mixed bob carol --base 300
 pair dom0 Domain-0 alice --base 400
 pair dom0-map Domain-0 bob --mode map --base 500
-guest_bg alice ping xenmsg ping -i 0.005 bob:7
+guest_bg alice ping xenmsg ping -i 0.005 -W 30 bob:7
 wait_for 30 grep -q 'seq=20' "$XT/alice.ping.out"
 
 note "kill -9, $KILLS times"
