@@ -134,25 +134,29 @@ static int check_device(struct store_check *check, unsigned int domid)
 	return check_frontend(check, domid, frontend);
 }
 
-struct parent {
-	struct store_check *check;
-	char path[STORE_PATH_MAX];
-};
-
 /* A domain has one device, number 0. */
 static int only_zero(void *priv, const char *name)
 {
-	const struct parent *parent = priv;
+	struct store_dir *parent = priv;
 
-	if (strcmp(name, "0") != 0)
+	if (strcmp(name, "0") != 0 && store_dir_may_say(parent))
 		store_problem(parent->check, parent->path, name,
 			      "is no device: there is number 0 alone");
 	return 0;
 }
 
+/* A guest may have made as many as its quota allows, and gets as few lines as anywhere. */
+static int check_parent(struct store_dir *parent)
+{
+	int r = store_list(parent->check->store, parent->path, only_zero, parent);
+
+	store_dir_end(parent);
+	return r;
+}
+
 static int on_backend(void *priv, const char *name)
 {
-	struct parent parent = { .check = priv };
+	struct store_dir parent = { .check = priv };
 	uint32_t domid;
 	int r;
 
@@ -161,14 +165,14 @@ static int on_backend(void *priv, const char *name)
 		return 0;
 	}
 	(void)snprintf(parent.path, sizeof(parent.path), BACKEND_ROOT "/%u", domid);
-	r = store_list(parent.check->store, parent.path, only_zero, &parent);
+	r = check_parent(&parent);
 	return r < 0 ? r : at_once(priv, domid, check_device);
 }
 
 /* Frontends whose backend is gone. */
 static int on_domain(void *priv, const char *name)
 {
-	struct parent parent = { .check = priv };
+	struct store_dir parent = { .check = priv };
 	char backend[64];
 	uint32_t domid;
 	int r;
@@ -188,7 +192,7 @@ static int on_domain(void *priv, const char *name)
 			      "is left over: the backend's half is not there");
 		return 0;
 	}
-	return store_list(parent.check->store, parent.path, only_zero, &parent);
+	return check_parent(&parent);
 }
 
 /* ------------------------------------------------------------------------ host */
