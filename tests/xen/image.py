@@ -31,7 +31,7 @@ GUEST_ARGS = ("console=hvc0 rdinit=/init pci=noearly mitigations=off "
               + (debugkernel.ARGS if DEBUG else "quiet"))
 
 XEN_PROGRAMS = ("xl", "xenstored", "oxenstored", "xenconsoled",
-                "xen-init-dom0", "libxl-save-helper")
+                "xen-init-dom0", "libxl-save-helper", "xenctx")
 XENSTORE_CLIENTS = ("read", "write", "list", "ls", "rm", "exists", "chmod",
                     "watch")
 DOM0_MODULES = ("xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd",

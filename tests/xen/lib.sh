@@ -6,6 +6,7 @@
 # State is kept in files below /run/xt, because parts of a scenario may well
 # run in subshells:
 #	NAME.sock		the socket of a guest's hub
+#	NAME.driver		the guest's kernel had the driver of the project
 #	NAME.TAG.out, .rc	output and exit status of a background command,
 #				NAME being dom0 or a guest
 #	checks, failures	a line for each
@@ -303,6 +304,26 @@ xt_tail()
 	tail -n 15 "$2" | tr -d '\r'
 }
 
+# What Xen knows of a guest that does not answer: whether it waits with an event
+# pending, or runs, and where.
+xt_silent()
+{
+	xt_domid=$(xl domid "$1") || return
+	xt_what='with'
+	[ -e "$XT/$1.driver" ] || xt_what='without'
+	echo "..... $1 does not answer, a kernel $xt_what the driver, domain $xt_domid:"
+	xl debug-keys q
+	xl dmesg | awk -v domid="$xt_domid:" '
+		/General information for domain/ { mine = $NF == domid }
+		/Rangesets|Memory pages/ { skip = 1 }
+		/VCPU information/ { skip = 0 }
+		mine && !skip'
+	for _ in 1 2; do
+		timeout 5 xenctx -a "$xt_domid" 0 | sed '/^dr0/,/^dr7/d'
+		sleep 0.2
+	done
+}
+
 # Who is there, but for kernel threads.
 xt_processes()
 {
@@ -312,7 +333,7 @@ xt_processes()
 	for xt_name in $(xt_running_guests); do
 		echo "..... processes of $xt_name:"
 		timeout 5 guest-exec $XT/"$xt_name".sock \
-			sh -c 'ps -o pid,ppid,stat,args | grep -v " \["'
+			sh -c 'ps -o pid,ppid,stat,args | grep -v " \["' || xt_silent "$xt_name"
 	done
 }
 

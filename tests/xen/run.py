@@ -29,6 +29,7 @@ sys.dont_write_bytecode = True
 import debian
 import debs
 import debugkernel
+import image
 import machine
 import payload
 import shell
@@ -211,9 +212,15 @@ def emulation_broke(name, out):
 
     PVH guests lose a triple fault, or their GS base at an entry from user
     mode: then the kernel's page-fault handler faults at its first access to
-    per-CPU data until the entry stack is full.
+    per-CPU data until the entry stack is full. Or they stop without a word,
+    when lib.sh says where; that counts only where no driver of ours is in the
+    guest's kernel.
     """
     if b"Triple fault" in read_bytes(path("log", name + ".serial.log")):
+        return True
+    silent = re.findall(rb"^\.{5} (\S+) does not answer, a kernel without the driver",
+                        read_bytes(path("log", name + ".log")), re.M)
+    if any(image.GUESTS.get(guest.decode()) == "pvh" for guest in silent):
         return True
     consoles = [os.path.join(out, file) for file in os.listdir(out)
                 if file.startswith("guest-")] if os.path.isdir(out) else []

@@ -19,6 +19,7 @@ has_kernel_driver()
 
 load_driver()
 {
+	: >"$XT/$1.driver"
 	# shellcheck disable=SC2016 # the guest's to expand
 	guest "$1" sh -c 'insmod "/p/modules/$(uname -r)/xen-vmsgfront.ko"'
 }
@@ -26,6 +27,7 @@ load_driver()
 # What holds the device is the driver's module until it is unbound, as with all of Xen's.
 unload_driver()
 {
+	: >"$XT/$1.driver"
 	guest "$1" sh -c 'cd /sys/bus/xen/drivers/xen-vmsgfront || exit
 		[ ! -e vmsg-0 ] || echo vmsg-0 >unbind
 		rmmod xen-vmsgfront'
