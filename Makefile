@@ -115,7 +115,7 @@ CLI_LIBS    = $(call pkg,cli,nettle)
 
 # The harness of the real Xen names its own sources in XEN_HARNESS_SRC and builds them itself.
 XEN_HARNESS_SRC := $(wildcard tests/xen/agent.c tests/xen/exec.c tests/xen/hub.c)
--include tests/xen/rules.mk
+-include tests/xen/rules.mk tests/bench/rules.mk
 
 PROGRAM_MAINS := broker/xenmsgd.c broker/xenmsgctl.c $(wildcard broker/ctl-*.c)
 
@@ -234,6 +234,8 @@ $(FUZZ_PROGRAMS): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o \
 
 # The payload's programs use the library as an application does, and may reach the internals.
 LIBS_herd = $(call pkg,foreignmemory,xenforeignmemory)
+LIBS_bench = $(call pkg,vchan,xenvchan)
+LIBS_relay = $(LIBS_bench)
 define payload_rule
 $(B)/payload/$(basename $(notdir $1)): $(patsubst %.c,$(B)/obj/%.o,$1) \
 		$(call archive_paths,payloadlib frontend core common) \

@@ -54,14 +54,16 @@ xen-module: xen-ready
 			{ cat $(XEN_DIR)/module.log; exit 1; }; \
 	done
 
-.PHONY: check-xen
-check-xen: xen-module ## run the scenarios on real Xen in QEMU (S=NAME: one; PARALLEL=1: real time)
-	+@$(MAKE) --no-print-directory xen-payload
-	@releases=$$($(XEN_RUN) release) && for release in $$releases; do \
+XEN_STAGE_MODULES = releases=$$($(XEN_RUN) release) && for release in $$releases; do \
 		mkdir -p $(XEN_PAYLOAD)/modules/$$release && \
 		objcopy --strip-debug $(BUILD)/module/$$release/frontend/linux/xen-vmsgfront.ko \
 			$(XEN_PAYLOAD)/modules/$$release/xen-vmsgfront.ko || exit; \
 	done
+
+.PHONY: check-xen
+check-xen: xen-module ## run the scenarios on real Xen in QEMU (S=NAME: one; PARALLEL=1: real time)
+	+@$(MAKE) --no-print-directory xen-payload
+	@$(XEN_STAGE_MODULES)
 	@$(XEN_RUN) check $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) $(if $(filter all,$(S)),$(XEN_ALL),$(or $(S),$(XEN_SCENARIOS)))
 
 .PHONY: demo

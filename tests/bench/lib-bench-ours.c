@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Messages of xenmsg, by its library alone: the same for both frontends.
+ *
+ * A link is a port of each end, both of the same number. "buffer" copies from an
+ * application's buffer, by xenmsg_send() or into a room of a map pool. "in place"
+ * writes into the pages that the library hands out. What was received is read in
+ * place in either.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "xenmsg.h"
+
+#define FIRST_PORT 700
+/* For 64 KiB: as many messages as a pair of domains may have unreleased by default. */
+#define POOL_BYTES (4u << 20)
+
+struct ours {
+	struct xenmsg *x;
+	uint32_t peer;
+	struct xenmsg_port *ports[BENCH_LINKS_MAX];
+	struct xenmsg_pool *pools[BENCH_LINKS_MAX];
+	struct xenmsg_buffer buffer;
+};
+
+static void check(const char *what, int r)
+{
+	if (r)
+		bench_die("%s: %s", what, strerror(-r));
+}
+
+static void ours_open(struct bench *b)
+{
+	struct ours *o = bench_alloc(sizeof(*o));
+	int r;
+
+	b->state = o;
+	check("opening the device", xenmsg_open(&o->x, NULL));
+	for (unsigned int i = 0; i < b->links; i++)
+		check("opening a port", xenmsg_port_open(o->x, FIRST_PORT + i, NULL, &o->ports[i]));
+	while ((r = xenmsg_resolve(o->x, b->peer, &o->peer, NULL, 5000)) == -EHOSTUNREACH)
+		usleep(50000);
+	check(b->peer, r);
+}
+
+static void ours_begin(struct bench *b, const struct bench_work *w)
+{
+	struct ours *o = b->state;
+
+	for (unsigned int i = 0; i < b->links && w->map; i++) {
+		int r = 0;
+
+		while (!o->pools[i] &&
+		       (r = xenmsg_pool_open(o->ports[i], o->peer, FIRST_PORT + i, POOL_BYTES,
+					     &o->pools[i], 5000)) == -ECONNREFUSED)
+			usleep(50000);
+		check("opening a pool", r);
+	}
+}
+
+static int send_buffer(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
+		       unsigned int flags)
+{
+	struct ours *o = b->state;
+
+	bench_mark(b->payload, w->bytes, seq);
+	return xenmsg_send(o->ports[i], o->peer, FIRST_PORT + i, b->payload, w->bytes, flags, NULL);
+}
+
+static int send_in_place(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
+			 unsigned int flags)
+{
+	struct ours *o = b->state;
+	int r = xenmsg_buffer_get(o->ports[i], w->bytes, &o->buffer, flags);
+
+	if (r)
+		return r;
+	for (int n = 0; n < o->buffer.nr; n++)
+		memcpy(o->buffer.iov[n].iov_base, &seq, sizeof(seq));
+	r = xenmsg_buffer_send(o->ports[i], o->peer, FIRST_PORT + i, &o->buffer, flags, NULL);
+	if (r)
+		xenmsg_buffer_put(o->ports[i], &o->buffer);
+	return r;
+}
+
+static int send_mapped(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
+		       unsigned int flags)
+{
+	struct ours *o = b->state;
+	void *room;
+	int r = xenmsg_pool_get(o->pools[i], w->bytes, &room, flags);
+
+	if (r)
+		return r;
+	if (w->in_place) {
+		bench_mark(room, w->bytes, seq);
+	} else {
+		bench_mark(b->payload, w->bytes, seq);
+		memcpy(room, b->payload, w->bytes);
+	}
+	r = xenmsg_pool_send(o->pools[i], room, w->bytes, flags, NULL);
+	if (r)
+		xenmsg_pool_put(o->pools[i], room);
+	return r;
+}
+
+static bool ours_send(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
+		      bool block)
+{
+	unsigned int flags = block ? 0 : XENMSG_NONBLOCK;
+	int r = w->map	    ? send_mapped(b, i, w, seq, flags) :
+		w->in_place ? send_in_place(b, i, w, seq, flags) :
+			      send_buffer(b, i, w, seq, flags);
+
+	if (r == -EAGAIN && !block)
+		return false;
+	check("sending", r);
+	return true;
+}
+
+static bool ours_recv(struct bench *b, unsigned int i, struct bench_got *got, bool block)
+{
+	struct ours *o = b->state;
+	struct xenmsg_msg *msg;
+	int r = xenmsg_recv(o->ports[i], &msg, block ? -1 : 0);
+
+	if (r == -EAGAIN && !block)
+		return false;
+	check("receiving", r);
+	got->msg = msg;
+	got->nr = xenmsg_msg_iov(msg, got->iov, BENCH_PIECES_MAX);
+	return true;
+}
+
+static void ours_done(struct bench *b, struct bench_got *got)
+{
+	xenmsg_release(got->msg);
+}
+
+static void ours_wait(struct bench *b, bool room)
+{
+	struct ours *o = b->state;
+	int r = xenmsg_wait(o->x, -1);
+
+	check("waiting", r < 0 ? r : 0);
+}
+
+/* Failures of what was sent would be silent otherwise. */
+static void ours_close(struct bench *b)
+{
+	struct ours *o = b->state;
+
+	check("flushing", xenmsg_flush(o->x, 5000));
+	xenmsg_close(o->x);
+}
+
+const struct bench_path bench_ours = {
+	.open = ours_open,
+	.begin = ours_begin,
+	.send = ours_send,
+	.recv = ours_recv,
+	.done = ours_done,
+	.wait = ours_wait,
+	.close = ours_close,
+};

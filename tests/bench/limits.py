@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How much of the others' instructions ours may take, and whether it does.
+
+Each limit is for PV guests and for PVH guests, and for both frontends: the
+userspace one decides, the kernel's is shown beside it.
+"""
+from plan import GUESTS
+from results import size
+from table import aligned
+
+OTHERS = ("vchan", "relay", "tcp")
+# work, bytes, mode, style: ours over vchan, relay, tcp
+LIMITS = (
+    ("oneway", 64, "copy", "buffer", (1.0, 0.5, 0.05)),
+    ("oneway", 1024, "copy", "buffer", (1.2, 0.65, 0.08)),
+    ("oneway", 4096, "copy", "buffer", (1.15, 0.6, 0.1)),
+    ("oneway", 4096, "copy", "inplace", (0.75, 0.4, 0.06)),
+    ("oneway", 65536, "copy", "inplace", (0.8, 0.4, 0.06)),
+    ("oneway", 65536, "map", "inplace", (0.1, 0.05, 0.01)),
+    ("oneway", 1 << 20, "map", "inplace", (0.1, 0.05, 0.01)),
+    ("rtt", 64, "copy", "buffer", (2.2, 1.1, 0.6)),
+    ("echo64", 64, "copy", "buffer", (1.7, 0.95, 0.1)),
+)
+
+
+def _find(rows, **fields):
+    for row in rows:
+        if row["pairs"] == 1 and all(row[k] == v for k, v in fields.items()):
+            return row["instructions"]
+    return None
+
+
+def ratios(rows):
+    """[(guest, path, limit, [ratio or None])] where ours was measured."""
+    found = []
+    for guest in GUESTS:
+        for path in ("ours-user", "ours-kernel"):
+            for limit in LIMITS:
+                work, count, mode, style, _ = limit
+                mine = _find(rows, path=path, guest=guest, work=work, bytes=count, mode=mode,
+                             style=style)
+                if mine is None:
+                    continue
+                theirs = [_find(rows, path=other, guest=guest, work=work, bytes=count)
+                          for other in OTHERS]
+                found.append((guest, path, limit, [mine / t if t else None for t in theirs]))
+    return found
+
+
+def lines(rows):
+    cells = [["ours : theirs (limit)", *OTHERS, ""]]
+    for guest, path, (work, count, mode, style, most), found in ratios(rows):
+        where = {"buffer": "", "inplace": " in place"}[style]
+        line = [f"{guest} {path} {work} {size(count)} {mode}{where}"]
+        holds = True
+        for ratio, limit in zip(found, most):
+            line.append("-" if ratio is None else f"{ratio:.3f} ({limit})")
+            holds &= ratio is None or ratio <= limit
+        cells.append([*line, "holds" if holds else "OVER"])
+    return ["", *aligned(cells)] if len(cells) > 1 else []

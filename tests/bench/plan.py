@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is measured: rows, and the runs in which two processes get them done.
+
+A row is one figure of the report, a dictionary of the fields in KEYS.  A run
+is a pair of processes, one in each guest, that does the works of several rows
+over one set of links (bench.h); scenario.sh starts one run after the other.
+"""
+import os
+
+KEYS = ("path", "guest", "mode", "work", "style", "bytes", "pairs")
+GUESTS = ("pv", "pvh")
+
+SIZES = (64, 1024, 4096, 65536, 1 << 20)
+PAIRS = (4, 16)
+# Messages of the first, short try; how many are counted the programs find out.
+ONEWAY = {64: 2000, 1024: 1000, 4096: 400, 65536: 64, 1 << 20: 8}
+ECHO = 32   # for each that is under way
+
+
+class Run:
+    """name: also of its plan; path: what scenario.sh is to do."""
+
+    def __init__(self, name, guest, path, links):
+        self.name, self.guest, self.path, self.links = name, guest, path, links
+        self.works = []     # (id, row)
+
+    def plan(self):
+        lines = []
+        for number, row in self.works:
+            window = window_of(row["work"])
+            count = ECHO * window * row["pairs"] if window else ONEWAY[row["bytes"]]
+            lines.append(f"{number} {'echo' if window else 'oneway'} "
+                         f"{'map' if row['mode'] == 'map' else 'copy'} {row['style']} "
+                         f"{row['bytes']} {window or 1} {count}\n")
+        return "".join(lines)
+
+
+def window_of(work):
+    """Messages under way in an echo; 0 for a one-way work."""
+    return 0 if work == "oneway" else 1 if work == "rtt" else int(work[len("echo"):])
+
+
+def _rows(path, guest, mode):
+    """All rows of one way between two guests."""
+    ours = path.startswith("ours")
+
+    def row(work, style, size, pairs=1):
+        return dict(zip(KEYS, (path, guest, mode, work, style, size, pairs)))
+
+    for size in SIZES:
+        yield row("oneway", "buffer", size)
+        if ours:
+            yield row("oneway", "inplace", size)
+    for size in (64, 4096):
+        yield row("rtt", "buffer", size)
+    for window in (4, 16, 64):
+        yield row(f"echo{window}", "buffer", 64)
+    for pairs in PAIRS if mode == "copy" else ():
+        yield row("oneway", "buffer", 64, pairs)
+        yield row("oneway", "buffer", 4096, pairs)
+        yield row("echo4", "buffer", 64, pairs)
+
+
+# In the order in which scenario.sh does them: what it starts for one it keeps
+# for the next ones.
+WAYS = (("vchan", "copy"), ("ours-user", "copy"), ("ours-user", "map"),
+        ("ours-user", "copy-nopool"))
+
+
+def wanted(row, words):
+    """Words of one field are alternatives, of different fields are all wanted."""
+    for key in KEYS:
+        known = {word for word in words if word in VALUES[key]}
+        if known and str(row[key]) not in known:
+            return False
+    return True
+
+
+def all_rows(guest):
+    return [row for path, mode in WAYS for row in _rows(path, guest, mode)]
+
+
+VALUES = {key: {str(row[key]) for guest in GUESTS for row in all_rows(guest)}
+          for key in KEYS if key != "pairs"}
+# Else 64 would be a number of bytes and 4 one of pairs.
+VALUES["pairs"] = {f"{n}" for n in (1, *PAIRS)}
+
+
+def unknown(words):
+    return [word for word in words if not any(word in values for values in VALUES.values())]
+
+
+def runs(guest, words):
+    """The runs for the rows that the words name; all if there are none."""
+    found = []
+    for number, row in enumerate(all_rows(guest)):
+        if not wanted(row, words):
+            continue
+        path = row["path"] + ("-nopool" if row["mode"] == "copy-nopool" else "")
+        name = f"{path}-{row['pairs']}"
+        run = next((r for r in found if r.name == name), None)
+        if not run:
+            run = Run(name, guest, path, row["pairs"])
+            found.append(run)
+        run.works.append((number, row))
+    return found
+
+
+def write(folder, guest, words):
+    """Puts plans and the list of runs into the folder; returns the runs."""
+    os.makedirs(folder, exist_ok=True)
+    todo = runs(guest, words)
+    for run in todo:
+        with open(os.path.join(folder, f"{guest}-{run.name}.plan"), "w", encoding="ascii") as f:
+            f.write(run.plan())
+    with open(os.path.join(folder, f"{guest}.runs"), "w", encoding="ascii") as f:
+        f.writelines(f"{guest}-{run.name} {run.path} {run.links}\n" for run in todo)
+    return todo
