@@ -59,7 +59,7 @@ say         = $(if $(V),,@printf '  %-5s %s\n' '$1' '$2')
 # All processors, unless the caller says otherwise.  Output is kept together per target, except
 # for the goals that show their progress while they run: they build in a make of their own, and
 # take turns.
-LIVE_GOALS := check check-asan check-xen demo bench xen-shell xen-smoke coverage \
+LIVE_GOALS := check check-asan check-xen demo bench bench-check xen-shell xen-smoke coverage \
 	fuzz lint
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc) --no-print-directory

@@ -14,7 +14,8 @@
  *
  *	ID oneway|echo copy|map buffer|inplace BYTES WINDOW COUNT
  *
- * COUNT being that of the messages to try first.
+ * COUNT being that of the messages to try first; with one more word, "exact", it is
+ * how many there are.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -27,14 +28,16 @@
 
 static void parse_work(const char *line, struct bench_work *w)
 {
-	char kind[8], mode[8], style[8];
+	char kind[8], mode[8], style[8], exact[8];
+	int n = sscanf(line, "%" SCNu32 " %7s %7s %7s %" SCNu32 " %" SCNu32 " %" SCNu64 " %7s",
+		       &w->id, kind, mode, style, &w->bytes, &w->window, &w->count, exact);
 
-	if (sscanf(line, "%" SCNu32 " %7s %7s %7s %" SCNu32 " %" SCNu32 " %" SCNu64, &w->id, kind,
-		   mode, style, &w->bytes, &w->window, &w->count) != 7)
+	if (n < 7)
 		bench_die("this is no work: %s", line);
 	w->kind = strcmp(kind, "echo") == 0 ? BENCH_ECHO : BENCH_ONEWAY;
 	w->map = strcmp(mode, "map") == 0;
 	w->in_place = strcmp(style, "inplace") == 0;
+	w->exact = n == 8;
 	if (w->bytes < 8 || w->bytes > BENCH_BYTES_MAX)
 		bench_die("work %u: %u bytes", w->id, w->bytes);
 }

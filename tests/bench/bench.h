@@ -33,6 +33,7 @@ struct bench_work {
 	enum bench_kind kind;
 	bool map;
 	bool in_place;
+	bool exact; /* just that count of messages, once, and no time taken */
 	uint32_t bytes;
 	uint32_t window; /* echo: messages under way per link */
 	uint64_t count;	 /* messages per repeat, over all links; see lib-bench-work.c */
@@ -61,6 +62,8 @@ struct bench_path {
 	void (*done)(struct bench *b, struct bench_got *got);
 	/* Until something may have changed; @room: or there is room to send. */
 	void (*wait)(struct bench *b, bool room);
+	/* Until all that was sent has arrived; NULL: nobody can tell. */
+	void (*flush)(struct bench *b);
 	void (*close)(struct bench *b);
 };
 
@@ -100,8 +103,27 @@ struct bench_stream {
 };
 
 void bench_stream_init(struct bench_stream *s);
+void bench_stream_make_room(struct bench_stream *s);
+
 /* The next message, if it is there as a whole; else there is room to read more of it. */
-bool bench_stream_next(struct bench_stream *s, struct bench_got *got);
+static inline bool bench_stream_next(struct bench_stream *s, struct bench_got *got)
+{
+	size_t there = s->to - s->from;
+	uint32_t len = 0;
+
+	if (there >= BENCH_PREFIX)
+		__builtin_memcpy(&len, s->buffer + s->from, BENCH_PREFIX);
+	if (len > BENCH_BYTES_MAX)
+		bench_die("a message of %u bytes", len);
+	if (there < BENCH_PREFIX + len || !len) {
+		bench_stream_make_room(s);
+		return false;
+	}
+	got->iov[0] = (struct iovec){ s->buffer + s->from + BENCH_PREFIX, len };
+	got->nr = 1;
+	s->from += BENCH_PREFIX + len;
+	return true;
+}
 
 void bench_run(struct bench *b, struct bench_work *works, unsigned int nr);
 

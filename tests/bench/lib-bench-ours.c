@@ -150,11 +150,19 @@ static void ours_wait(struct bench *b, bool room)
 }
 
 /* Failures of what was sent would be silent otherwise. */
-static void ours_close(struct bench *b)
+static void ours_flush(struct bench *b)
 {
 	struct ours *o = b->state;
 
 	check("flushing", xenmsg_flush(o->x, 5000));
+}
+
+/* The other end may be gone before it could say that it has got the last word. */
+static void ours_close(struct bench *b)
+{
+	struct ours *o = b->state;
+
+	(void)xenmsg_flush(o->x, 5000);
 	xenmsg_close(o->x);
 }
 
@@ -165,5 +173,6 @@ const struct bench_path bench_ours = {
 	.recv = ours_recv,
 	.done = ours_done,
 	.wait = ours_wait,
+	.flush = ours_flush,
 	.close = ours_close,
 };

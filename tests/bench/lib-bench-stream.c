@@ -14,24 +14,12 @@ void bench_stream_init(struct bench_stream *s)
 	*s = (struct bench_stream){ .buffer = bench_alloc(BENCH_STREAM_BYTES) };
 }
 
-bool bench_stream_next(struct bench_stream *s, struct bench_got *got)
+void bench_stream_make_room(struct bench_stream *s)
 {
 	size_t there = s->to - s->from;
-	uint32_t len = 0;
 
-	if (there >= BENCH_PREFIX)
-		memcpy(&len, s->buffer + s->from, BENCH_PREFIX);
-	if (len > BENCH_BYTES_MAX)
-		bench_die("a message of %u bytes", len);
-	if (there < BENCH_PREFIX || there < BENCH_PREFIX + len) {
-		if (s->from)
-			memmove(s->buffer, s->buffer + s->from, there);
-		s->from = 0;
-		s->to = there;
-		return false;
-	}
-	got->iov[0] = (struct iovec){ s->buffer + s->from + BENCH_PREFIX, len };
-	got->nr = 1;
-	s->from += BENCH_PREFIX + len;
-	return true;
+	if (s->from)
+		memmove(s->buffer, s->buffer + s->from, there);
+	s->from = 0;
+	s->to = there;
 }

@@ -79,6 +79,11 @@ static void progress_init(struct progress *p, const struct bench_work *w)
 {
 	memset(p, 0, sizeof(*p));
 	p->w = w;
+	if (w->exact) {
+		p->next = UINT64_MAX;
+		p->total = w->count;
+		return;
+	}
 	p->next = warm_up(w);
 	p->total = p->next + BENCH_REPEATS * w->count + w->count / 4;
 }
@@ -243,18 +248,24 @@ static void meet(struct bench *b, struct bench_work *w)
 	b->path->done(b, &got);
 }
 
-/* What the source closes, the sink may still receive from. */
+/*
+ * The sink has received all, and the source knows that it has arrived, before
+ * either of them closes anything.
+ */
 static void part(struct bench *b)
 {
 	struct bench_work bye = { .bytes = 8 };
 	static struct bench_got got;
 
-	if (b->source) {
-		b->path->recv(b, 0, &got, true);
-		b->path->done(b, &got);
-	} else {
+	if (!b->source)
 		b->path->send(b, 0, &bye, 0, true);
-	}
+	b->path->recv(b, 0, &got, true);
+	b->path->done(b, &got);
+	if (!b->source)
+		return;
+	if (b->path->flush)
+		b->path->flush(b);
+	b->path->send(b, 0, &bye, 0, true);
 }
 
 static void once(struct bench *b, struct bench_work *w, struct progress *p)
@@ -280,6 +291,8 @@ void bench_run(struct bench *b, struct bench_work *works, unsigned int nr)
 		if (b->path->begin)
 			b->path->begin(b, w);
 		once(b, w, &p);
+		if (w->exact)
+			continue;
 		if (measures)
 			w->count = enough(&p);
 		once(b, w, &p);

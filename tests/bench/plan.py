@@ -5,6 +5,7 @@ A row is one figure of the report, a dictionary of the fields in KEYS.  A run
 is a pair of processes, one in each guest, that does the works of several rows
 over one set of links (bench.h); scenario.sh starts one run after the other.
 """
+import json
 import os
 
 KEYS = ("path", "guest", "mode", "work", "style", "bytes", "pairs")
@@ -16,6 +17,11 @@ PAIRS = (4, 16)
 ONEWAY = {64: 2000, 1024: 1000, 4096: 400, 65536: 64, 1 << 20: 8}
 ECHO = 32   # for each that is under way
 
+# Where hypercalls, events and system calls are counted (count.sh): works, their bytes, and two
+# numbers of messages, the difference of which is what counts.
+COUNTED = {("oneway", 64): (2000, 12_000), ("oneway", 4096): (1000, 6000),
+           ("rtt", 64): (100, 600), ("echo64", 64): (1000, 6000)}
+
 
 class Run:
     """name: also of its plan; path: what scenario.sh is to do."""
@@ -24,14 +30,22 @@ class Run:
         self.name, self.guest, self.path, self.links = name, guest, path, links
         self.works = []     # (id, row)
 
+    @property
+    def tag(self):
+        """What it is called in the machine."""
+        return f"{self.guest}-{self.name}"
+
     def plan(self):
+        """What bench.c reads."""
         lines = []
         for number, row in self.works:
             window = window_of(row["work"])
-            count = ECHO * window * row["pairs"] if window else ONEWAY[row["bytes"]]
+            count = row.get("exact") or (
+                ECHO * window * row["pairs"] if window else ONEWAY[row["bytes"]])
             lines.append(f"{number} {'echo' if window else 'oneway'} "
                          f"{'map' if row['mode'] == 'map' else 'copy'} {row['style']} "
-                         f"{row['bytes']} {window or 1} {count}\n")
+                         f"{row['bytes']} {window or 1} {count}"
+                         f"{' exact' if 'exact' in row else ''}\n")
         return "".join(lines)
 
 
@@ -63,8 +77,9 @@ def _rows(path, guest, mode):
 
 # In the order in which scenario.sh does them: what it starts for one it keeps
 # for the next ones.
-WAYS = (("vchan", "copy"), ("ours-user", "copy"), ("ours-user", "map"),
-        ("ours-user", "copy-nopool"))
+WAYS = (("vchan", "copy"), ("relay", "copy"), ("ours-user", "copy"), ("ours-user", "map"),
+        ("ours-user", "copy-nopool"), ("ours-kernel", "copy-nopool"), ("ours-kernel", "copy"),
+        ("ours-kernel", "map"), ("tcp", "copy"))
 
 
 def wanted(row, words):
@@ -106,13 +121,52 @@ def runs(guest, words):
     return found
 
 
-def write(folder, guest, words):
-    """Puts plans and the list of runs into the folder; returns the runs."""
+def counting_runs(guest, words):
+    """The runs for the counters of rows that the words name."""
+    todo = []
+    for number, row in enumerate(all_rows(guest)):
+        numbers = COUNTED.get((row["work"], row["bytes"]))
+        if not numbers or row["pairs"] > 1 or row["style"] != "buffer" \
+                or row["mode"] == "copy-nopool" or not wanted(row, words):
+            continue
+        for count in numbers:
+            # The harness's tags have 32 characters.
+            todo.append(Run(f"{number}-{count}", f"{guest}-count", row["path"], 1))
+            todo[-1].works.append((number, {**row, "exact": count}))
+    return todo
+
+
+def machines(words, counts):
+    """What the machines are to run: (variant of the scenario, [Run])."""
+    found = [(guest, runs(guest, words)) for guest in GUESTS]
+    if counts:
+        found += [(f"{guest}-count", counting_runs(guest, words)) for guest in GUESTS]
+    return [(variant, todo) for variant, todo in found if todo]
+
+
+def write(folder, words, counts):
+    """Puts plans and lists of runs into the folder, for the machines and read()."""
     os.makedirs(folder, exist_ok=True)
-    todo = runs(guest, words)
-    for run in todo:
-        with open(os.path.join(folder, f"{guest}-{run.name}.plan"), "w", encoding="ascii") as f:
-            f.write(run.plan())
-    with open(os.path.join(folder, f"{guest}.runs"), "w", encoding="ascii") as f:
-        f.writelines(f"{guest}-{run.name} {run.path} {run.links}\n" for run in todo)
+    todo = machines(words, counts)
+    for variant, several in todo:
+        for run in several:
+            with open(os.path.join(folder, f"{run.tag}.plan"), "w", encoding="ascii") as f:
+                f.write(run.plan())
+        with open(os.path.join(folder, f"{variant}.runs"), "w", encoding="ascii") as f:
+            f.writelines(f"{run.tag} {run.path} {run.links}\n" for run in several)
+    with open(os.path.join(folder, "plan.json"), "w", encoding="ascii") as f:
+        json.dump([vars(run) for _, several in todo for run in several], f)
+    return todo
+
+
+def read(folder):
+    """What was written there, and so what the machines did: {variant: [Run]}."""
+    with open(os.path.join(folder, "plan.json"), encoding="ascii") as f:
+        found = json.load(f)
+    todo = {}
+    for fields in found:
+        works = fields.pop("works")
+        run = Run(**fields)
+        run.works = works
+        todo.setdefault(run.guest, []).append(run)
     return todo

@@ -7,6 +7,8 @@ printed: `R ID REPEAT MESSAGES NANOSECONDS` for each repeat of a work.
 import re
 import statistics
 
+import plan
+
 REPEATS = 3
 
 
@@ -15,6 +17,7 @@ class Measured:
 
     def __init__(self):
         self.rows, self.errors = [], []
+        self.counted = []   # rows with counters, of counts.py
 
     def add(self, text, runs):
         """text: of one machine's results file; runs: what it was to do."""
@@ -31,7 +34,7 @@ class Measured:
             elif line:
                 self.errors.append(f"{name}: {line}")
         for run in runs:
-            found = per_run.get(f"{run.guest}-{run.name}", [])
+            found = per_run.get(run.tag, [])
             for number, row in run.works:
                 self._row(row, [value for n, _, value in found if n == number])
 
@@ -42,6 +45,17 @@ class Measured:
         middle = statistics.median(values)
         self.rows.append({**row, "instructions": round(middle, 1 if middle < 1000 else 0),
                           "spread": round((max(values) - min(values)) / middle, 4)})
+
+
+    def joined(self):
+        """Rows as they are kept, with their counters if there are any."""
+        counters = {}
+        for row in self.counted:
+            key = tuple(row[k] for k in plan.KEYS)
+            counters[key] = {k: v for k, v in row.items()
+                             if k not in plan.KEYS and k != "exact"}
+        return [{**row, **counters.get(tuple(row[k] for k in plan.KEYS), {})}
+                for row in self.rows]
 
 
 def label(row):

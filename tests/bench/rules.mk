@@ -3,24 +3,34 @@
 # The benchmark on real Xen; included by the top Makefile.  README.md says what it measures.
 #
 #   make bench [W='WORD...']     all rows, or those that the words choose: W='64 oneway pv'
+#   make bench COUNTS=           without hypercalls, events and system calls; COUNTS=y: with them
+#   make bench-check             the same, compared with the committed baseline
 
 W ?=
+# Part of a whole run, and only if asked for of some rows.
+COUNTS ?= $(if $(W),,y)
+BENCH_JSON := $(BUILD)/bench.json
+BENCH_BASELINE := tests/bench/baseline.json
 BENCH_RUN = $(or $(PYTHON),python3) tests/bench/bench.py
-# The machines to load, by the kind of guests: those that the words name, or all.
-BENCH_GUESTS = $(or $(filter pv pvh,$(W)),pv pvh)
 
 .PHONY: bench
 bench: xen-module ## measure against libvchan, a relay and TCP on real Xen (W='64 pv': some of it)
 	+@$(MAKE) --no-print-directory xen-payload bench-stage
-	@$(BENCH_RUN) plan --payload $(XEN_PAYLOAD) $(W)
-	@$(foreach guest,$(BENCH_GUESTS),rm -rf $(XEN_DIR)/out/bench+$(guest);)
-	@$(XEN_RUN) check $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) $(BENCH_GUESTS:%=bench+%) || true
-	@$(BENCH_RUN) report --out $(XEN_DIR)/out --json $(BUILD)/bench.json $(W)
+	@rm -rf $(XEN_DIR)/out/bench+*
+	@scenarios=$$($(BENCH_RUN) plan --payload $(XEN_PAYLOAD) $(if $(COUNTS),--counts) $(W)) || \
+		{ echo "$$scenarios"; exit 2; }; \
+	$(XEN_RUN) check $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) $$scenarios || true
+	@$(BENCH_RUN) report --payload $(XEN_PAYLOAD) --out $(XEN_DIR)/out --json $(BENCH_JSON)
+
+.PHONY: bench-check
+bench-check: bench ## measure, and say what got more than 3 % worse than the committed baseline
+	@$(BENCH_RUN) check --json $(BENCH_JSON) --baseline $(BENCH_BASELINE) $(W)
 
 # In the payload it is a scenario like others, named as the target.
 .PHONY: bench-stage
 bench-stage: xen-payload
 	@$(XEN_STAGE_MODULES)
 	@rm -rf $(XEN_PAYLOAD)/bench && mkdir -p $(XEN_PAYLOAD)/bench
-	@cp -p tests/bench/*.conf $(XEN_PAYLOAD)/bench/
+	@cp -p tests/bench/*.conf $(filter-out %/scenario.sh,$(wildcard tests/bench/*.sh)) \
+		$(XEN_PAYLOAD)/bench/
 	@cp -p tests/bench/scenario.sh $(XEN_PAYLOAD)/scenarios/bench.sh

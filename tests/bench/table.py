@@ -3,7 +3,7 @@
 
 In a table of one kind of guest, rows are works and columns are ways.
 """
-from plan import GUESTS, KEYS, window_of
+from plan import GUESTS, window_of
 from results import size
 
 COLUMNS = (("vchan", "copy", "vchan"), ("relay", "copy", "relay"), ("tcp", "copy", "tcp"),
@@ -66,6 +66,18 @@ def tables(rows):
     return lines
 
 
+def counters(rows):
+    """What was counted for each message."""
+    if not rows:
+        return []
+    cells = [["for each message", "hypercalls", "events", "system calls:", "daemon", "both ends"]]
+    for row in rows:
+        cells.append([f"{row['guest']} {row['path']} {row['mode']} {work_label(row)}",
+                      f"{row['hypercalls']:.3f}", f"{row['events']:.3f}", "",
+                      f"{row['daemon_syscalls']:.3f}", f"{row['guest_syscalls']:.3f}"])
+    return ["", *aligned(cells)]
+
+
 def spread(rows):
     """How well repeats agree."""
     if not rows:
@@ -75,7 +87,3 @@ def spread(rows):
     return ["", f"spread of {len(rows)} rows' three repeats: median {typical:.1%}; largest "
             + ", ".join(f"{row['spread']:.1%} ({row['path']} {row['guest']} {row['mode']} "
                         f"{work_label(row)})" for row in worst)]
-
-
-def key(row):
-    return tuple(row[k] for k in KEYS)
