@@ -12,7 +12,7 @@
  *
  * Both ends have the same plan: a line for each work,
  *
- *	ID oneway|echo copy|map buffer|inplace BYTES WINDOW COUNT
+ *	ID oneway|echo copy|map buffer|inplace|batch BYTES WINDOW COUNT
  *
  * COUNT being that of the messages to try first; with one more word, "exact", it is
  * how many there are.
@@ -37,6 +37,7 @@ static void parse_work(const char *line, struct bench_work *w)
 	w->kind = strcmp(kind, "echo") == 0 ? BENCH_ECHO : BENCH_ONEWAY;
 	w->map = strcmp(mode, "map") == 0;
 	w->in_place = strcmp(style, "inplace") == 0;
+	w->batch = strcmp(style, "batch") == 0;
 	w->exact = n == 8;
 	if (w->bytes < 8 || w->bytes > BENCH_BYTES_MAX)
 		bench_die("work %u: %u bytes", w->id, w->bytes);

@@ -33,6 +33,7 @@ struct bench_work {
 	enum bench_kind kind;
 	bool map;
 	bool in_place;
+	bool batch;
 	bool exact; /* just that count of messages, once, and no time taken */
 	uint32_t bytes;
 	uint32_t window; /* echo: messages under way per link */
@@ -103,23 +104,22 @@ struct bench_stream {
 };
 
 void bench_stream_init(struct bench_stream *s);
+/* Moves what there is of a message to the front, to read more of it. */
 void bench_stream_make_room(struct bench_stream *s);
 
-/* The next message, if it is there as a whole; else there is room to read more of it. */
+/* The next message, if it is there as a whole. */
 static inline bool bench_stream_next(struct bench_stream *s, struct bench_got *got)
 {
 	size_t there = s->to - s->from;
-	uint32_t len = 0;
+	char *at = s->buffer + s->from;
+	uint32_t len;
 
-	if (there >= BENCH_PREFIX)
-		__builtin_memcpy(&len, s->buffer + s->from, BENCH_PREFIX);
-	if (len > BENCH_BYTES_MAX)
-		bench_die("a message of %u bytes", len);
-	if (there < BENCH_PREFIX + len || !len) {
-		bench_stream_make_room(s);
+	if (there < BENCH_PREFIX)
 		return false;
-	}
-	got->iov[0] = (struct iovec){ s->buffer + s->from + BENCH_PREFIX, len };
+	__builtin_memcpy(&len, at, BENCH_PREFIX);
+	if (there < BENCH_PREFIX + len)
+		return false;
+	got->iov[0] = (struct iovec){ at + BENCH_PREFIX, len };
 	got->nr = 1;
 	s->from += BENCH_PREFIX + len;
 	return true;

@@ -4,7 +4,7 @@
 
     bench.py plan --payload DIR [--counts] [WORD...]
                       what scenario.sh is to do; prints the names of scenarios
-    bench.py report --payload DIR --out DIR --json FILE
+    bench.py report --payload DIR --out DIR --json FILE [--parallel] [--failed]
                       tables, rows and pictures of what came out
     bench.py check --json FILE --baseline FILE [WORD...]
                       what got worse
@@ -58,25 +58,38 @@ def collect(options):
     return measured
 
 
-def report(options):
-    measured = collect(options)
-    with open(options.json, "w", encoding="utf-8") as f:
+def write_out(measured, file):
+    """Rows and pictures; returns the files' names."""
+    with open(file, "w", encoding="utf-8") as f:
         f.write("[\n" + ",\n".join(json.dumps(row) for row in measured.joined()) + "\n]\n")
-    print("\n".join(["instructions of the whole machine for each message, median of "
-                     f"{results.REPEATS}", *table.tables(measured.rows),
-                     *table.counters(measured.counted),
-                     *table.spread(measured.rows), *limits.lines(measured.rows), ""]))
-    drawn = []
+    files = [file]
     for guest in plan.GUESTS:
         if any(row["guest"] == guest for row in measured.rows):
-            drawn.append(os.path.splitext(options.json)[0] + f"-{guest}.svg")
-            with open(drawn[-1], "w", encoding="utf-8") as f:
+            files.append(f"{os.path.splitext(file)[0]}-{guest}.svg")
+            with open(files[-1], "w", encoding="utf-8") as f:
                 f.write(picture.draw(measured.rows, guest))
+    return files
+
+
+def report(options):
+    measured = collect(options)
+    if options.failed:
+        measured.errors.append("not everything went well on the machines, see above")
+    if options.parallel:
+        lines = ["real time on parallel processors, as multiples of libvchan's, median of "
+                 f"{results.REPEATS}", *table.tables(measured.rows, relative=True)]
+        files = []
+    else:
+        lines = ["instructions of the whole machine for each message, median of "
+                 f"{results.REPEATS}", *table.tables(measured.rows),
+                 *table.counters(measured.counted), *limits.lines(measured.rows)]
+        files = write_out(measured, options.json)
+    print("\n".join([*lines, *table.spread(measured.rows), ""]))
     for error in measured.errors:
         print(f"bench: error: {error}")
     verdict = "FAILED" if measured.errors else "ok"
-    print(f"bench: {verdict}: {len(measured.rows)} rows measured, {len(measured.errors)} errors; "
-          + " ".join([options.json, *drawn]))
+    print(f"bench: {verdict}: {len(measured.rows)} rows measured, {len(measured.errors)} errors"
+          + (f"; {' '.join(files)}" if files else ""))
     return 1 if measured.errors else 0
 
 
@@ -112,6 +125,9 @@ def main():
     parser.add_argument("--out", help="folder with what came out of machines")
     parser.add_argument("--json", help="file for the rows")
     parser.add_argument("--baseline", help="rows to compare with")
+    parser.add_argument("--parallel", action="store_true",
+                        help="the machines counted real time")
+    parser.add_argument("--failed", action="store_true", help="a scenario has failed")
     parser.add_argument("--counts", action="store_true",
                         help="also count hypercalls, events and system calls")
     options = parser.parse_intermixed_args()

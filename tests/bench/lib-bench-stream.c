@@ -17,7 +17,12 @@ void bench_stream_init(struct bench_stream *s)
 void bench_stream_make_room(struct bench_stream *s)
 {
 	size_t there = s->to - s->from;
+	uint32_t len = 0;
 
+	if (there >= BENCH_PREFIX)
+		memcpy(&len, s->buffer + s->from, BENCH_PREFIX);
+	if (len > BENCH_BYTES_MAX)
+		bench_die("a message of %u bytes", len);
 	if (s->from)
 		memmove(s->buffer, s->buffer + s->from, there);
 	s->from = 0;

@@ -108,22 +108,31 @@ static bool tcp_send(struct bench *b, unsigned int i, const struct bench_work *w
 	return true;
 }
 
-static bool tcp_recv(struct bench *b, unsigned int i, struct bench_got *got, bool block)
+static bool __attribute__((noinline))
+read_more(struct connection *c, struct bench_got *got, bool block)
 {
-	struct connection *c = &((struct tcp *)b->state)->links[i];
 	struct bench_stream *s = &c->stream;
 
-	while (!bench_stream_next(s, got)) {
-		ssize_t r = recv(c->fd, s->buffer + s->to, BENCH_STREAM_BYTES - s->to,
-				 block ? 0 : MSG_DONTWAIT);
+	do {
+		ssize_t r;
 
+		bench_stream_make_room(s);
+		r = recv(c->fd, s->buffer + s->to, BENCH_STREAM_BYTES - s->to,
+			 block ? 0 : MSG_DONTWAIT);
 		if (r < 0 && errno == EAGAIN)
 			return false;
 		if (r <= 0)
 			bench_die("receiving: %s", r ? strerror(errno) : "connection closed");
 		s->to += (size_t)r;
-	}
+	} while (!bench_stream_next(s, got));
 	return true;
+}
+
+static bool tcp_recv(struct bench *b, unsigned int i, struct bench_got *got, bool block)
+{
+	struct connection *c = &((struct tcp *)b->state)->links[i];
+
+	return bench_stream_next(&c->stream, got) || read_more(c, got, block);
 }
 
 static void tcp_done(struct bench *b, struct bench_got *got)

@@ -70,14 +70,15 @@ static bool vchan_send(struct bench *b, unsigned int i, const struct bench_work 
 	return true;
 }
 
-static bool vchan_recv(struct bench *b, unsigned int i, struct bench_got *got, bool block)
+static bool __attribute__((noinline))
+read_more(struct vchans *v, unsigned int i, struct bench_got *got, bool block)
 {
-	struct vchans *v = b->state;
 	struct bench_stream *s = &v->streams[i];
 
-	while (!bench_stream_next(s, got)) {
+	do {
 		int r;
 
+		bench_stream_make_room(s);
 		v->links[i]->blocking = block;
 		r = libxenvchan_read(v->links[i], s->buffer + s->to, BENCH_STREAM_BYTES - s->to);
 		if (!r && !block)
@@ -85,8 +86,15 @@ static bool vchan_recv(struct bench *b, unsigned int i, struct bench_got *got, b
 		if (r <= 0)
 			bench_die("channel %u has gone", i);
 		s->to += (size_t)r;
-	}
+	} while (!bench_stream_next(s, got));
 	return true;
+}
+
+static bool vchan_recv(struct bench *b, unsigned int i, struct bench_got *got, bool block)
+{
+	struct vchans *v = b->state;
+
+	return bench_stream_next(&v->streams[i], got) || read_more(v, i, got, block);
 }
 
 static void vchan_done(struct bench *b, struct bench_got *got)

@@ -65,6 +65,8 @@ def _rows(path, guest, mode):
         yield row("oneway", "buffer", size)
         if ours:
             yield row("oneway", "inplace", size)
+        if path == "ours-kernel" and mode == "copy" and size <= 4096:
+            yield row("oneway", "batch", size)
     for size in (64, 4096):
         yield row("rtt", "buffer", size)
     for window in (4, 16, 64):

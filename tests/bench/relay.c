@@ -65,9 +65,11 @@ static bool lane_fill(struct lane *lane)
 	static struct bench_got got;
 
 	while (!bench_stream_next(&lane->in, &got)) {
-		int r = libxenvchan_read(lane->from, lane->in.buffer + lane->in.to,
-					 BENCH_STREAM_BYTES - lane->in.to);
+		int r;
 
+		bench_stream_make_room(&lane->in);
+		r = libxenvchan_read(lane->from, lane->in.buffer + lane->in.to,
+				     BENCH_STREAM_BYTES - lane->in.to);
 		if (r < 0)
 			exit(0);
 		if (!r)

@@ -4,11 +4,12 @@
 #
 #   make bench [W='WORD...']     all rows, or those that the words choose: W='64 oneway pv'
 #   make bench COUNTS=           without hypercalls, events and system calls; COUNTS=y: with them
-#   make bench-check             the same, compared with the committed baseline
+#   make bench PARALLEL=1        in real time on parallel processors: ratios only
+#   make bench-check             the first, compared with the committed baseline
 
 W ?=
 # Part of a whole run, and only if asked for of some rows.
-COUNTS ?= $(if $(W),,y)
+COUNTS ?= $(if $(W)$(PARALLEL),,y)
 BENCH_JSON := $(BUILD)/bench.json
 BENCH_BASELINE := tests/bench/baseline.json
 BENCH_RUN = $(or $(PYTHON),python3) tests/bench/bench.py
@@ -19,8 +20,9 @@ bench: xen-module ## measure against libvchan, a relay and TCP on real Xen (W='6
 	@rm -rf $(XEN_DIR)/out/bench+*
 	@scenarios=$$($(BENCH_RUN) plan --payload $(XEN_PAYLOAD) $(if $(COUNTS),--counts) $(W)) || \
 		{ echo "$$scenarios"; exit 2; }; \
-	$(XEN_RUN) check $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) $$scenarios || true
-	@$(BENCH_RUN) report --payload $(XEN_PAYLOAD) --out $(XEN_DIR)/out --json $(BENCH_JSON)
+	$(XEN_RUN) check $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) $$scenarios || failed=--failed; \
+	$(BENCH_RUN) report $$failed --payload $(XEN_PAYLOAD) --out $(XEN_DIR)/out --json $(BENCH_JSON) \
+		$(if $(PARALLEL),--parallel)
 
 .PHONY: bench-check
 bench-check: bench ## measure, and say what got more than 3 % worse than the committed baseline

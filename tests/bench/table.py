@@ -11,6 +11,7 @@ COLUMNS = (("vchan", "copy", "vchan"), ("relay", "copy", "relay"), ("tcp", "copy
            ("ours-user", "copy-nopool", "no pool"),
            ("ours-kernel", "copy", "kernel copy"), ("ours-kernel", "map", "map"),
            ("ours-kernel", "copy-nopool", "no pool"))
+STYLES = {"buffer": "", "inplace": ", in place", "batch": ", batches"}
 
 
 def number(value):
@@ -41,7 +42,16 @@ def _order(row):
     return (row["pairs"], works.index(row["work"]), row["bytes"], row["style"])
 
 
-def tables(rows):
+def _cell(row, base, relative):
+    if not row:
+        return "-"
+    if not relative:
+        return number(row["instructions"])
+    return f"{row['instructions'] / base['instructions']:.2f}" if base else "-"
+
+
+def tables(rows, relative=False):
+    """relative: to libvchan's figure, as times are worth nothing by themselves."""
     lines = []
     for guest in GUESTS:
         mine = [row for row in rows if row["guest"] == guest]
@@ -55,12 +65,12 @@ def tables(rows):
         for (text, style), found in keys.items():
             # There is no "in place" for the others: theirs are the same.
             other = keys.get((text, "buffer"), {})
-            line = [text + (", in place" if style == "inplace" else "")]
+            line = [text + STYLES[style]]
             for path, mode, _ in columns:
                 row = found.get((path, mode))
-                if not row and style == "inplace" and not path.startswith("ours"):
+                if not row and style != "buffer" and not path.startswith("ours"):
                     row = other.get((path, mode))
-                line.append(number(row["instructions"]) if row else "-")
+                line.append(_cell(row, other.get(("vchan", "copy")), relative))
             cells.append(line)
         lines += ["", *aligned(cells)]
     return lines
