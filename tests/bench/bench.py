@@ -82,7 +82,8 @@ def report(options):
     else:
         lines = ["instructions of the whole machine for each message, median of "
                  f"{results.REPEATS}", *table.tables(measured.rows),
-                 *table.counters(measured.counted), *limits.lines(measured.rows)]
+                 *table.counters(measured.counted), *limits.lines(measured.rows),
+                 *limits.saturation(measured.counted)]
         files = write_out(measured, options.json)
     print("\n".join([*lines, *table.spread(measured.rows), ""]))
     for error in measured.errors:

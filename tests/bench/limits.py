@@ -47,6 +47,25 @@ def ratios(rows):
     return found
 
 
+SATURATION = (("hypercalls", 0.05), ("events", 0.02), ("daemon_syscalls", 0.1))
+
+
+def saturation(counted):
+    """The limits of what a message of a stream may cost beside instructions."""
+    found = []
+    for row in counted:
+        if not row["path"].startswith("ours") or (row["work"], row["bytes"]) != ("oneway", 64):
+            continue
+        holds = all(row[name] < most for name, most in SATURATION)
+        found.append([f"{row['guest']} {row['path']} {row['mode']} stream of 64 B",
+                      *(f"{row[name]:.3f} ({most})" for name, most in SATURATION),
+                      "holds" if holds else "OVER"])
+    if not found:
+        return []
+    head = ["for each message (limit)", *(name.replace("_", " ") for name, _ in SATURATION), ""]
+    return ["", *aligned([head, *found])]
+
+
 def lines(rows):
     cells = [["ours : theirs (limit)", *OTHERS, ""]]
     for guest, path, (work, count, mode, style, most), found in ratios(rows):
@@ -56,5 +75,6 @@ def lines(rows):
         for ratio, limit in zip(found, most):
             line.append("-" if ratio is None else f"{ratio:.3f} ({limit})")
             holds &= ratio is None or ratio <= limit
-        cells.append([*line, "holds" if holds else "OVER"])
+        if any(found):
+            cells.append([*line, "holds" if holds else "OVER"])
     return ["", *aligned(cells)] if len(cells) > 1 else []

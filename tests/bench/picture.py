@@ -69,6 +69,10 @@ def draw(rows, guest):
         y += max(heights)
     title = _text(16, 24, f"Instructions of the whole machine for each message, {guest.upper()} "
                   f"to {guest.upper()} (less is better)", 'font-size="15" font-weight="bold"')
+    body.append(_text(16, y + 8, "One way: xenmsg in place, the others from one buffer of an "
+                      "application into another. Each panel has a scale of its own.",
+                      'fill="#555555"'))
+    y += 20
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" '
         f'viewBox="0 0 {WIDTH} {y}" font-family="sans-serif" font-size="12">',

@@ -6,6 +6,7 @@
 #   make bench COUNTS=           without hypercalls, events and system calls; COUNTS=y: with them
 #   make bench PARALLEL=1        in real time on parallel processors: ratios only
 #   make bench-check             the first, compared with the committed baseline
+#   make bench-keep              the last results become that baseline, and the README's pictures
 
 W ?=
 # Part of a whole run, and only if asked for of some rows.
@@ -27,6 +28,13 @@ bench: xen-module ## measure against libvchan, a relay and TCP on real Xen (W='6
 .PHONY: bench-check
 bench-check: bench ## measure, and say what got more than 3 % worse than the committed baseline
 	@$(BENCH_RUN) check --json $(BENCH_JSON) --baseline $(BENCH_BASELINE) $(W)
+
+.PHONY: bench-keep
+bench-keep: ## the last results of `make bench` become the baseline, to be committed
+	@cp $(BENCH_JSON) $(BENCH_BASELINE)
+	@cp $(BENCH_JSON:.json=-pv.svg) tests/bench/pv.svg
+	@cp $(BENCH_JSON:.json=-pvh.svg) tests/bench/pvh.svg
+	@echo 'bench-keep: $(BENCH_BASELINE), tests/bench/pv.svg and pvh.svg are those of $(BENCH_JSON)'
 
 # In the payload it is a scenario like others, named as the target.
 .PHONY: bench-stage

@@ -72,7 +72,7 @@ LICENCE = {
     "frontend/lib": LGPL,
 }
 # Prose, data and settings have no licence line; the folders' licences hold for them.
-UNMARKED = (".md", ".txt", ".conf", ".json", ".service", ".socket", ".editorconfig",
+UNMARKED = (".md", ".txt", ".conf", ".json", ".svg", ".service", ".socket", ".editorconfig",
             ".gitignore", ".gitattributes", ".clang-format", ".clang-tidy")
 UNMARKED_PATHS = ("COPYING", "tests/fuzz/corpus", "LICENSES")
 
