@@ -14,6 +14,7 @@ from results import label
 # xen/include/public/trace.h
 PV_HYPERCALL, VMMCALL = 0x0020100d, 0x00082012
 EVENT_CHANNEL_OP = 32
+COUNTERS = ("events", "daemon_syscalls", "guest_syscalls", "dom0_time", "source_time", "sink_time")
 
 
 def hypercalls(file):
@@ -57,27 +58,15 @@ class Counted:
     def _parse(text):
         per_run = {}
         for line in text.splitlines():
-            if match := re.fullmatch(r"N (\S+) (\S+) events (\d+)", line):
-                per_run.setdefault(match.group(1), []).append(
-                    (match.group(2), "events", int(match.group(3))))
-            elif match := re.fullmatch(r"N (\S+) (\S+) syscalls (\S+) (\d+)", line):
-                per_run.setdefault(match.group(1), []).append(
-                    (match.group(2), match.group(3), int(match.group(4))))
+            if match := re.fullmatch(r"N (\S+) (\w+) (-?\d+)", line):
+                per_run.setdefault(match.group(1), {})[match.group(2)] = int(match.group(3))
         return per_run
 
     @staticmethod
     def _counters(folder, tag, per_run):
         found = per_run.get(tag)
         trace = os.path.join(folder, f"{tag}.trace")
-        if not found or not os.path.exists(trace):
+        if not found or not all(name in found for name in COUNTERS) or not os.path.exists(trace):
             return None
         total, about_events = hypercalls(trace)
-        return {
-            "hypercalls": total,
-            "event_hypercalls": about_events,
-            "events": sum(n for _, what, n in found if what == "events"),
-            "daemon_syscalls": sum(n for domain, what, n in found if domain == "dom0"
-                                   and what in ("xenmsgd", "relay")),
-            "guest_syscalls": sum(n for domain, what, n in found if domain != "dom0"
-                                  and what == "bench"),
-        }
+        return {"hypercalls": total, "event_hypercalls": about_events, **found}

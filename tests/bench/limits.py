@@ -73,7 +73,8 @@ def lines(rows):
         line = [f"{guest} {path} {work} {size(count)} {mode}{where}"]
         holds = True
         for ratio, limit in zip(found, most):
-            line.append("-" if ratio is None else f"{ratio:.3f} ({limit})")
+            over = "" if ratio is None or ratio <= limit else "!"
+            line.append("-" if ratio is None else f"{over}{ratio:.3f} ({limit})")
             holds &= ratio is None or ratio <= limit
         if any(found):
             cells.append([*line, "holds" if holds else "OVER"])

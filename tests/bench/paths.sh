@@ -43,7 +43,7 @@ broker_is()
 
 no_broker()
 {
-	[ -z "$BROKER_CONF" ] || stop_broker
+	[ -z "$BROKER_CONF" ] || stop_broker || return
 	BROKER_CONF=
 }
 
@@ -95,32 +95,36 @@ relayed()
 	return $status
 }
 
+# prepare PATH: what it needs is there then, and what it does not is not.
+prepare()
+{
+	case $1 in
+	vchan | relay) no_broker ;;
+	tcp) no_broker && network ;;
+	ours-*)
+		case $1 in
+		*-nopool) broker_is bench-nopool.conf ;;
+		*) broker_is bench.conf ;;
+		esac
+		case $1 in ours-kernel*) drivers ;; esac
+		;;
+	*) fail "there is no path $1" ;;
+	esac
+}
+
+# run_one RUN PATH LINKS
 run_one()
 {
 	case $2 in
 	vchan)
-		no_broker
 		channel=/local/domain/$B_ID/data/bench-$1
 		both_ends "$1" "--path vchan --links $3 --domid $B_ID --channel $channel" \
 			"--path vchan --links $3 --domid $A_ID --channel $channel --server"
 		;;
-	relay)
-		no_broker
-		relayed "$1" "$3"
-		;;
+	relay) relayed "$1" "$3" ;;
 	tcp)
-		no_broker
-		network && both_ends "$1" "--path tcp --links $3 --peer 10.0.0.2" \
-			"--path tcp --links $3"
+		both_ends "$1" "--path tcp --links $3 --peer 10.0.0.2" "--path tcp --links $3"
 		;;
-	ours-*)
-		case $2 in
-		*-nopool) broker_is bench-nopool.conf ;;
-		*) broker_is bench.conf ;;
-		esac
-		case $2 in ours-kernel*) drivers || return ;; esac
-		both_ends "$1" "--path ours --links $3 --peer $B" "--path ours --links $3 --peer $A"
-		;;
-	*) fail "there is no path $2" ;;
+	*) both_ends "$1" "--path ours --links $3 --peer $B" "--path ours --links $3 --peer $A" ;;
 	esac
 }

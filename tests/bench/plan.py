@@ -14,13 +14,13 @@ GUESTS = ("pv", "pvh")
 SIZES = (64, 1024, 4096, 65536, 1 << 20)
 PAIRS = (4, 16)
 # Messages of the first, short try; how many are counted the programs find out.
-ONEWAY = {64: 2000, 1024: 1000, 4096: 400, 65536: 64, 1 << 20: 8}
-ECHO = 32   # for each that is under way
+ONEWAY = {64: 500, 1024: 300, 4096: 150, 65536: 16, 1 << 20: 4}
+ECHO = 10   # for each that is under way
 
 # Where hypercalls, events and system calls are counted (count.sh): works, their bytes, and two
 # numbers of messages, the difference of which is what counts.
-COUNTED = {("oneway", 64): (2000, 12_000), ("oneway", 4096): (1000, 6000),
-           ("rtt", 64): (100, 600), ("echo64", 64): (1000, 6000)}
+COUNTED = {("oneway", 64): (2000, 32_000), ("oneway", 4096): (1000, 11_000),
+           ("rtt", 64): (100, 600), ("echo64", 64): (1000, 11_000)}
 
 
 class Run:

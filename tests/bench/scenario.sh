@@ -35,7 +35,7 @@ case $XT_VARIANT in
 	# shellcheck source=tests/bench/count.sh
 	. /p/bench/count.sh
 	;;
-*) measure() { run_one "$@"; } ;;
+*) measure() { prepare "$2" && run_one "$@"; } ;;
 esac
 
 : >$RESULTS

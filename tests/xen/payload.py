@@ -25,7 +25,8 @@ from common import HERE, Failure
 SIZE = 512 << 20    # most of it is a hole
 BLOCK = 64 << 10
 # `root` is where the project is installed as a package would do it.
-DOM0_ONLY = ("bin/xenmsgd", "bin/xenmsgctl", "bin/xenmsgd.symbols", "bin/herd",
+DOM0_ONLY = ("bin/xenmsgd", "bin/xenmsgctl", "bin/xenmsgd.symbols", "bin/herd", "bin/relay",
+             "bin/cputime",
              "xt/hub", "xt/guest-exec", "root/")
 SCRIPTS = ("env.sh", "lib.sh", "xenmsg.sh", "dom0-run.sh", "guest-run.sh", "guest-dmesg.sh",
            "systemd.sh")
