@@ -10,6 +10,9 @@
 # the broker or relay), `guest_syscalls` (of the guests' processes), `dom0_time`, `source_time` and
 # `sink_time` (of the domains). The machine's hypercalls are in the trace RUN.trace, for counts.py.
 SYSCALLS=/sys/kernel/tracing/events/raw_syscalls/sys_enter
+# The interrupts that events are to Linux, but for those of the timer and between processors; not
+# /proc/interrupts, where an event channel is not to be seen any more once it was closed.
+EVENTS=/sys/kernel/tracing/events/irq/irq_handler_entry
 COUNTED_PATH=
 
 in_domain()
@@ -30,23 +33,23 @@ count_begin()
 {
 	for domain in dom0 $A $B; do
 		in_domain "$domain" sh -c "echo hist:keys=common_pid:size=4096 >$SYSCALLS/trigger
-			grep xen-dyn /proc/interrupts >/tmp/events"
+			echo hist:keys=name >$EVENTS/trigger"
 	done
 	xentrace -D -S 1024 -e 0x00201000 "$1" >/dev/null 2>&1 &
 	tracer=$!
 	cputime >"$XT"/cputime.before
 }
 
-# What a domain has counted since: EVENTS, and system calls of the process or, without one, of all.
+# What a domain has counted since: events, and system calls of the process or, without one, of all.
 counted()
 {
-	in_domain "$1" sh -c "cat $SYSCALLS/hist; echo '!hist:keys=common_pid' >$SYSCALLS/trigger
-		echo before; cat /tmp/events; echo after; cat /proc/interrupts" |
+	in_domain "$1" sh -c "cat $SYSCALLS/hist $EVENTS/hist
+		echo '!hist:keys=common_pid' >$SYSCALLS/trigger
+		echo '!hist:keys=name' >$EVENTS/trigger" |
 		awk -v pid="${2:-}" '
-			/^before/ { sign = -1; next }
-			/^after/ { sign = 1; next }
-			sign && /xen-dyn/ { events += sign * $2; next }
-			$2 == "common_pid:" && (pid == "" || $3 + 0 == pid) { calls += $NF }
+			/name: (timer|resched|callfunc|irqwork|spinlock)/ { next }
+			/name: / { events += $NF }
+			/common_pid: / && (pid == "" || $3 + 0 == pid) { calls += $NF }
 			END { print events + 0, calls + 0 }'
 }
 

@@ -81,11 +81,12 @@ def counters(rows):
     """What was counted for each message."""
     if not rows:
         return []
-    cells = [["for each message", "hypercalls", "events", "system calls:", "daemon", "both ends",
+    cells = [["for each message", "hypercalls", "(of event channels)", "events", "system calls:", "daemon", "both ends",
               "instructions:", "dom0", "source", "sink"]]
     for row in rows:
         cells.append([f"{row['guest']} {row['path']} {row['mode']} {work_label(row)}",
-                      f"{row['hypercalls']:.3f}", f"{row['events']:.3f}", "",
+                      f"{row['hypercalls']:.3f}", f"{row['event_hypercalls']:.3f}",
+                      f"{row['events']:.3f}", "",
                       f"{row['daemon_syscalls']:.3f}", f"{row['guest_syscalls']:.3f}", "",
                       *(number(row[k]) for k in ("dom0_time", "source_time", "sink_time"))])
     return ["", *aligned(cells)]
