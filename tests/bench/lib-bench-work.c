@@ -248,24 +248,18 @@ static void meet(struct bench *b, struct bench_work *w)
 	b->path->done(b, &got);
 }
 
-/*
- * The sink has received all, and the source knows that it has arrived, before
- * either of them closes anything.
- */
-static void part(struct bench *b)
+/* A word from one end to the other. */
+static void say(struct bench *b, bool speaker)
 {
-	struct bench_work bye = { .bytes = 8 };
+	struct bench_work word = { .bytes = 8 };
 	static struct bench_got got;
 
-	if (!b->source)
-		b->path->send(b, 0, &bye, 0, true);
+	if (speaker) {
+		b->path->send(b, 0, &word, 0, true);
+		return;
+	}
 	b->path->recv(b, 0, &got, true);
 	b->path->done(b, &got);
-	if (!b->source)
-		return;
-	if (b->path->flush)
-		b->path->flush(b);
-	b->path->send(b, 0, &bye, 0, true);
 }
 
 static void once(struct bench *b, struct bench_work *w, struct progress *p)
@@ -278,6 +272,21 @@ static void once(struct bench *b, struct bench_work *w, struct progress *p)
 	meet(b, w);
 	progress_init(p, w);
 	does[w->kind][b->source](b, p);
+	/* What comes next could overtake, on another link, what is under way. */
+	if (w->kind == BENCH_ONEWAY)
+		say(b, !b->source);
+}
+
+/*
+ * The source knows that all has arrived, and the sink that it does, before either
+ * of them closes anything.
+ */
+static void part(struct bench *b)
+{
+	say(b, !b->source);
+	if (b->source && b->path->flush)
+		b->path->flush(b);
+	say(b, b->source);
 }
 
 void bench_run(struct bench *b, struct bench_work *works, unsigned int nr)
