@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What got worse since the baseline."""
+"""What got worse since the baseline.
+
+By more than the repeats of that row differ among themselves: those are noise.
+"""
 import plan
 from results import label
 
@@ -22,7 +25,7 @@ def compare(rows, baseline, words):
             missing.append(f"{label(old)}: in the baseline, and not measured")
             continue
         change = new["instructions"] / old["instructions"] - 1
-        if abs(change) > WORSE:
+        if abs(change) > max(WORSE, old.get("spread", 0), new.get("spread", 0)):
             (worse if change > 0 else better).append(
                 f"{label(old)}: {old['instructions']:,.0f} -> {new['instructions']:,.0f} "
                 f"({change:+.1%})")

@@ -2,19 +2,19 @@
 /*
  * The works themselves, over any path.
  *
- * Each is done twice: shortly, with as many messages as the plan says, to learn
- * what one takes, and then with the number that whoever measures has found fit.
- * Both times one stream of messages goes without a pause: some that warm up,
- * BENCH_REPEATS times what is counted, and some more, so that the last of the
- * counted ones are not special. Who receives what is counted, in a one-way work
- * the sink and in an echo the source, takes the time between the last message
- * before a repeat and its last one, and prints at the end
+ * A work is some streams of messages without a pause: a short one, to learn what a
+ * message takes; one that warms up; and BENCH_REPEATS that count, each with the
+ * number of messages that whoever measures has found fit. That is who receives what
+ * is counted, in a one-way work the sink and in an echo the source. It tells the
+ * other end to begin, with nothing under way anywhere, and takes the time until it
+ * has received the last one: all that was done for these messages is in it, and
+ * nothing that was done for others. At the end it prints
  *
  *	R ID REPEAT MESSAGES NANOSECONDS
  *
- * A repeat is long enough for what is at its begin and its end to be lost in it:
- * REPEAT_NS, and more, up to REPEAT_NS_MAX, if less than REPEAT_BYTES would go
- * through rings and buffers of 1 MiB.
+ * A repeat is long enough for what is at its begin and its end, some wake-ups, to be
+ * lost in it: REPEAT_NS, and more, up to REPEAT_NS_MAX, if less than REPEAT_BYTES
+ * would go through rings and buffers of 1 MiB.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -30,14 +30,11 @@
 #define REPEAT_BYTES  (8u << 20)
 #define REPEAT_MIN    16u
 
-/* Of one work: how far it is, seen by who receives. */
+/* Of one stream: how far it is, seen by who receives. */
 struct progress {
 	const struct bench_work *w;
-	uint64_t total, next; /* messages in all; the number that ends a repeat */
-	uint64_t received, since;
-	unsigned int repeat;
+	uint64_t total, received;	    /* messages */
 	uint64_t expected[BENCH_LINKS_MAX]; /* of each link, the next number */
-	uint64_t times[BENCH_REPEATS];
 };
 
 void bench_die(const char *format, ...)
@@ -68,41 +65,6 @@ void *bench_alloc(size_t size)
 	if (!p)
 		bench_die("no memory");
 	return p;
-}
-
-static uint64_t warm_up(const struct bench_work *w)
-{
-	return w->count / 4 + 1;
-}
-
-static void progress_init(struct progress *p, const struct bench_work *w)
-{
-	memset(p, 0, sizeof(*p));
-	p->w = w;
-	if (w->exact) {
-		p->next = UINT64_MAX;
-		p->total = w->count;
-		return;
-	}
-	p->next = warm_up(w);
-	p->total = p->next + BENCH_REPEATS * w->count + w->count / 4;
-}
-
-/* At the end of the warm-up, and of a repeat. */
-static void progress_mark(struct progress *p)
-{
-	uint64_t now = bench_ns();
-
-	if (p->repeat)
-		p->times[p->repeat - 1] = now - p->since;
-	p->since = now;
-	p->next = p->repeat++ < BENCH_REPEATS ? p->next + p->w->count : UINT64_MAX;
-}
-
-static void progress_print(const struct progress *p)
-{
-	for (unsigned int i = 0; i < BENCH_REPEATS; i++)
-		printf("R %u %u %" PRIu64 " %" PRIu64 "\n", p->w->id, i, p->w->count, p->times[i]);
 }
 
 /* That the message is whole, and the one that is due. */
@@ -139,8 +101,7 @@ static bool take(struct bench *b, struct progress *p, unsigned int link, bool bl
 		return false;
 	verify(&got, p->w, p->expected[link]++);
 	b->path->done(b, &got);
-	if (++p->received == p->next)
-		progress_mark(p);
+	p->received++;
 	return true;
 }
 
@@ -213,17 +174,10 @@ static void echo_sink(struct bench *b, struct progress *p)
 	}
 }
 
-static uint64_t median(const uint64_t times[BENCH_REPEATS])
+/* Messages of a repeat, as @count of them took @ns. */
+static uint64_t enough(const struct bench_work *w, uint64_t ns)
 {
-	uint64_t a = times[0], b = times[1], c = times[2];
-
-	return a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
-}
-
-static uint64_t enough(const struct progress *p)
-{
-	const struct bench_work *w = p->w;
-	uint64_t one = median(p->times) / w->count + 1;
+	uint64_t one = ns / w->count + 1;
 	uint64_t n = REPEAT_NS / one, bytes = REPEAT_BYTES / w->bytes;
 
 	if (w->kind == BENCH_ONEWAY && n < bytes)
@@ -262,19 +216,42 @@ static void say(struct bench *b, bool speaker)
 	b->path->done(b, &got);
 }
 
-static void once(struct bench *b, struct bench_work *w, struct progress *p)
+/* One stream of @w->count messages; the time it took, at the end that measures. */
+static uint64_t stream(struct bench *b, struct bench_work *w)
 {
 	static void (*const does[2][2])(struct bench *, struct progress *) = {
 		[BENCH_ONEWAY] = { oneway_sink, oneway_source },
 		[BENCH_ECHO] = { echo_sink, echo_source },
 	};
+	uint64_t ns = bench_ns();
+	struct progress p = { .w = w };
 
 	meet(b, w);
-	progress_init(p, w);
-	does[w->kind][b->source](b, p);
+	p.total = w->count;
+	does[w->kind][b->source](b, &p);
+	ns = bench_ns() - ns;
 	/* What comes next could overtake, on another link, what is under way. */
 	if (w->kind == BENCH_ONEWAY)
 		say(b, !b->source);
+	return ns;
+}
+
+static void run(struct bench *b, struct bench_work *w)
+{
+	bool measures = b->source == (w->kind == BENCH_ECHO);
+	uint64_t count, times[BENCH_REPEATS], ns = stream(b, w);
+
+	if (w->exact)
+		return;
+	count = measures ? enough(w, ns) : 0;
+	w->count = count / 4 + 1;
+	(void)stream(b, w);
+	for (unsigned int i = 0; i < BENCH_REPEATS; i++) {
+		w->count = count;
+		times[i] = stream(b, w);
+	}
+	for (unsigned int i = 0; i < BENCH_REPEATS && measures; i++)
+		printf("R %u %u %" PRIu64 " %" PRIu64 "\n", w->id, i, w->count, times[i]);
 }
 
 /*
@@ -291,22 +268,10 @@ static void part(struct bench *b)
 
 void bench_run(struct bench *b, struct bench_work *works, unsigned int nr)
 {
-	struct progress p;
-
 	for (unsigned int i = 0; i < nr; i++) {
-		struct bench_work *w = &works[i];
-		bool measures = b->source == (w->kind == BENCH_ECHO);
-
 		if (b->path->begin)
-			b->path->begin(b, w);
-		once(b, w, &p);
-		if (w->exact)
-			continue;
-		if (measures)
-			w->count = enough(&p);
-		once(b, w, &p);
-		if (measures)
-			progress_print(&p);
+			b->path->begin(b, &works[i]);
+		run(b, &works[i]);
 	}
 	part(b);
 }
