@@ -2,19 +2,24 @@
 /*
  * The works themselves, over any path.
  *
- * A work is some streams of messages without a pause: a short one, to learn what a
- * message takes; one that warms up; and BENCH_REPEATS that count, each with the
- * number of messages that whoever measures has found fit. That is who receives what
- * is counted, in a one-way work the sink and in an echo the source. It tells the
- * other end to begin, with nothing under way anywhere, and takes the time until it
- * has received the last one: all that was done for these messages is in it, and
- * nothing that was done for others. At the end it prints
+ * Each is done twice: shortly, with as many messages as the plan says, to learn
+ * what one takes, and then with the number that whoever measures has found fit.
+ * Both times one stream of messages goes without a pause: some that warm up,
+ * BENCH_REPEATS times what is counted, and some more, so that the last of the
+ * counted ones are not special. Who receives what is counted, in a one-way work
+ * the sink and in an echo the source, takes the time between the last message
+ * before a repeat and its last one, and prints at the end
  *
  *	R ID REPEAT MESSAGES NANOSECONDS
  *
- * A repeat is long enough for what is at its begin and its end, some wake-ups, to be
- * lost in it: REPEAT_NS, and more, up to REPEAT_NS_MAX, if less than REPEAT_BYTES
- * would go through rings and buffers of 1 MiB.
+ * A repeat is long enough for what is at its begin and its end to be lost in it,
+ * the different levels of rings and buffers of 1 MiB above all: REPEAT_NS, and more
+ * if less than REPEAT_BYTES for each link would go through them, up to REPEAT_NS_MAX,
+ * or four times that for several links.
+ *
+ * A stream from rest to rest would be no better, though its repeats agree: the machine's
+ * clock goes on while all wait, as TCP does at an end (delayed acknowledgements), and
+ * that would count as instructions.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -30,11 +35,14 @@
 #define REPEAT_BYTES  (8u << 20)
 #define REPEAT_MIN    16u
 
-/* Of one stream: how far it is, seen by who receives. */
+/* Of one work: how far it is, seen by who receives. */
 struct progress {
 	const struct bench_work *w;
-	uint64_t total, received;	    /* messages */
+	uint64_t total, next; /* messages in all; the number that ends a repeat */
+	uint64_t received, since;
+	unsigned int repeat;
 	uint64_t expected[BENCH_LINKS_MAX]; /* of each link, the next number */
+	uint64_t times[BENCH_REPEATS];
 };
 
 void bench_die(const char *format, ...)
@@ -65,6 +73,41 @@ void *bench_alloc(size_t size)
 	if (!p)
 		bench_die("no memory");
 	return p;
+}
+
+static uint64_t warm_up(const struct bench_work *w)
+{
+	return w->count / 4 + 1;
+}
+
+static void progress_init(struct progress *p, const struct bench_work *w)
+{
+	memset(p, 0, sizeof(*p));
+	p->w = w;
+	if (w->exact) {
+		p->next = UINT64_MAX;
+		p->total = w->count;
+		return;
+	}
+	p->next = warm_up(w);
+	p->total = p->next + BENCH_REPEATS * w->count + w->count / 4;
+}
+
+/* At the end of the warm-up, and of a repeat. */
+static void progress_mark(struct progress *p)
+{
+	uint64_t now = bench_ns();
+
+	if (p->repeat)
+		p->times[p->repeat - 1] = now - p->since;
+	p->since = now;
+	p->next = p->repeat++ < BENCH_REPEATS ? p->next + p->w->count : UINT64_MAX;
+}
+
+static void progress_print(const struct progress *p)
+{
+	for (unsigned int i = 0; i < BENCH_REPEATS; i++)
+		printf("R %u %u %" PRIu64 " %" PRIu64 "\n", p->w->id, i, p->w->count, p->times[i]);
 }
 
 /* That the message is whole, and the one that is due. */
@@ -101,7 +144,8 @@ static bool take(struct bench *b, struct progress *p, unsigned int link, bool bl
 		return false;
 	verify(&got, p->w, p->expected[link]++);
 	b->path->done(b, &got);
-	p->received++;
+	if (++p->received == p->next)
+		progress_mark(p);
 	return true;
 }
 
@@ -174,14 +218,22 @@ static void echo_sink(struct bench *b, struct progress *p)
 	}
 }
 
-/* Messages of a repeat, as @count of them took @ns. */
-static uint64_t enough(const struct bench_work *w, uint64_t ns)
+static uint64_t median(const uint64_t times[BENCH_REPEATS])
 {
-	uint64_t one = ns / w->count + 1;
-	uint64_t n = REPEAT_NS / one, bytes = REPEAT_BYTES / w->bytes;
+	uint64_t a = times[0], b = times[1], c = times[2];
+
+	return a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
+}
+
+static uint64_t enough(const struct progress *p, unsigned int links)
+{
+	const struct bench_work *w = p->w;
+	uint64_t one = median(p->times) / w->count + 1;
+	uint64_t most = (links > 1 ? 4 : 1) * REPEAT_NS_MAX / one;
+	uint64_t n = REPEAT_NS / one, bytes = (uint64_t)links * REPEAT_BYTES / w->bytes;
 
 	if (w->kind == BENCH_ONEWAY && n < bytes)
-		n = bytes < REPEAT_NS_MAX / one ? bytes : REPEAT_NS_MAX / one;
+		n = bytes < most ? bytes : most;
 	return n > REPEAT_MIN ? n : REPEAT_MIN;
 }
 
@@ -216,42 +268,19 @@ static void say(struct bench *b, bool speaker)
 	b->path->done(b, &got);
 }
 
-/* One stream of @w->count messages; the time it took, at the end that measures. */
-static uint64_t stream(struct bench *b, struct bench_work *w)
+static void once(struct bench *b, struct bench_work *w, struct progress *p)
 {
 	static void (*const does[2][2])(struct bench *, struct progress *) = {
 		[BENCH_ONEWAY] = { oneway_sink, oneway_source },
 		[BENCH_ECHO] = { echo_sink, echo_source },
 	};
-	uint64_t ns = bench_ns();
-	struct progress p = { .w = w };
 
 	meet(b, w);
-	p.total = w->count;
-	does[w->kind][b->source](b, &p);
-	ns = bench_ns() - ns;
+	progress_init(p, w);
+	does[w->kind][b->source](b, p);
 	/* What comes next could overtake, on another link, what is under way. */
 	if (w->kind == BENCH_ONEWAY)
 		say(b, !b->source);
-	return ns;
-}
-
-static void run(struct bench *b, struct bench_work *w)
-{
-	bool measures = b->source == (w->kind == BENCH_ECHO);
-	uint64_t count, times[BENCH_REPEATS], ns = stream(b, w);
-
-	if (w->exact)
-		return;
-	count = measures ? enough(w, ns) : 0;
-	w->count = count / 4 + 1;
-	(void)stream(b, w);
-	for (unsigned int i = 0; i < BENCH_REPEATS; i++) {
-		w->count = count;
-		times[i] = stream(b, w);
-	}
-	for (unsigned int i = 0; i < BENCH_REPEATS && measures; i++)
-		printf("R %u %u %" PRIu64 " %" PRIu64 "\n", w->id, i, w->count, times[i]);
 }
 
 /*
@@ -268,10 +297,22 @@ static void part(struct bench *b)
 
 void bench_run(struct bench *b, struct bench_work *works, unsigned int nr)
 {
+	struct progress p;
+
 	for (unsigned int i = 0; i < nr; i++) {
+		struct bench_work *w = &works[i];
+		bool measures = b->source == (w->kind == BENCH_ECHO);
+
 		if (b->path->begin)
-			b->path->begin(b, &works[i]);
-		run(b, &works[i]);
+			b->path->begin(b, w);
+		once(b, w, &p);
+		if (w->exact)
+			continue;
+		if (measures)
+			w->count = enough(&p, b->links);
+		once(b, w, &p);
+		if (measures)
+			progress_print(&p);
 	}
 	part(b);
 }
