@@ -14,6 +14,7 @@
 #   broker/           libbroker.a, and the programs xenmsgd and xenmsgctl
 #   tests/sim/        libsim.a       a simulated Xen: defines the real libraries' symbols
 #   tests/unit/       test-*.c: one program each, over libsim.a; other files go into every one
+#   tests/profile/    programs whose instructions are counted, linked as unit tests are
 #   tests/fuzz/       fuzz-*.c: one libFuzzer program each
 #   tests/xen/ tests/bench/  programs of the payload for the real Xen; lib-*.c go into every one
 
@@ -60,7 +61,7 @@ say         = $(if $(V),,@printf '  %-5s %s\n' '$1' '$2')
 # for the goals that show their progress while they run: they build in a make of their own, and
 # take turns.
 LIVE_GOALS := check check-asan check-xen demo bench bench-check xen-shell xen-smoke coverage \
-	fuzz lint
+	fuzz profile lint
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc) --no-print-directory
 ifeq ($(filter $(LIVE_GOALS),$(MAKECMDGOALS)),)
@@ -132,6 +133,7 @@ SRC_sim      := $(wildcard tests/sim/*.c)
 SRC_unit     := $(wildcard tests/unit/*.c)
 SRC_tests    := $(filter tests/unit/test-%.c,$(SRC_unit))
 SRC_unitlib  := $(filter-out $(SRC_tests),$(SRC_unit))
+SRC_profile  := $(wildcard tests/profile/*.c)
 SRC_fuzz     := $(wildcard tests/fuzz/fuzz-*.c)
 SRC_payload_all := $(filter-out $(XEN_HARNESS_SRC),$(wildcard tests/xen/*.c tests/bench/*.c))
 SRC_payloadlib  := $(filter tests/xen/lib-%.c tests/bench/lib-%.c,$(SRC_payload_all))
@@ -139,7 +141,7 @@ SRC_payload     := $(filter-out $(SRC_payloadlib),$(SRC_payload_all))
 
 PRODUCT_SRC := $(SRC_common) $(SRC_core) $(SRC_frontend) $(SRC_cli) $(SRC_backend) $(SRC_broker) \
 	$(SRC_xenmsgd) $(SRC_xenmsgctl)
-ALL_SRC := $(PRODUCT_SRC) $(SRC_sim) $(SRC_unit) $(SRC_fuzz) $(SRC_payload_all)
+ALL_SRC := $(PRODUCT_SRC) $(SRC_sim) $(SRC_unit) $(SRC_profile) $(SRC_fuzz) $(SRC_payload_all)
 
 objs = $(patsubst %.c,$(B)/obj/%.o,$(SRC_$1))
 ARCHIVES := common core frontend backend broker sim unitlib payloadlib
@@ -150,6 +152,7 @@ PROGRAMS := $(if $(SRC_cli),$(B)/bin/xenmsg) $(if $(SRC_xenmsgd),$(B)/bin/xenmsg
 	$(if $(SRC_xenmsgctl),$(B)/bin/xenmsgctl)
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(SRC_tests))
 UNIT_PROGRAMS := $(UNIT_TESTS:%=$(B)/tests/%)
+PROFILE_PROGRAMS := $(patsubst tests/profile/%.c,$(B)/profile/%,$(SRC_profile))
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(SRC_fuzz))
 PAYLOAD_PROGRAMS := $(patsubst %.c,$(B)/payload/%,$(notdir $(SRC_payload)))
 
@@ -222,7 +225,9 @@ $(B)/bin/xenmsgctl: $(call objs,xenmsgctl) $(call archive_paths,broker backend c
 	$(link) $(group) $(XEN_LIBS) $(DAEMON_LIBS) $(LDLIBS)
 
 # Unit tests never see the real Xen libraries: what libsim.a does not define does not link.
-$(UNIT_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/unit/%.o \
+$(UNIT_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/unit/%.o
+$(PROFILE_PROGRAMS): $(B)/profile/%: $(B)/obj/tests/profile/%.o
+$(UNIT_PROGRAMS) $(PROFILE_PROGRAMS): \
 		$(call archive_paths,unitlib sim broker backend frontend core common)
 	$(call say,LD,$@)
 	$(link) $(group) $(CHECK_LIBS) $(DAEMON_LIBS) -lpthread $(LDLIBS)
@@ -252,7 +257,7 @@ $(foreach s,$(SRC_payload),$(eval $(call payload_rule,$s)))
 
 .PHONY: deps deps-check
 deps: ## install every package that any target needs (Debian)
-	@sh tests/deps.sh build test coverage lint fuzz xen
+	@sh tests/deps.sh build test coverage lint profile fuzz xen
 
 deps-check:
 	@sh tests/deps.sh build test
@@ -294,6 +299,23 @@ fuzz: ## run each fuzzer for FUZZ_TIME seconds (clang)
 	@sh tests/deps.sh build fuzz
 	$(SUBMAKE) VARIANT=fuzz fuzz-programs
 	@sh tests/run-fuzz.sh $(BUILD)/fuzz $(FUZZ_TIME) $(patsubst tests/fuzz/%.c,%,$(SRC_fuzz))
+
+# N messages of LEN bytes, at most WINDOW under way in each of FLOWS flows; POOLS=no: by grant copy;
+# IDLE guests more that do nothing. TOP functions are shown.
+N      ?= 20000
+LEN    ?= 64
+WINDOW ?= 256
+FLOWS  ?= 1
+POOLS  ?= yes
+IDLE   ?= 0
+TOP    ?= 60
+.PHONY: profile profile-programs
+profile-programs: $(PROFILE_PROGRAMS)
+profile: ## count instructions per message (N= LEN= WINDOW= FLOWS= POOLS=yes|no IDLE= TOP=)
+	@sh tests/deps.sh build test profile
+	$(SUBMAKE) VARIANT=release profile-programs
+	@$(PYTHON) tests/profile/profile.py --messages $(N) --top $(TOP) $(BUILD)/release/profile/stream \
+		$(LEN) $(WINDOW) $(FLOWS) $(POOLS) $(IDLE)
 
 # The targets check-xen, demo and xen-shell are in tests/xen/rules.mk.
 PAYLOAD := $(BUILD)/xen/payload

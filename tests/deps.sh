@@ -15,6 +15,7 @@ packages() {
 	test) echo check python3 ;;
 	coverage) echo gcovr python3 ;;
 	lint) echo clang clang-format clang-tidy cppcheck shellcheck python3 ;;
+	profile) echo valgrind python3 ;;
 	fuzz) echo clang libclang-rt-dev ;;
 	# Those of one kernel: the name says which.
 	linux-headers-*) echo make gcc "$1" ;;
@@ -23,7 +24,7 @@ packages() {
 	# What a kernel is made with (tests/xen/debugkernel.py).
 	debug-kernel) echo make gcc bc bison flex libelf-dev perl xz-utils ;;
 	*)
-		echo "deps: unknown group '$1' (build test coverage lint fuzz xen linux-headers-*" \
+		echo "deps: unknown group '$1' (build test coverage lint profile fuzz xen linux-headers-*" \
 			"debug-kernel)" >&2
 		exit 2
 		;;
