@@ -5,6 +5,8 @@
  */
 #include "backend/internal.h"
 
+#include "common/macros.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -131,24 +133,20 @@ void device_event(struct device *dev)
 		dev->bus->unmask(dev, true);
 }
 
-/* Marks @id as used; false if it was. */
-static bool id_take(uint64_t *ids, uint16_t id)
+/* Marks @id, which is below the number of slots, as used; false if it was. */
+static inline bool id_take(bool ids[DEVICE_SLOTS_MAX], uint16_t id)
 {
-	uint64_t bit = UINT64_C(1) << (id % 64);
-
-	if (ids[id / 64] & bit)
+	if (UNLIKELY(ids[id]))
 		return false;
-	ids[id / 64] |= bit;
+	ids[id] = true;
 	return true;
 }
 
-static bool id_give(uint64_t *ids, uint16_t id)
+static inline bool id_give(bool ids[DEVICE_SLOTS_MAX], uint16_t id)
 {
-	uint64_t bit = UINT64_C(1) << (id % 64);
-
-	if (id >= DEVICE_SLOTS_MAX || !(ids[id / 64] & bit))
+	if (UNLIKELY(id >= DEVICE_SLOTS_MAX || !ids[id]))
 		return false;
-	ids[id / 64] &= ~bit;
+	ids[id] = false;
 	return true;
 }
 
@@ -161,13 +159,13 @@ static void refuse(struct device *dev, const struct request *req, const struct r
 	device_complete(dev, req->id, req->op, why->status, 0, 0);
 }
 
-/* A request that was taken from the ring: true if it is the broker's to handle. */
-static bool accept(struct device *dev, const struct vmsgif_tx_request *slot, struct request *req,
-		   const struct vmsgif_segment **segs, const char **name)
+/* What is in dev->slot and no simple SEND: true if it is the broker's to handle. */
+static bool accept(struct device *dev, struct request *req, const struct vmsgif_segment **segs,
+		   const char **name)
 {
-	struct reject why = { 0 };
+	struct reject why;
 	enum verdict v =
-		request_parse(slot, dev->c.tx.slots, dev->b->limits.max_message, req, &why);
+		request_parse(&dev->slot, dev->c.tx.slots, dev->b->limits.max_message, req, &why);
 
 	if (v == VERDICT_HOSTILE) {
 		device_fail(dev, "TX request: %s", why.reason);
@@ -187,26 +185,58 @@ static bool accept(struct device *dev, const struct vmsgif_tx_request *slot, str
 	return false;
 }
 
+/* Is there a request? The frontend's index is read when those are used up that it told of. */
+static bool look_for_request(struct device *dev)
+{
+	struct ring *tx = &dev->c.tx;
+
+	if (!device_live(dev))
+		return false;
+	if (ring_unconsumed(tx) == 0 && ring_look(tx) < 0) {
+		device_fail(dev, "TX ring: request index out of range");
+		return false;
+	}
+	return ring_unconsumed(tx) > 0;
+}
+
+static NOINLINE int next_request(struct device *dev, struct request *req,
+				 const struct vmsgif_segment **segs, const char **name)
+{
+	*segs = NULL;
+	*name = NULL;
+	while (look_for_request(dev)) {
+		ring_take(&dev->c.tx, &dev->slot);
+		if (accept(dev, req, segs, name))
+			return 1;
+	}
+	return 0;
+}
+
+/* A slot that was taken and is no simple SEND, or one whose id is in use. */
+static NOINLINE int this_request(struct device *dev, struct request *req,
+				 const struct vmsgif_segment **segs, const char **name)
+{
+	*segs = NULL;
+	*name = NULL;
+	return accept(dev, req, segs, name) ? 1 : next_request(dev, req, segs, name);
+}
+
+/* Simple SENDs are done with here, without anything that only others need. */
 int device_next_request(struct device *dev, struct request *req, const struct vmsgif_segment **segs,
 			const char **name)
 {
 	struct ring *tx = &dev->c.tx;
-	struct vmsgif_tx_request slot;
 
-	*segs = NULL;
+	if (UNLIKELY(!device_live(dev) || ring_unconsumed(tx) == 0))
+		return next_request(dev, req, segs, name);
+	ring_take(tx, &dev->slot);
+	if (UNLIKELY(
+		    !request_parse_simple(&dev->slot, tx->slots, dev->b->limits.max_message, req) ||
+		    !id_take(dev->c.tx_ids, req->id)))
+		return this_request(dev, req, segs, name);
+	*segs = req->segs;
 	*name = NULL;
-	while (device_live(dev)) {
-		if (ring_unconsumed(tx) == 0 && ring_look(tx) < 0) {
-			device_fail(dev, "TX ring: request index out of range");
-			break;
-		}
-		if (ring_unconsumed(tx) == 0)
-			break;
-		ring_take(tx, &slot);
-		if (accept(dev, &slot, req, segs, name))
-			return 1;
-	}
-	return 0;
+	return 1;
 }
 
 bool device_arm(struct device *dev)
@@ -230,43 +260,56 @@ bool device_arm(struct device *dev)
 	return false;
 }
 
+/* The broker answers what it was given, each once: it does, or has a bug. */
+static NOINLINE void log_bug(const struct device *dev, const char *what, uint16_t id)
+{
+	log_write(dev->b->log, LOG_ERR, "domain=%u bug: answer to no %s, id %u", dev->domid, what,
+		  id);
+}
+
 void device_complete(struct device *dev, uint16_t id, uint8_t op, int status, uint32_t addr,
 		     uint32_t port)
 {
-	struct vmsgif_tx_response rsp = {
-		.op = op,
-		.id = id,
-		.status = status,
-		.addr = addr,
-		.port = port,
-	};
+	struct connection *c = &dev->c;
 
-	if (!device_live(dev))
+	if (UNLIKELY(!device_live(dev)))
 		return;
-	if (!id_give(dev->c.tx_ids, id) || !ring_respond(&dev->c.tx, &rsp))
-		log_write(dev->b->log, LOG_ERR, "domain=%u bug: answer to no request, id %u",
-			  dev->domid, id);
 	/* A frontend may ask to be woken for the last answers only; a failure is news at once. */
-	if (status < 0)
-		dev->c.notify_due = true;
+	if (UNLIKELY(status < 0))
+		c->notify_due = true;
+	if (UNLIKELY(!id_give(c->tx_ids, id) || !ring_answer(&c->tx, op, id, status, addr, port)))
+		log_bug(dev, "request", id);
 }
 
-/* Parses posted pages until @want are there or the ring is empty. False: the device failed. */
+static unsigned int posted(const struct device *dev)
+{
+	return dev->c.rx.req_cons - dev->c.rx_taken;
+}
+
+/* Pages parsed ahead: they are there anyway, and in a row are less work. */
+#define PARSE_AHEAD 32u
+
+/*
+ * There are fewer than @want: parses posted pages until there are as many and some more,
+ * or the ring is empty. False: it failed.
+ */
 static bool parse_posted(struct device *dev, unsigned int want)
 {
-	struct ring *rx = &dev->c.rx;
+	struct connection *c = &dev->c;
+	struct ring *rx = &c->rx;
+	unsigned int n = MIN_OF(ring_unconsumed(rx), want + PARSE_AHEAD - posted(dev));
 	struct vmsgif_rx_request slot;
 	struct rx_page *page;
 	struct reject why;
 
-	while (ring_unconsumed(rx) > 0 && rx->req_cons - dev->c.rx_taken < want) {
-		page = &dev->c.rx_pages[rx->req_cons & (rx->slots - 1)];
+	for (; n > 0; n--) {
+		page = &c->rx_pages[rx->req_cons & (rx->slots - 1)];
 		ring_take(rx, &slot);
-		if (rx_request_parse(&slot, rx->slots, page, &why) != VERDICT_OK) {
+		if (UNLIKELY(rx_request_parse(&slot, rx->slots, page, &why) != VERDICT_OK)) {
 			device_fail(dev, "RX request: %s", why.reason);
 			return false;
 		}
-		if (!id_take(dev->c.rx_ids, page->id)) {
+		if (UNLIKELY(!id_take(c->rx_ids, page->id))) {
 			device_fail(dev, "RX request: id %u is in use", page->id);
 			return false;
 		}
@@ -274,44 +317,50 @@ static bool parse_posted(struct device *dev, unsigned int want)
 	return true;
 }
 
-unsigned int device_rx_posted(struct device *dev, unsigned int want)
+/* There are fewer than @want, as far as known. */
+static NOINLINE unsigned int look_for_posted(struct device *dev, unsigned int want)
 {
-	struct ring *rx = &dev->c.rx;
 	int r = 1;
 
-	if (!device_live(dev))
-		return 0;
 	/* Short of pages, ask for an event; then look once more. */
 	while (r > 0) {
 		if (!parse_posted(dev, want))
 			return 0;
-		if (rx->req_cons - dev->c.rx_taken >= want)
+		if (posted(dev) >= want)
 			return want;
-		r = ring_arm(rx);
+		r = ring_arm(&dev->c.rx);
 	}
 	if (r < 0) {
 		device_fail(dev, "RX ring: request index out of range");
 		return 0;
 	}
-	return rx->req_cons - dev->c.rx_taken;
+	return posted(dev);
+}
+
+unsigned int device_rx_posted(struct device *dev, unsigned int want)
+{
+	if (UNLIKELY(!device_live(dev)))
+		return 0;
+	return LIKELY(posted(dev) >= want) ? want : look_for_posted(dev, want);
 }
 
 struct rx_page device_rx_take(struct device *dev)
 {
-	struct ring *rx = &dev->c.rx;
+	struct connection *c = &dev->c;
 
-	if (!device_live(dev) || rx->req_cons == dev->c.rx_taken)
+	if (UNLIKELY(!device_live(dev) || c->rx.req_cons == c->rx_taken))
 		return (struct rx_page){ 0 };
-	return dev->c.rx_pages[dev->c.rx_taken++ & (rx->slots - 1)];
+	return c->rx_pages[c->rx_taken++ & (c->rx.slots - 1)];
 }
 
 void device_rx_respond(struct device *dev, const struct vmsgif_rx_response *rsp)
 {
-	if (!device_live(dev))
+	struct connection *c = &dev->c;
+
+	if (UNLIKELY(!device_live(dev)))
 		return;
-	if (!id_give(dev->c.rx_ids, rsp->id) || !ring_respond(&dev->c.rx, rsp))
-		log_write(dev->b->log, LOG_ERR, "domain=%u bug: answer to no page, id %u",
-			  dev->domid, rsp->id);
+	if (UNLIKELY(!id_give(c->rx_ids, rsp->id) || !ring_respond(&c->rx, rsp)))
+		log_bug(dev, "page", rsp->id);
 }
 
 void device_publish_tx(struct device *dev, bool lazy)

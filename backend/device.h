@@ -64,9 +64,9 @@ struct connection {
 	struct ring tx;
 	struct ring rx;
 	struct chan chan;
-	struct pool pools[2];			/* VMSGIF_POOL_TX - 1, VMSGIF_POOL_RX - 1 */
-	uint64_t tx_ids[DEVICE_SLOTS_MAX / 64]; /* unanswered */
-	uint64_t rx_ids[DEVICE_SLOTS_MAX / 64];
+	struct pool pools[2];	       /* VMSGIF_POOL_TX - 1, VMSGIF_POOL_RX - 1 */
+	bool tx_ids[DEVICE_SLOTS_MAX]; /* unanswered; bytes are cheaper than bits */
+	bool rx_ids[DEVICE_SLOTS_MAX];
 	uint32_t rx_taken; /* by the broker; rx.req_cons is parsed */
 	struct rx_page rx_pages[DEVICE_SLOTS_MAX];
 	bool notify_due;
@@ -111,6 +111,7 @@ struct device {
 	sd_event_source *timer;
 
 	struct connection c;
+	struct vmsgif_tx_request slot; /* copied out last */
 	struct vmsgif_segment list[VMSGIF_INDIRECT_MAX];
 	char text[VMSGIF_NAME_MAX + 1];
 };

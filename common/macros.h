@@ -40,5 +40,7 @@
 
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* For the rare case of a function that is called often: what it needs, the function then does not. */
+#define NOINLINE __attribute__((noinline))
 
 #endif

@@ -58,20 +58,25 @@ static enum verdict hostile(struct reject *why, const char *reason)
 	return VERDICT_HOSTILE;
 }
 
-static bool is_zero(const void *bytes, size_t len)
-{
-	const uint8_t *p = bytes;
-	uint8_t all = 0;
-
-	for (size_t i = 0; i < len; i++)
-		all |= p[i];
-	return all == 0;
-}
-
-/* The bytes of the slot's union from @from on are 0. */
+/*
+ * The bytes of the slot's union from @from on are 0. A mask that begins with
+ * @from zeros is a part of one that begins with as many as there can be.
+ */
 static bool rest_is_zero(const struct vmsgif_tx_request *slot, size_t from)
 {
-	return is_zero((const uint8_t *)&slot->u + from, sizeof(slot->u) - from);
+	static const struct {
+		uint64_t none[sizeof(slot->u) / 8];
+		uint64_t all[sizeof(slot->u) / 8];
+	} masks = { .all = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX } };
+	const uint8_t *mask = (const uint8_t *)&masks + sizeof(masks.none) - from;
+	uint64_t all = 0, word, used;
+
+	for (size_t i = 0; i < sizeof(slot->u); i += sizeof(word)) {
+		memcpy(&word, &slot->u.data[i], sizeof(word));
+		memcpy(&used, &mask[i], sizeof(used));
+		all |= word & used;
+	}
+	return all == 0;
 }
 
 /* At most one form, and the pool only where there are references. */
@@ -375,21 +380,15 @@ enum verdict request_parse(const struct vmsgif_tx_request *slot, unsigned int sl
 	}
 }
 
-enum verdict rx_request_parse(const struct vmsgif_rx_request *slot, unsigned int slots,
-			      struct rx_page *page, struct reject *why)
+void rx_request_explain(const struct vmsgif_rx_request *slot, unsigned int slots,
+			struct reject *why)
 {
 	if (slot->id >= slots)
-		return hostile(why, "id of a posted page is not below the number of slots");
-	if (slot->flags & ~VMSGIF_RXF_POOL)
-		return hostile(why, "unknown flags of a posted page");
-	if (slot->reserved0 != 0 || !is_zero(slot->reserved, sizeof(slot->reserved)))
-		return hostile(why, "reserved field of a posted page is not 0");
-	*page = (struct rx_page){
-		.id = slot->id,
-		.pooled = slot->flags & VMSGIF_RXF_POOL,
-		.ref = slot->ref,
-	};
-	return VERDICT_OK;
+		(void)hostile(why, "id of a posted page is not below the number of slots");
+	else if (slot->flags & ~VMSGIF_RXF_POOL)
+		(void)hostile(why, "unknown flags of a posted page");
+	else
+		(void)hostile(why, "reserved field of a posted page is not 0");
 }
 
 static bool is_name_char(char c)

@@ -7,6 +7,7 @@
 #ifndef XENMSG_BACKEND_GUEST_REQUEST_H
 #define XENMSG_BACKEND_GUEST_REQUEST_H
 
+#include "common/macros.h"
 #include "common/xen-compat.h"
 
 #include <xen/io/vmsgif.h>
@@ -22,32 +23,35 @@ enum request_form {
 
 /*
  * A request that keeps the rules of <xen/io/vmsgif.h>. Fields that its kind
- * does not use are 0. Indexes into pools are checked against the protocol's
+ * does not use are 0, and so is what its form does not use of the union. Indexes into pools are checked against the protocol's
  * limit only, since the pool's size is not known here.
  */
 struct request {
 	uint8_t op;
+	uint8_t form; /* enum request_form */
 	uint16_t id;
-	bool lazy;
-	bool cancel;
-	bool pooled; /* refs are indexes into the TX pool */
-	enum request_form form;
 	uint32_t addr;
 	uint32_t port;
 	uint32_t src_port;
-	uint32_t max_len;
 	uint64_t seq;
-	uint64_t credit;
 	uint32_t len;
 	uint16_t nr_segs;
-	uint32_t list_ref;
-	uint16_t map_id;
-	uint32_t map_offset;
-	struct vmsgif_pool pool;
+	bool lazy;
+	bool pooled; /* refs are indexes into the TX pool */
 	union {
 		uint8_t data[VMSGIF_INLINE_MAX];
 		struct vmsgif_segment segs[VMSGIF_SEGS_MAX];
+		uint32_t list_ref;
+		struct {
+			uint16_t map_id;
+			uint32_t map_offset;
+		};
+		struct vmsgif_pool pool;
 	};
+	/* Not of SENDs. */
+	uint64_t credit;
+	uint32_t max_len;
+	bool cancel;
 };
 
 /* How bad it is; see "three severities" in the README. */
@@ -79,8 +83,6 @@ struct rx_page {
 	bool pooled;
 	uint32_t ref;
 };
-enum verdict rx_request_parse(const struct vmsgif_rx_request *slot, unsigned int slots,
-			      struct rx_page *page, struct reject *why);
 
 /*
  * A pool's directory, a private copy of one page: @nr references without
@@ -88,5 +90,78 @@ enum verdict rx_request_parse(const struct vmsgif_rx_request *slot, unsigned int
  */
 enum verdict directory_check(const uint32_t *refs, unsigned int nr, uint32_t *scratch,
 			     struct reject *why);
+
+/* ------------------------------------------------------- once for each message */
+
+/* The 64-bit word @i of a slot. */
+static inline uint64_t request_word_(const void *slot, size_t i)
+{
+	uint64_t word;
+
+	memcpy(&word, (const uint8_t *)slot + i * sizeof(word), sizeof(word));
+	return word;
+}
+
+/*
+ * The short way for what most requests are, SENDs of one segment: true if it is one
+ * and keeps the rules, and *req is what request_parse() would make of it. False:
+ * request_parse() has to look.
+ */
+static inline bool request_parse_simple(const struct vmsgif_tx_request *slot, unsigned int slots,
+					uint32_t max_message, struct request *req)
+{
+	const struct vmsgif_segment *seg = &slot->u.seg[0];
+	bool pooled = slot->flags & VMSGIF_TXF_POOL;
+
+	if (slot->op != VMSGIF_OP_SEND || slot->nr_segs != 1 || slot->reserved != 0 ||
+	    (slot->flags & ~(VMSGIF_TXF_POOL | VMSGIF_TXF_LAZY)) || slot->id >= slots ||
+	    slot->addr == 0 || slot->port == 0 || slot->seq == 0 || slot->len > max_message ||
+	    seg->len != slot->len || seg->len == 0 ||
+	    (uint32_t)seg->offset + seg->len > VMSGIF_PAGE_SIZE ||
+	    (pooled && seg->ref >= VMSGIF_POOL_PAGES_MAX) ||
+	    (request_word_(slot, 5) | request_word_(slot, 6) | request_word_(slot, 7)) != 0)
+		return false;
+	*req = (struct request){
+		.op = VMSGIF_OP_SEND,
+		.form = REQUEST_SEGS,
+		.id = slot->id,
+		.addr = slot->addr,
+		.port = slot->port,
+		.src_port = slot->src_port,
+		.seq = slot->seq,
+		.len = slot->len,
+		.nr_segs = 1,
+		.lazy = slot->flags & VMSGIF_TXF_LAZY,
+		.pooled = pooled,
+		.segs = { *seg },
+	};
+	return true;
+}
+
+/* What is wrong, where something is. */
+void rx_request_explain(const struct vmsgif_rx_request *slot, unsigned int slots,
+			struct reject *why);
+
+/* VERDICT_OK or VERDICT_HOSTILE. */
+static inline enum verdict rx_request_parse(const struct vmsgif_rx_request *slot,
+					    unsigned int slots, struct rx_page *page,
+					    struct reject *why)
+{
+	uint64_t reserved = request_word_(slot, 1) | request_word_(slot, 2) |
+			    request_word_(slot, 3) | request_word_(slot, 4) |
+			    request_word_(slot, 5) | request_word_(slot, 6) |
+			    request_word_(slot, 7) | slot->reserved0;
+
+	if (UNLIKELY(slot->id >= slots || (slot->flags & ~VMSGIF_RXF_POOL) || reserved != 0)) {
+		rx_request_explain(slot, slots, why);
+		return VERDICT_HOSTILE;
+	}
+	*page = (struct rx_page){
+		.id = slot->id,
+		.pooled = slot->flags & VMSGIF_RXF_POOL,
+		.ref = slot->ref,
+	};
+	return VERDICT_OK;
+}
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The one file that touches shared ring memory.
+ * The one file, with its header, that touches shared ring memory.
  *
  * Indexes: req_prod is bounded by what the frontend can know of, the published
  * responses: whoever posts more than a ring's worth beyond them overwrites
@@ -30,17 +30,6 @@ _Static_assert(offsetof(struct vmsgif_tx_sring, rsp_event) ==
 		       offsetof(struct vmsgif_rx_sring, rsp_event),
 	       "one layout for both rings");
 
-static struct vmsgif_tx_sring *shared_of(const struct ring *ring)
-{
-	return (struct vmsgif_tx_sring *)ring->sring;
-}
-
-/* The slot as words: each is read or written once, by one access. */
-static uint64_t *slot_of(const struct ring *ring, uint32_t index)
-{
-	return (uint64_t *)(void *)&shared_of(ring)->ring[index & (ring->slots - 1)];
-}
-
 void ring_attach(struct ring *ring, void *shared, unsigned int order)
 {
 	*ring = (struct ring){
@@ -51,7 +40,7 @@ void ring_attach(struct ring *ring, void *shared, unsigned int order)
 
 int ring_look(struct ring *ring)
 {
-	uint32_t prod = READ_ONCE(shared_of(ring)->req_prod);
+	uint32_t prod = READ_ONCE(ring_shared_(ring)->req_prod);
 
 	/* Both distances wrap to something huge when the index went back. */
 	if (prod - ring->req_seen > ring->slots || prod - ring->rsp_shared > ring->slots)
@@ -63,18 +52,7 @@ int ring_look(struct ring *ring)
 
 uint32_t ring_peek(const struct ring *ring)
 {
-	return READ_ONCE(shared_of(ring)->req_prod);
-}
-
-void ring_take(struct ring *ring, void *slot)
-{
-	const uint64_t *from = slot_of(ring, ring->req_cons);
-	uint64_t words[RING_SLOT_BYTES / sizeof(uint64_t)];
-
-	for (unsigned int i = 0; i < RING_SLOT_BYTES / sizeof(uint64_t); i++)
-		words[i] = READ_ONCE(from[i]);
-	memcpy(slot, words, sizeof(words));
-	ring->req_cons++;
+	return READ_ONCE(ring_shared_(ring)->req_prod);
 }
 
 int ring_arm(struct ring *ring)
@@ -83,7 +61,7 @@ int ring_arm(struct ring *ring)
 
 	if (r < 0 || ring_unconsumed(ring) > 0)
 		return r < 0 ? r : 1;
-	WRITE_ONCE(shared_of(ring)->req_event, ring->req_cons + 1);
+	WRITE_ONCE(ring_shared_(ring)->req_event, ring->req_cons + 1);
 	xen_mb(); /* as RING_FINAL_CHECK_FOR_REQUESTS: the frontend sees it, or we its request */
 	r = ring_look(ring);
 	if (r < 0)
@@ -91,23 +69,9 @@ int ring_arm(struct ring *ring)
 	return ring_unconsumed(ring) > 0;
 }
 
-bool ring_respond(struct ring *ring, const void *slot)
-{
-	uint64_t words[RING_SLOT_BYTES / sizeof(uint64_t)];
-	uint64_t *to = slot_of(ring, ring->rsp_prod);
-
-	if (ring->rsp_prod == ring->req_cons)
-		return false;
-	memcpy(words, slot, sizeof(words));
-	for (unsigned int i = 0; i < RING_SLOT_BYTES / sizeof(uint64_t); i++)
-		WRITE_ONCE(to[i], words[i]);
-	ring->rsp_prod++;
-	return true;
-}
-
 bool ring_publish(struct ring *ring, bool lazy)
 {
-	struct vmsgif_tx_sring *shared = shared_of(ring);
+	struct vmsgif_tx_sring *shared = ring_shared_(ring);
 	uint32_t old = ring->rsp_shared;
 	bool due;
 

@@ -10,6 +10,7 @@
 #ifndef XENMSG_BACKEND_GUEST_RING_H
 #define XENMSG_BACKEND_GUEST_RING_H
 
+#include "common/macros.h"
 #include "common/xen-compat.h"
 
 #include <xen/io/vmsgif.h>
@@ -45,17 +46,8 @@ static inline uint32_t ring_unconsumed(const struct ring *ring)
 /* The frontend's index unchecked, only to tell whether it moved. */
 uint32_t ring_peek(const struct ring *ring);
 
-/* Copies the next request out. There is one. */
-void ring_take(struct ring *ring, void *slot);
-
 /* Ask for an event at the next request. True: there is one meanwhile; -EPROTO as above. */
 int ring_arm(struct ring *ring);
-
-/*
- * Writes the next response; it takes the place of a consumed request. False:
- * every consumed request is answered already.
- */
-bool ring_respond(struct ring *ring, const void *slot);
 
 /*
  * Shows the responses to the frontend. True: it wants an event now. @lazy: an
@@ -65,5 +57,69 @@ bool ring_publish(struct ring *ring, bool lazy);
 
 /* @page: mapped, of the frontend's alive-ref. False: it has died. */
 bool ring_frontend_alive(const void *page);
+
+/* ------------------------------------------------------- once for each message */
+
+#if defined(__clang__)
+/* Here and in ring.c, and nowhere else, __guest comes off. */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnoderef"
+#endif
+
+/* Not for callers. */
+static inline struct vmsgif_tx_sring *ring_shared_(const struct ring *ring)
+{
+	return (struct vmsgif_tx_sring *)ring->sring;
+}
+
+static inline void *ring_slot_(const struct ring *ring, uint32_t index)
+{
+	return &ring_shared_(ring)->ring[index & (ring->slots - 1)];
+}
+
+/* Copies the next request out, into RING_SLOT_BYTES. There is one. */
+static inline void ring_take(struct ring *ring, void *slot)
+{
+	memcpy(slot, ring_slot_(ring, ring->req_cons), RING_SLOT_BYTES);
+	/* To the compiler, from here on the copy is what it is: it cannot read the page again. */
+	__asm__ volatile("" : "+m"(*(uint8_t(*)[RING_SLOT_BYTES])slot) : : "memory");
+	ring->req_cons++;
+}
+
+/*
+ * Writes the next response, RING_SLOT_BYTES; it takes the place of a consumed
+ * request. False: every consumed request is answered already.
+ */
+static inline bool ring_respond(struct ring *ring, const void *slot)
+{
+	if (UNLIKELY(ring->rsp_prod == ring->req_cons))
+		return false;
+	memcpy(ring_slot_(ring, ring->rsp_prod), slot, RING_SLOT_BYTES);
+	ring->rsp_prod++;
+	return true;
+}
+
+/* The same on a TX ring, written in place. */
+static inline bool ring_answer(struct ring *ring, uint8_t op, uint16_t id, int32_t status,
+			       uint32_t addr, uint32_t port)
+{
+	struct vmsgif_tx_response *slot = ring_slot_(ring, ring->rsp_prod);
+
+	if (UNLIKELY(ring->rsp_prod == ring->req_cons))
+		return false;
+	*slot = (struct vmsgif_tx_response){
+		.op = op,
+		.id = id,
+		.status = status,
+		.addr = addr,
+		.port = port,
+	};
+	ring->rsp_prod++;
+	return true;
+}
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 #endif

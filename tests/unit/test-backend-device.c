@@ -420,8 +420,8 @@ END_TEST
 START_TEST(rx_id_in_use)
 {
 	guest_rx(&alice, 3, 9, false);
-	guest_rx(&alice, 3, 9, false);
 	ck_assert_uint_eq(device_rx_posted(dev, 1), 1);
+	guest_rx(&alice, 3, 9, false);
 	ck_assert_uint_eq(device_rx_posted(dev, 2), 0);
 	expect_closed("RX request: id 3 is in use");
 	/* A frozen device gives nothing. */

@@ -3,6 +3,7 @@
  * Validation of slots: each rule of vmsgif.h, kept and broken. Those of
  * payload are in test-backend-payload.c.
  */
+#include "tests/mix.h"
 #include "tests/unit/backend-slots.h"
 
 #include <stdlib.h>
@@ -287,6 +288,68 @@ START_TEST(pools)
 }
 END_TEST
 
+static const struct vmsgif_tx_request send_simple = {
+	.op = VMSGIF_OP_SEND,
+	.flags = VMSGIF_TXF_POOL,
+	.id = 4,
+	.addr = 0x10002,
+	.port = 7,
+	.src_port = 8,
+	.seq = 12,
+	.len = 10,
+	.nr_segs = 1,
+	.u.seg = { { 9, 4086, 10 } },
+};
+
+/* Returns whether the short way is one for this slot; it has to be what the long way is. */
+static bool ways_agree(void)
+{
+	struct request quick;
+	bool simple = request_parse_simple(&slot, SLOTS, MAX, &quick);
+	enum verdict v = parse();
+
+	if (v == VERDICT_OK && req.op == VMSGIF_OP_SEND && req.form == REQUEST_SEGS &&
+	    req.nr_segs == 1)
+		ck_assert(simple);
+	if (!simple)
+		return false;
+	ck_assert_int_eq(v, VERDICT_OK);
+	ck_assert_mem_eq(&quick, &req, offsetof(struct request, cancel) + sizeof(req.cancel));
+	return true;
+}
+
+static uint8_t *slot_byte(uint64_t at)
+{
+	return (uint8_t *)&slot + at % sizeof(slot);
+}
+
+/* Any byte changed to anything, and any two that sit together or are drawn. */
+START_TEST(the_short_way_agrees)
+{
+	unsigned int simple = 0;
+
+	for (unsigned int i = 0; i < sizeof(slot) * 256; i++) {
+		slot = send_simple;
+		*slot_byte(i / 256) = (uint8_t)i;
+		simple += ways_agree();
+	}
+	for (uint64_t i = 0; i < 300000; i++) {
+		uint64_t r = mix_hash(i);
+
+		slot = i % 2 ? send_simple : *good[r >> 32 & (NR_GOOD - 1)];
+		*slot_byte(r) = (uint8_t)(r >> 8);
+		*slot_byte(i % 3 ? r + 1 : r >> 16) = (uint8_t)(r >> 24);
+		simple += ways_agree();
+	}
+	/* Ports, addresses, numbers: much may be anything. */
+	ck_assert_uint_gt(simple, 10000);
+	for (int i = 0; i < NR_GOOD; i++) {
+		slot = *good[i];
+		ck_assert(!ways_agree());
+	}
+}
+END_TEST
+
 static Suite *request_suite(void)
 {
 	Suite *s = suite_create("backend-request");
@@ -300,6 +363,7 @@ static Suite *request_suite(void)
 	tcase_add_test(t, send_limits);
 	tcase_add_test(t, ports);
 	tcase_add_test(t, pools);
+	tcase_add_test(t, the_short_way_agrees);
 	suite_add_tcase(s, t);
 	return s;
 }
