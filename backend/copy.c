@@ -22,6 +22,8 @@
  */
 #include "backend/internal.h"
 
+#include "common/macros.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -45,6 +47,7 @@ struct copy_batch {
 	struct grant_copy_op ops[GRANT_COPY_MAX];    /* as gathered */
 	struct grant_copy_op sorted[GRANT_COPY_MAX]; /* as done */
 	struct message messages[GRANT_COPY_MAX];
+	bool failed; /* some status is not 0 */
 	int status[COPY_TAGS];
 };
 
@@ -80,7 +83,9 @@ void copy_batch_reset(struct copy_batch *batch)
 {
 	batch->nr_ops = 0;
 	batch->nr_messages = 0;
-	memset(batch->status, 0, sizeof(batch->status));
+	if (batch->failed)
+		memset(batch->status, 0, sizeof(batch->status));
+	batch->failed = false;
 }
 
 int copy_batch_status(const struct copy_batch *batch, unsigned int tag)
@@ -114,6 +119,16 @@ static bool usable(struct device *src, const struct vmsgif_segment *segs, unsign
 	return true;
 }
 
+/*
+ * At most a page. A compiler that knows it would copy by "rep movs" in place, eight bytes
+ * at a time; the library knows better, so the compiler is not to know.
+ */
+static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t len)
+{
+	__asm__("" : "+r"(len));
+	memcpy(to, from, len);
+}
+
 /* Does the piece at the cursor and moves on: by memcpy, or into @op, which is then used. */
 static bool next_piece(struct cursor *c, struct copy_batch *batch, struct grant_copy_op *op)
 {
@@ -137,7 +152,7 @@ static bool next_piece(struct cursor *c, struct copy_batch *batch, struct grant_
 		c->done = 0;
 	}
 	if (from.addr && to.addr) {
-		memcpy(to.addr + dst_offset, from.addr + src_offset, len);
+		copy_bytes(to.addr + dst_offset, from.addr + src_offset, len);
 		batch->b->stats.memcpys++;
 		batch->b->stats.copied_bytes += len;
 		return false;
@@ -148,15 +163,92 @@ static bool next_piece(struct cursor *c, struct copy_batch *batch, struct grant_
 	return true;
 }
 
-int copy_batch_add(struct copy_batch *batch, unsigned int tag, struct device *src,
-		   const struct vmsgif_segment *segs, unsigned int nr, bool pooled,
-		   struct device *dst, const struct rx_page *pages, unsigned int nr_pages)
+/* The usual: one piece, from a mapped page into a mapped page. */
+static inline int copy_one(struct copy_batch *batch, const struct device *src,
+			   const struct vmsgif_segment *seg, const struct device *dst,
+			   const struct rx_page *page)
+{
+	const struct pool *from = &src->c.pools[VMSGIF_POOL_TX - 1];
+	const struct pool *to = &dst->c.pools[VMSGIF_POOL_RX - 1];
+	uint32_t offset = seg->offset, len = seg->len;
+
+	if (UNLIKELY(!device_live(src) || !device_live(dst) || seg->ref >= from->nr_pages ||
+		     page->ref >= to->nr_pages || len == 0 || offset + len > VMSGIF_PAGE_SIZE))
+		return VMSGIF_EFAULT;
+	batch->b->stats.memcpys++;
+	batch->b->stats.copied_bytes += len;
+	copy_bytes(pool_page(to, page->ref), pool_page(from, seg->ref) + offset, len);
+	return 0;
+}
+
+static bool all_pooled(const struct rx_page *pages, unsigned int nr_pages)
+{
+	for (unsigned int i = 0; i < nr_pages; i++)
+		if (!pages[i].pooled)
+			return false;
+	return true;
+}
+
+/* As usable(), where all pages are in pools. */
+static bool usable_pooled(const struct device *src, const struct vmsgif_segment *segs,
+			  unsigned int nr, const struct device *dst, const struct rx_page *pages,
+			  unsigned int nr_pages)
+{
+	uint32_t from = src->c.pools[VMSGIF_POOL_TX - 1].nr_pages;
+	uint32_t to = dst->c.pools[VMSGIF_POOL_RX - 1].nr_pages;
+	uint64_t len = 0;
+
+	if (!device_live(src) || !device_live(dst) || nr > VMSGIF_INDIRECT_MAX)
+		return false;
+	for (unsigned int i = 0; i < nr; i++) {
+		if (segs[i].ref >= from || segs[i].len == 0 ||
+		    (uint32_t)segs[i].offset + segs[i].len > VMSGIF_PAGE_SIZE)
+			return false;
+		len += segs[i].len;
+	}
+	for (unsigned int i = 0; i < nr_pages; i++)
+		if (pages[i].ref >= to)
+			return false;
+	return len <= VMSGIF_MESSAGE_MAX && len <= (uint64_t)nr_pages * VMSGIF_PAGE_SIZE;
+}
+
+/* Any number of pieces, from mapped pages into mapped pages. */
+static NOINLINE int copy_pooled(struct copy_batch *batch, const struct device *src,
+				const struct vmsgif_segment *segs, unsigned int nr,
+				const struct device *dst, const struct rx_page *pages,
+				unsigned int nr_pages)
+{
+	const struct pool *from = &src->c.pools[VMSGIF_POOL_TX - 1];
+	const struct pool *to = &dst->c.pools[VMSGIF_POOL_RX - 1];
+	struct backend_stats *stats = &batch->b->stats;
+	uint32_t at = 0; /* in the destination, from its begin */
+
+	if (!usable_pooled(src, segs, nr, dst, pages, nr_pages))
+		return VMSGIF_EFAULT;
+	for (unsigned int i = 0; i < nr; i++) {
+		const uint8_t *source = pool_page(from, segs[i].ref) + segs[i].offset;
+		uint32_t left = segs[i].len, len;
+
+		for (; left > 0; at += len, source += len, left -= len) {
+			len = MIN_OF(left, VMSGIF_PAGE_SIZE - at % VMSGIF_PAGE_SIZE);
+			copy_bytes(pool_page(to, pages[at / VMSGIF_PAGE_SIZE].ref) +
+					   at % VMSGIF_PAGE_SIZE,
+				   source, len);
+			stats->memcpys++;
+		}
+	}
+	stats->copied_bytes += at;
+	return 0;
+}
+
+/* Any number of pieces, by whatever way. */
+static NOINLINE int add_any(struct copy_batch *batch, unsigned int tag, struct device *src,
+			    const struct vmsgif_segment *segs, unsigned int nr, bool pooled,
+			    struct device *dst, const struct rx_page *pages, unsigned int nr_pages)
 {
 	struct cursor c = { .src = src, .segs = segs, .pooled = pooled, .dst = dst, .pages = pages };
 	unsigned int first = batch->nr_ops;
 
-	if (tag >= COPY_TAGS)
-		return -EINVAL;
 	if (!usable(src, segs, nr, pooled, dst, pages, nr_pages))
 		return VMSGIF_EFAULT;
 	if (nr + nr_pages > GRANT_COPY_MAX - batch->nr_ops)
@@ -174,6 +266,19 @@ int copy_batch_add(struct copy_batch *batch, unsigned int tag, struct device *sr
 			.src_ref = batch->ops[first].src.ref,
 		};
 	return 0;
+}
+
+int copy_batch_add(struct copy_batch *batch, unsigned int tag, struct device *src,
+		   const struct vmsgif_segment *segs, unsigned int nr, bool pooled,
+		   struct device *dst, const struct rx_page *pages, unsigned int nr_pages)
+{
+	if (LIKELY(nr == 1 && nr_pages == 1 && pooled && pages->pooled))
+		return copy_one(batch, src, segs, dst, pages);
+	if (tag >= COPY_TAGS)
+		return -EINVAL;
+	if (pooled && all_pooled(pages, nr_pages))
+		return copy_pooled(batch, src, segs, nr, dst, pages, nr_pages);
+	return add_any(batch, tag, src, segs, nr, pooled, dst, pages, nr_pages);
 }
 
 static int by_first_page(const void *left, const void *right)
@@ -205,8 +310,10 @@ static void arrange(struct copy_batch *batch)
 static void settle(struct copy_batch *batch, const struct message *m, bool known)
 {
 	for (unsigned int i = 0; i < m->nr; i++) {
-		if (!known || !batch->sorted[m->first + i].ok)
-			batch->status[m->tag] = VMSGIF_EFAULT;
+		if (known && batch->sorted[m->first + i].ok)
+			continue;
+		batch->status[m->tag] = VMSGIF_EFAULT;
+		batch->failed = true;
 	}
 }
 

@@ -54,6 +54,11 @@ struct pool {
 	unsigned int nr_pages;
 };
 
+static inline uint8_t *pool_page(const struct pool *pool, uint32_t i)
+{
+	return (uint8_t *)pool->addr + (size_t)i * VMSGIF_PAGE_SIZE;
+}
+
 /* What there is between mapping the rings and letting them go. */
 struct connection {
 	void *tx_map;

@@ -18,7 +18,7 @@ bool place_find(const struct device *dev, uint16_t type, bool pooled, uint32_t r
 	if (ref >= pool->nr_pages)
 		return false;
 	*place = (struct place){
-		.addr = (uint8_t *)pool->addr + (size_t)ref * VMSGIF_PAGE_SIZE,
+		.addr = pool_page(pool, ref),
 		.ref = pool->refs[ref],
 		.granted = dev->bus->granted,
 	};
