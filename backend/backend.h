@@ -147,7 +147,7 @@ void device_fail(struct device *dev, const char *fmt, ...) __attribute__((format
  * more than a ring's worth in a turn, since the frontend cannot reuse a slot
  * before its answer is published. For
  * REQUEST_INDIRECT the list is fetched and checked: *segs points to nr_segs
- * segments (in REQUEST_SEGS too), valid until the next call. Names (BIND,
+ * segments (in REQUEST_SEGS too, and always to VMSGIF_SEGS_MAX), valid until the next call. Names (BIND,
  * RESOLVE, SUBSCRIBE) are fetched and checked: *name is terminated, or NULL.
  */
 int device_next_request(struct device *dev, struct request *req, const struct vmsgif_segment **segs,
@@ -218,9 +218,11 @@ void copy_batch_free(struct copy_batch *batch);
 /*
  * Copy the payload of (@segs, @nr, @pooled), checked segments of @src, into
  * @pages of @dst, from the begin of the first, full but the last. @len is the
- * sum of the segments and at most nr_pages * 4096. 0, or VMSGIF_EFAULT: an
- * index is outside its pool, nothing was done. -ENOSPC: run the batch first.
+ * sum of the segments and at most nr_pages * 4096. 0, COPY_DONE: it is done and
+ * needs no run, or VMSGIF_EFAULT: an index is outside its pool, nothing was done.
+ * -ENOSPC: run the batch first.
  */
+#define COPY_DONE 1
 int copy_batch_add(struct copy_batch *batch, unsigned int tag, struct device *src,
 		   const struct vmsgif_segment *segs, unsigned int nr, bool pooled,
 		   struct device *dst, const struct rx_page *pages, unsigned int nr_pages);

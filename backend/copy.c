@@ -178,7 +178,7 @@ static inline int copy_one(struct copy_batch *batch, const struct device *src,
 	batch->b->stats.memcpys++;
 	batch->b->stats.copied_bytes += len;
 	copy_bytes(pool_page(to, page->ref), pool_page(from, seg->ref) + offset, len);
-	return 0;
+	return COPY_DONE;
 }
 
 static bool all_pooled(const struct rx_page *pages, unsigned int nr_pages)
@@ -238,7 +238,7 @@ static NOINLINE int copy_pooled(struct copy_batch *batch, const struct device *s
 		}
 	}
 	stats->copied_bytes += at;
-	return 0;
+	return COPY_DONE;
 }
 
 /* Any number of pieces, by whatever way. */
@@ -257,14 +257,15 @@ static NOINLINE int add_any(struct copy_batch *batch, unsigned int tag, struct d
 		if (next_piece(&c, batch, &batch->ops[batch->nr_ops]))
 			batch->nr_ops++;
 	}
-	if (batch->nr_ops > first)
-		batch->messages[batch->nr_messages++] = (struct message){
-			.tag = (uint16_t)tag,
-			.first = (uint16_t)first,
-			.nr = (uint16_t)(batch->nr_ops - first),
-			.src_domid = src->domid,
-			.src_ref = batch->ops[first].src.ref,
-		};
+	if (batch->nr_ops == first)
+		return COPY_DONE;
+	batch->messages[batch->nr_messages++] = (struct message){
+		.tag = (uint16_t)tag,
+		.first = (uint16_t)first,
+		.nr = (uint16_t)(batch->nr_ops - first),
+		.src_domid = src->domid,
+		.src_ref = batch->ops[first].src.ref,
+	};
 	return 0;
 }
 

@@ -84,7 +84,8 @@ struct broker {
 	uint64_t refused;
 	uint64_t failed;
 	uint64_t turns;
-	uint64_t rounds; /* of delivering: one in a turn, or more */
+	uint32_t turn_us; /* when this one began, as broker_now(), in us */
+	uint64_t rounds;  /* of delivering: one in a turn, or more */
 };
 
 /*

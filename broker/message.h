@@ -30,6 +30,7 @@ enum message_state {
 	MESSAGE_ANSWERED, /* its answer waits for the end of the turn */
 };
 
+/* What each message is looked at for comes first: 64 bytes. */
 struct message {
 	struct list link; /* where its state says */
 	struct peer *src;
@@ -42,14 +43,17 @@ struct message {
 	uint32_t len;
 	uint16_t id;
 	uint16_t nr_segs; /* above VMSGIF_SEGS_MAX: in u.list */
+	uint16_t pages;	  /* SEND: of the RX ring that it takes at its receiver */
 	uint8_t state;
 	uint8_t op;
 	uint8_t form; /* enum request_form */
 	bool lazy;
 	bool pooled;
-	bool parked;	/* came while its pair was draining, and is queued */
-	int status;	/* MESSAGE_ANSWERED */
-	uint32_t since; /* SEND: when it was read, in us */
+	bool parked; /* came while its pair was draining, and is queued */
+	union {
+		uint32_t since; /* SEND: when it was read, in us */
+		int status;	/* MESSAGE_ANSWERED */
+	};
 	union {
 		uint8_t data[VMSGIF_INLINE_MAX];
 		struct vmsgif_segment segs[VMSGIF_SEGS_MAX];
@@ -69,17 +73,11 @@ static inline const struct vmsgif_segment *message_segs(const struct message *m)
 	return m->nr_segs > VMSGIF_SEGS_MAX ? m->u.list : m->u.segs;
 }
 
+_Static_assert(offsetof(struct message, u) == 64, "one cache line");
+
 static inline bool message_is_map(const struct message *m)
 {
 	return m->form == REQUEST_MAP;
-}
-
-/* RX pages that it takes at its receiver. */
-static inline unsigned int message_pages(const struct message *m)
-{
-	if (m->form != REQUEST_SEGS && m->form != REQUEST_INDIRECT)
-		return 1;
-	return (m->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
 }
 
 #endif

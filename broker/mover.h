@@ -36,10 +36,9 @@ struct delivery {
 	struct peer *dst;
 	struct message *message; /* or NULL */
 	struct event *event;	 /* or NULL */
-	const char *name;	 /* text that goes with an event */
 	uint16_t first;		 /* of mover.pages */
 	uint16_t nr_pages;
-	bool copied; /* the batch has a status for it */
+	bool gathered; /* the batch has a status for it */
 	int status;
 	enum way way;
 };
@@ -53,6 +52,7 @@ struct mover {
 	unsigned int taken; /* messages, in this round */
 	uint64_t bytes;	    /* of payload taken in this turn */
 	bool copies;	    /* the batch is not empty */
+	bool bad;	    /* some item has a status that is not 0 */
 	struct list done;   /* released map-mode messages, to complete with 0 */
 	struct list told;   /* look-ups whose RESOLVED is in the ring, likewise */
 };

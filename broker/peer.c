@@ -132,22 +132,16 @@ void peer_wake(struct peer *peer)
 	broker_schedule(peer->broker);
 }
 
-void peer_dirty_tx(struct peer *peer)
+void peer_mark_tx(struct peer *peer)
 {
-	if (!list_empty(&peer->tx_dirty))
-		return;
 	list_add_tail(&peer->broker->tx_dirty, &peer->tx_dirty);
 	broker_schedule(peer->broker);
 }
 
-void peer_dirty_rx(struct peer *peer, bool lazy)
+void peer_mark_rx(struct peer *peer)
 {
-	if (list_empty(&peer->rx_dirty)) {
-		list_add_tail(&peer->broker->rx_dirty, &peer->rx_dirty);
-		peer->rx_urgent = false;
-	}
-	if (!lazy)
-		peer->rx_urgent = true;
+	list_add_tail(&peer->broker->rx_dirty, &peer->rx_dirty);
+	peer->rx_urgent = false;
 }
 
 void peer_complete(struct peer *peer, uint16_t id, uint8_t op, int status, uint32_t addr,
@@ -166,27 +160,12 @@ void peer_answer(struct peer *peer, const struct request *req, int status)
 
 /* ------------------------------------------------------------------ slots */
 
-struct message *slot_take(struct peer *peer, const struct request *req)
-{
-	struct message *m = &peer->slots[req->id];
-
-	if (UNLIKELY(peer->waiting + VMSGIF_TX_RESERVE >= peer->nr_slots)) {
-		peer_answer(peer, req, VMSGIF_ENOBUFS);
-		return NULL;
-	}
-	peer->waiting++;
-	m->op = req->op;
-	m->form = (uint8_t)req->form;
-	m->nr_segs = 0;
-	return m;
-}
-
-void slot_free(struct message *m)
+void slot_drop(struct message *m)
 {
 	struct peer *peer = m->src;
 
-	if (m->op == VMSGIF_OP_SEND) {
-		peer->pooled -= m->pooled;
+	switch (m->op) {
+	case VMSGIF_OP_SEND:
 		if (m->nr_segs > VMSGIF_SEGS_MAX)
 			broker_list_put(peer->broker, m->u.list);
 		if (message_is_map(m)) {
@@ -194,14 +173,18 @@ void slot_free(struct message *m)
 			if (m->u.map.pool)
 				m->u.map.pool->messages--;
 		}
-	} else if (m->op == VMSGIF_OP_RESOLVE) {
+		break;
+	case VMSGIF_OP_RESOLVE:
 		lookup_free(peer, m->u.lookup);
+		break;
+	case VMSGIF_OP_RELEASE:
+		/* It waits for the end of the turn only, in the slots that are kept for such. */
+		peer->waiting++;
+		break;
+	default:
+		break;
 	}
 	m->nr_segs = 0;
-	m->state = MESSAGE_NONE;
-	/* It waits for the end of the turn only, in the slots that are kept for such. */
-	if (m->op != VMSGIF_OP_RELEASE)
-		peer->waiting--;
 }
 
 void slot_answer(struct message *m, int status)

@@ -16,6 +16,7 @@
 #include "broker/queue.h"
 #include "broker/route.h"
 #include "broker/stats.h"
+#include "common/macros.h"
 #include "common/token-bucket.h"
 
 struct broker;
@@ -121,9 +122,24 @@ unsigned int peer_held(const struct peer *peer);
 
 /* There may be something to deliver to it: let the turn look. */
 void peer_wake(struct peer *peer);
-/* Answers or RX responses were written. */
-void peer_dirty_tx(struct peer *peer);
-void peer_dirty_rx(struct peer *peer, bool lazy);
+/* The first answer, or RX response, that is not published. */
+void peer_mark_tx(struct peer *peer);
+void peer_mark_rx(struct peer *peer);
+
+/* Answers were written. */
+static inline void peer_dirty_tx(struct peer *peer)
+{
+	if (UNLIKELY(list_empty(&peer->tx_dirty)))
+		peer_mark_tx(peer);
+}
+
+/* RX responses were written. */
+static inline void peer_dirty_rx(struct peer *peer, bool lazy)
+{
+	if (UNLIKELY(list_empty(&peer->rx_dirty)))
+		peer_mark_rx(peer);
+	peer->rx_urgent |= !lazy;
+}
 
 /* Write an answer to the TX ring. */
 void peer_complete(struct peer *peer, uint16_t id, uint8_t op, int status, uint32_t addr,
@@ -135,11 +151,37 @@ void peer_answer(struct peer *peer, const struct request *req, int status);
  * Take the slot of @req for as long as it is unanswered; the caller sets state.
  * NULL: over the limit of requests that may wait, answered with VMSGIF_ENOBUFS.
  */
-struct message *slot_take(struct peer *peer, const struct request *req);
+static inline struct message *slot_take(struct peer *peer, const struct request *req)
+{
+	struct message *m = &peer->slots[req->id];
+
+	if (UNLIKELY(peer->waiting + VMSGIF_TX_RESERVE >= peer->nr_slots)) {
+		peer_answer(peer, req, VMSGIF_ENOBUFS);
+		return NULL;
+	}
+	peer->waiting++;
+	m->op = req->op;
+	m->form = req->form;
+	m->nr_segs = 0;
+	return m;
+}
+
+/* Let go of what hangs from it: not of SENDs whose payload is in the slot or in few segments. */
+void slot_drop(struct message *m);
+
+/* Free the slot without an answer. */
+static inline void slot_free(struct message *m)
+{
+	if (UNLIKELY(m->op != VMSGIF_OP_SEND || m->nr_segs > VMSGIF_SEGS_MAX || message_is_map(m)))
+		slot_drop(m);
+	m->src->pooled -= m->pooled;
+	m->src->waiting--;
+	m->pooled = false;
+	m->state = MESSAGE_NONE;
+}
+
 /* Answer it, and free the slot. It is on no list any more. */
 void slot_answer(struct message *m, int status);
-/* Free the slot without an answer. */
-void slot_free(struct message *m);
 /* Answer it at the end of the turn. */
 void slot_answer_late(struct message *m, int status);
 

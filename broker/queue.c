@@ -151,18 +151,20 @@ struct message *queue_next(struct peer *dst, unsigned int max_maps)
 		if (UNLIKELY(waits(m, pair, max_maps))) {
 			list_move_tail(&pair->waiting, &flow->run);
 			pair_settle(pair);
-		} else if (pair->deficit < cost && !flow->port->need) {
-			/* Alone, there are no turns to take. */
-			if (active->next == active->prev)
-				pair->deficit = cost;
-			else
-				pair->deficit += pair->quantum;
-			list_move_tail(active, &pair->active);
-		} else if (UNLIKELY(!port_takes(flow->port, credit))) {
-			starve(flow, credit);
-		} else {
-			return m;
+			continue;
 		}
+		if (pair->deficit < cost && !flow->port->need) {
+			if (active->next != active->prev) {
+				pair->deficit += pair->quantum;
+				list_move_tail(active, &pair->active);
+				continue;
+			}
+			/* Alone, there are no turns to take. */
+			pair->deficit = cost;
+		}
+		if (LIKELY(port_takes(flow->port, credit)))
+			return m;
+		starve(flow, credit);
 	}
 	return NULL;
 }
@@ -171,19 +173,20 @@ void queue_take(struct message *m)
 {
 	struct flow *flow = m->flow;
 	struct pair *pair = flow->pair;
+	struct queue *queue = &pair->dst->queue;
 	uint64_t cost = queue_cost(m->len);
 
 	m->state = MESSAGE_MOVING;
 	flow->port->used += VMSGIF_MSG_COST(m->len);
 	pair->deficit -= cost;
 	/* A small message is as much work as a page. */
-	pair->dst->queue.share -= (int64_t)MAX_OF(cost, (uint64_t)QUEUE_QUANTUM);
+	queue->share -= (int64_t)MAX_OF(cost, (uint64_t)QUEUE_QUANTUM);
 	pair->held += message_is_map(m);
 	unlink_message(m);
-	if (!list_empty(&flow->queued))
-		list_move_tail(&pair->runnable, &flow->run);
-	else
+	if (list_empty(&flow->queued))
 		pair_settle(pair);
+	else if (pair->runnable.next != pair->runnable.prev)
+		list_move_tail(&pair->runnable, &flow->run);
 }
 
 void queue_refund(struct message *m)

@@ -65,7 +65,8 @@ void send_log_excess(struct peer *src, const struct peer *dst, uint32_t port,
 }
 
 /* Other reasons than the policy; @rule names it. Returns @status. */
-static int refuse(struct peer *src, const struct request *req, const char *rule, int status)
+static NOINLINE int refuse(struct peer *src, const struct request *req, const char *rule,
+			   int status)
 {
 	struct broker *broker = src->broker;
 
@@ -119,19 +120,24 @@ static int flow_begin(struct flow **out, struct peer *src, const struct request 
 	return *out ? VMSGIF_OKAY : refuse(src, req, "memory", VMSGIF_ENOBUFS);
 }
 
-static struct flow *flow_known(struct peer *src, const struct request *req)
+static NOINLINE struct flow *flow_look_up(struct peer *src, const struct request *req)
 {
-	struct flow *flow = src->last_flow;
-
-	if (LIKELY(flow && flow->addr == req->addr && flow->number == req->port))
-		return flow;
-	flow = flow_find(src, req->addr, req->port);
+	struct flow *flow = flow_find(src, req->addr, req->port);
 	if (flow)
 		src->last_flow = flow;
 	return flow;
 }
 
-static unsigned int pages_of(const struct request *req)
+static inline struct flow *flow_known(struct peer *src, const struct request *req)
+{
+	struct flow *flow = src->last_flow;
+
+	if (LIKELY(flow && flow->addr == req->addr && flow->number == req->port))
+		return flow;
+	return flow_look_up(src, req);
+}
+
+static inline unsigned int pages_of(const struct request *req)
 {
 	if (req->form != REQUEST_SEGS && req->form != REQUEST_INDIRECT)
 		return 1;
@@ -139,7 +145,8 @@ static unsigned int pages_of(const struct request *req)
 }
 
 /* 0 and *out, or the status that the request is refused with. */
-static int check(struct peer *src, const struct request *req, struct flow **out)
+static inline int check(struct peer *src, const struct request *req, unsigned int pages,
+			struct flow **out)
 {
 	struct flow *flow;
 	struct peer *dst;
@@ -167,7 +174,7 @@ static int check(struct peer *src, const struct request *req, struct flow **out)
 		if (UNLIKELY(req->len > flow->port->max_len))
 			return refuse(src, req, "longest message of the port", VMSGIF_EMSGSIZE);
 	}
-	if (UNLIKELY(dst->up && pages_of(req) > dst->nr_slots))
+	if (UNLIKELY(pages > dst->nr_slots && dst->up))
 		return refuse(src, req, "RX ring of the receiver", VMSGIF_EMSGSIZE);
 	if (UNLIKELY(flow->open >= src->broker->config->limits.flow_window))
 		return refuse(src, req, "flow-window", VMSGIF_ENOBUFS);
@@ -176,13 +183,11 @@ static int check(struct peer *src, const struct request *req, struct flow **out)
 }
 
 /* Rates and quotas. A message over them is not kept for later: that is what the sender's is for. */
-static int admit(struct peer *src, const struct flow *flow, const struct request *req)
+static NOINLINE int admit(struct peer *src, const struct flow *flow, const struct request *req)
 {
 	struct broker *broker = src->broker;
 	struct excess excess;
 
-	if (LIKELY(!src->account->limited && !flow->charge))
-		return VMSGIF_OKAY;
 	/* A restart of the broker must not fail what was under way, however much that is. */
 	if (src->admitted) {
 		src->admitted--;
@@ -197,82 +202,94 @@ static int admit(struct peer *src, const struct flow *flow, const struct request
 
 /* ---------------------------------------------------------------- messages */
 
-/* Keep where the payload is. 0, or the status that it is refused with. */
-static int keep_payload(struct message *m, const struct request *req,
-			const struct vmsgif_segment *segs, struct map_pool *pool)
+static NOINLINE int keep_list(struct message *m, const struct request *req,
+			      const struct vmsgif_segment *segs)
 {
-	struct broker *broker = m->src->broker;
+	struct vmsgif_segment *list = broker_list_get(m->src->broker);
 
-	m->pooled = false;
+	if (!list)
+		return VMSGIF_ENOBUFS;
+	memcpy(list, segs, req->nr_segs * sizeof(*segs));
+	m->u.list = list;
+	m->nr_segs = req->nr_segs;
+	return VMSGIF_OKAY;
+}
+
+/* Keep where the payload is. 0, or the status that it is refused with. */
+static inline int keep_payload(struct message *m, const struct request *req,
+			       const struct vmsgif_segment *segs, struct map_pool *pool)
+{
 	switch (req->form) {
-	case REQUEST_INLINE:
-		memcpy(m->u.data, req->data, sizeof(m->u.data));
-		break;
+	case REQUEST_SEGS:
+		/* Those behind the last are there. */
+		memcpy(m->u.segs, segs, sizeof(m->u.segs));
+		m->nr_segs = req->nr_segs;
+		return VMSGIF_OKAY;
+	case REQUEST_INDIRECT:
+		return keep_list(m, req, segs);
 	case REQUEST_MAP:
 		m->u.map.pool = pool;
 		m->u.map.id = req->map_id;
 		m->u.map.offset = req->map_offset;
 		pool->messages++;
 		m->src->account->maps++;
-		break;
-	case REQUEST_SEGS:
-	case REQUEST_INDIRECT:
-		if (req->nr_segs > VMSGIF_SEGS_MAX) {
-			struct vmsgif_segment *list = broker_list_get(broker);
-
-			if (!list)
-				return VMSGIF_ENOBUFS;
-			memcpy(list, segs, req->nr_segs * sizeof(*segs));
-			m->u.list = list;
-		} else {
-			memcpy(m->u.segs, segs, req->nr_segs * sizeof(*segs));
-		}
-		m->nr_segs = req->nr_segs;
-		m->pooled = req->pooled;
-		m->src->pooled += m->pooled;
-		break;
+		return VMSGIF_OKAY;
 	default:
-		memset(m->u.data, 0, sizeof(m->u.data));
+		/* Inline; or nothing at all, which the union then is. */
+		memcpy(m->u.data, req->data, sizeof(m->u.data));
 		m->form = REQUEST_INLINE;
-		break;
+		return VMSGIF_OKAY;
 	}
-	return VMSGIF_OKAY;
+}
+
+static NOINLINE void turn_down(struct peer *src, const struct request *req, int status)
+{
+	if (status == VMSGIF_EFAULT)
+		refuse(src, req, "place in a MAP pool", status);
+	src->count.refused++;
+	src->broker->refused++;
+	peer_answer(src, req, status);
+}
+
+static NOINLINE void no_slot(struct peer *src, const struct request *req)
+{
+	refuse(src, req, "slots of the ring", VMSGIF_ENOBUFS);
+	src->count.refused++;
+	src->broker->refused++;
 }
 
 void send_serve(struct peer *src, const struct request *req, const struct vmsgif_segment *segs)
 {
+	unsigned int pages = pages_of(req);
 	struct map_pool *pool = NULL;
 	struct flow *flow = NULL;
 	struct message *m;
 	int status;
 
-	status = check(src, req, &flow);
+	status = check(src, req, pages, &flow);
 	if (status == VMSGIF_OKAY && UNLIKELY(req->form == REQUEST_MAP))
 		status = pool_check(src, req, &pool);
 	/* The last check: who is refused for anything else is not charged. */
-	if (LIKELY(status == VMSGIF_OKAY))
+	if (LIKELY(status == VMSGIF_OKAY) && UNLIKELY(src->account->limited || flow->charge))
 		status = admit(src, flow, req);
-	if (UNLIKELY(status == VMSGIF_EFAULT))
-		refuse(src, req, "place in a MAP pool", status);
 	if (UNLIKELY(status != VMSGIF_OKAY)) {
-		src->count.refused++;
-		src->broker->refused++;
-		peer_answer(src, req, status);
+		turn_down(src, req, status);
 		return;
 	}
 	m = slot_take(src, req);
 	if (UNLIKELY(!m)) {
-		refuse(src, req, "slots of the ring", VMSGIF_ENOBUFS);
-		src->count.refused++;
-		src->broker->refused++;
+		no_slot(src, req);
 		return;
 	}
 	m->flow = flow;
 	m->seq = req->seq;
 	m->src_port = req->src_port;
 	m->len = req->len;
+	m->pages = (uint16_t)pages;
 	m->lazy = req->lazy;
-	m->since = (uint32_t)(broker_now(src->broker) / NS_PER_US);
+	m->pooled = req->pooled;
+	m->since = src->broker->turn_us;
+	src->pooled += req->pooled;
 	status = keep_payload(m, req, segs, pool);
 	if (UNLIKELY(status != VMSGIF_OKAY)) {
 		slot_answer(m, status);
@@ -333,7 +350,7 @@ static void settle_orphan(struct flow *flow, struct port *port)
 	list_for_each_entry_safe(m, tmp, &flow->queued, link) {
 		if (!port)
 			send_fail(m, VMSGIF_ECONNREFUSED);
-		else if (m->len > port->max_len || message_pages(m) > port->peer->nr_slots)
+		else if (m->len > port->max_len || m->pages > port->peer->nr_slots)
 			send_fail(m, VMSGIF_EMSGSIZE);
 	}
 }

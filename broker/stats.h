@@ -60,18 +60,13 @@ static inline void counters_add(struct counters *to, const struct counters *c)
 	to->events += c->events;
 }
 
-static inline void traffic_count(struct traffic *t, enum way way, uint32_t len)
-{
-	t->messages[way]++;
-	t->bytes[way] += len;
-}
-
-static inline void wait_count(struct waits *w, uint32_t us)
+/* @messages that were here for @us each. */
+static inline void waits_count(struct waits *w, uint32_t us, uint64_t messages)
 {
 	unsigned int i = us ? 32u - (unsigned int)__builtin_clz(us) : 0;
 
-	w->sum_us += us;
-	w->n[i < WAITS ? i : WAITS - 1]++;
+	w->sum_us += us * messages;
+	w->n[i < WAITS ? i : WAITS - 1] += messages;
 }
 
 #endif

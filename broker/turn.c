@@ -16,14 +16,10 @@
 
 /* ------------------------------------------------------------------ consuming */
 
-/* Returns false if it cannot be served now; then it is kept for later. */
-static bool serve(struct peer *peer, const struct request *req, const struct vmsgif_segment *segs,
-		  const char *name)
+/* Anything but a SEND. Returns false if it cannot be served now; then it is kept for later. */
+static bool serve(struct peer *peer, const struct request *req, const char *name)
 {
 	switch (req->op) {
-	case VMSGIF_OP_SEND:
-		send_serve(peer, req, segs);
-		return true;
 	case VMSGIF_OP_RELEASE:
 		release_serve(peer, req);
 		return true;
@@ -65,7 +61,7 @@ static bool serve_stalled(struct peer *peer)
 
 	if (!s->valid)
 		return true;
-	if (!serve(peer, &s->req, NULL, NULL))
+	if (!serve(peer, &s->req, NULL))
 		return false;
 	s->valid = false;
 	return true;
@@ -106,18 +102,20 @@ static enum consumed consume_device(struct peer *peer, unsigned int *max)
 	while (*max) {
 		int r = device_next_request(peer->dev, &req, &segs, &name);
 
-		if (r <= 0 && !device_arm(peer->dev))
+		if (UNLIKELY(r <= 0) && !device_arm(peer->dev))
 			return CONSUMED_ALL;
 		/* A look in vain counts too: whoever races with it gets no more than its share. */
 		(*max)--;
-		if (r <= 0)
+		if (UNLIKELY(r <= 0))
 			continue;
 		if (UNLIKELY(peer->slots[req.id].state != MESSAGE_NONE)) {
 			device_fail(peer->dev, "request id %u is in use by an unanswered request",
 				    req.id);
 			return CONSUMED_ALL;
 		}
-		if (UNLIKELY(!serve(peer, &req, segs, name))) {
+		if (LIKELY(req.op == VMSGIF_OP_SEND)) {
+			send_serve(peer, &req, segs);
+		} else if (UNLIKELY(!serve(peer, &req, name))) {
 			peer->stalled.valid = true;
 			peer->stalled.req = req;
 			return CONSUMED_STALLED;
@@ -245,6 +243,7 @@ static void notify(struct broker *broker)
 bool turn_run(struct broker *broker)
 {
 	broker->turns++;
+	broker->turn_us = (uint32_t)(broker_now(broker) / NS_PER_US);
 	broker->pool_ops = 0;
 	consume(broker);
 	deliver(broker);

@@ -51,6 +51,7 @@ static void transfer(struct device *dev, const struct request *req,
 		copy_batch_run(batch);
 		r = copy_batch_status(batch, 0);
 	}
+	r = r == COPY_DONE ? 0 : r;
 	copy_batch_reset(batch);
 	for (unsigned int i = 0; i < nr; i++) {
 		rsp.id = pages[i].id;

@@ -120,8 +120,14 @@ static void take_pages(struct message *m, bool pooled, unsigned int first)
 
 static int add(const struct message *m, unsigned int tag)
 {
-	return copy_batch_add(batch, tag, dev(&alice), m->segs, m->nr, m->pooled, dev(&bob),
-			      m->pages, m->nr_pages);
+	int r = copy_batch_add(batch, tag, dev(&alice), m->segs, m->nr, m->pooled, dev(&bob),
+			       m->pages, m->nr_pages);
+
+	if (r != COPY_DONE)
+		return r;
+	if (m->to)
+		ck_assert_mem_eq(m->to, m->bytes, m->nr ? m->len : 0);
+	return 0;
 }
 
 static void expect_arrived(const struct message *m)

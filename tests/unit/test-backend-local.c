@@ -609,6 +609,8 @@ static int transfer(struct device *src, const uint32_t refs[3], bool pooled, str
 
 	copy_batch_reset(batch);
 	r = copy_batch_add(batch, 0, src, segs, 3, pooled, dst, pages, 2);
+	if (r == COPY_DONE)
+		return 0;
 	if (r == 0) {
 		copy_batch_run(batch);
 		r = copy_batch_status(batch, 0);

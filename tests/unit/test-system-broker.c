@@ -59,7 +59,7 @@ END_TEST
 /* Just before it writes to memory that it shares with others. */
 START_TEST(killed_at_a_store)
 {
-	unsigned int n = 1 + (unsigned int)_i * 29;
+	unsigned int n = 1 + (unsigned int)_i * 17;
 
 	begin(settings_of((unsigned int)_i), n);
 	world_broker_keep(&f.w, 1);
