@@ -38,17 +38,18 @@ struct message {
 		struct flow *flow; /* SEND */
 		struct port *port; /* UNBIND */
 	};
-	uint64_t seq;
-	uint32_t src_port;
-	uint32_t len;
-	uint16_t id;
-	uint16_t nr_segs; /* above VMSGIF_SEGS_MAX: in u.list */
-	uint16_t pages;	  /* SEND: of the RX ring that it takes at its receiver */
-	uint8_t state;
 	uint8_t op;
 	uint8_t form; /* enum request_form */
+	uint16_t id;
+	/* These are in the order of struct request: they are copied as words. */
+	uint32_t src_port;
+	uint64_t seq;
+	uint32_t len;
+	uint16_t nr_segs; /* above VMSGIF_SEGS_MAX: in u.list */
 	bool lazy;
 	bool pooled;
+	uint16_t pages; /* SEND: of the RX ring that it takes at its receiver */
+	uint8_t state;
 	bool parked; /* came while its pair was draining, and is queued */
 	union {
 		uint32_t since; /* SEND: when it was read, in us */

@@ -28,6 +28,7 @@ void mover_init(struct mover *mover)
 static inline struct delivery *item_new(struct mover *mover, struct peer *dst, unsigned int n)
 {
 	struct delivery *item = &mover->items[mover->nr_items++];
+	struct rx_page *page = &mover->pages[mover->nr_pages];
 
 	item->dst = dst;
 	item->message = NULL;
@@ -36,9 +37,10 @@ static inline struct delivery *item_new(struct mover *mover, struct peer *dst, u
 	item->nr_pages = (uint16_t)n;
 	item->gathered = false;
 	item->status = VMSGIF_OKAY;
-	do
-		mover->pages[mover->nr_pages++] = device_rx_take(dst->dev);
-	while (--n);
+	mover->nr_pages += n;
+	*page = device_rx_take(dst->dev);
+	while (UNLIKELY(--n > 0))
+		*++page = device_rx_take(dst->dev);
 	return item;
 }
 
@@ -48,26 +50,29 @@ static bool has_room(const struct mover *mover, unsigned int n)
 	return mover->nr_items < MOVER_ITEMS && mover->nr_pages + n <= MOVER_PAGES;
 }
 
-/* How a payload in segments travels. */
-static inline enum way way_of(const struct message *m, const struct rx_page *pages, unsigned int n)
+static NOINLINE bool all_pooled(const struct rx_page *pages, unsigned int n)
 {
-	if (!m->pooled)
-		return WAY_COPY;
 	for (unsigned int i = 0; i < n; i++)
 		if (!pages[i].pooled)
-			return WAY_COPY;
-	return WAY_POOLED;
+			return false;
+	return true;
 }
 
-/* Add the copies of @item to the batch, or do them; -ENOSPC if it has to be run before. */
-static inline int add_copies(struct mover *mover, struct delivery *item)
+/* How a payload in segments travels. */
+static inline enum way way_of(const struct message *m, const struct rx_page *pages)
 {
-	struct message *m = item->message;
-	int r;
+	if (UNLIKELY(!m->pooled || !pages->pooled))
+		return WAY_COPY;
+	return LIKELY(m->pages == 1) || all_pooled(pages, m->pages) ? WAY_POOLED : WAY_COPY;
+}
 
-	r = copy_batch_add(mover->batch, (unsigned int)(item - mover->items), m->src->dev,
-			   message_segs(m), m->nr_segs, m->pooled, item->dst->dev,
-			   &mover->pages[item->first], item->nr_pages);
+/* Add the copies of @item, the last one, to the batch, or do them; -ENOSPC: it has to be run before. */
+static inline int add_copies(struct mover *mover, struct delivery *item, const struct message *m,
+			     struct peer *dst, const struct rx_page *pages)
+{
+	int r = copy_batch_add(mover->batch, mover->nr_items - 1, m->src->dev, message_segs(m),
+			       m->nr_segs, m->pooled, dst->dev, pages, m->pages);
+
 	if (LIKELY(r == COPY_DONE))
 		return 0;
 	if (r == -ENOSPC)
@@ -94,17 +99,17 @@ static NOINLINE void begin_anew(struct broker *broker, struct delivery *item)
 	mover->nr_items = 1;
 	mover->nr_pages = keep.nr_pages;
 	/* An empty batch has room for any one message. */
-	if (add_copies(mover, &mover->items[0]) < 0) {
+	if (add_copies(mover, mover->items, keep.message, keep.dst, mover->pages) < 0) {
 		mover->items[0].status = VMSGIF_EFAULT;
 		mover->bad = true;
 	}
 }
 
-static inline void gather_message(struct broker *broker, struct peer *dst, struct message *m,
-				  unsigned int n)
+static inline void gather_message(struct broker *broker, struct peer *dst, struct message *m)
 {
 	struct mover *mover = &broker->mover;
-	struct delivery *item = item_new(mover, dst, n);
+	const struct rx_page *pages = &mover->pages[mover->nr_pages];
+	struct delivery *item = item_new(mover, dst, m->pages);
 
 	queue_take(m);
 	mover->taken++;
@@ -115,8 +120,8 @@ static inline void gather_message(struct broker *broker, struct peer *dst, struc
 	} else if (UNLIKELY(message_is_map(m))) {
 		item->way = WAY_MAP;
 	} else {
-		item->way = way_of(m, &mover->pages[item->first], n);
-		if (UNLIKELY(add_copies(mover, item) < 0))
+		item->way = way_of(m, pages);
+		if (UNLIKELY(add_copies(mover, item, m, dst, pages) < 0))
 			begin_anew(broker, item);
 	}
 }
@@ -160,7 +165,7 @@ enum gathered mover_gather(struct broker *broker, struct peer *dst, unsigned int
 			return GATHER_ALL;
 		if (UNLIKELY(!has_room(mover, n)))
 			return GATHER_FULL;
-		gather_message(broker, dst, m, n);
+		gather_message(broker, dst, m);
 	}
 	return GATHER_ALL;
 }

@@ -99,8 +99,8 @@ static void decide(struct peer *src, struct peer *dst, struct port *port, uint32
 		decision->modes &= ~(unsigned int)MODE_MAP;
 }
 
-/* The first SEND of a flow, or the first one since it was forgotten. */
-static int flow_begin(struct flow **out, struct peer *src, const struct request *req)
+/* The first SEND of a flow, or the first one since it was forgotten. As flow_of(). */
+static int flow_begin(struct peer *src, const struct request *req)
 {
 	struct peer *dst = route_peer(&src->broker->route, req->addr);
 	struct decision decision;
@@ -116,76 +116,81 @@ static int flow_begin(struct flow **out, struct peer *src, const struct request 
 	}
 	if (!port && dst->ready)
 		return refuse(src, req, "port is not bound", VMSGIF_ECONNREFUSED);
-	*out = flow_new(src, dst, port, req->port, &decision);
-	return *out ? VMSGIF_OKAY : refuse(src, req, "memory", VMSGIF_ENOBUFS);
+	src->last_flow = flow_new(src, dst, port, req->port, &decision);
+	return src->last_flow ? VMSGIF_OKAY : refuse(src, req, "memory", VMSGIF_ENOBUFS);
 }
 
-static NOINLINE struct flow *flow_look_up(struct peer *src, const struct request *req)
+/* Not that of the SEND before. */
+static NOINLINE int flow_other(struct peer *src, const struct request *req)
 {
 	struct flow *flow = flow_find(src, req->addr, req->port);
-	if (flow)
-		src->last_flow = flow;
-	return flow;
+
+	if (!flow)
+		return flow_begin(src, req);
+	src->last_flow = flow;
+	return VMSGIF_OKAY;
 }
 
-static inline struct flow *flow_known(struct peer *src, const struct request *req)
+/* Makes the flow src->last_flow; or the status that the request is refused with. */
+static inline int flow_of(struct peer *src, const struct request *req)
 {
 	struct flow *flow = src->last_flow;
 
 	if (LIKELY(flow && flow->addr == req->addr && flow->number == req->port))
-		return flow;
-	return flow_look_up(src, req);
+		return VMSGIF_OKAY;
+	return flow_other(src, req);
 }
 
 static inline unsigned int pages_of(const struct request *req)
 {
-	if (req->form != REQUEST_SEGS && req->form != REQUEST_INDIRECT)
+	if (UNLIKELY(req->form != REQUEST_SEGS && req->form != REQUEST_INDIRECT))
 		return 1;
 	return (req->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
 }
 
-/* 0 and *out, or the status that the request is refused with. */
-static inline int check(struct peer *src, const struct request *req, unsigned int pages,
-			struct flow **out)
+static NOINLINE int not_in_mode(struct peer *src, const struct request *req)
 {
-	struct flow *flow;
-	struct peer *dst;
-	int status;
+	const struct flow *flow = src->last_flow;
 
-	if (UNLIKELY(req->seq <= src->last_seq))
-		return refuse(src, req, "sequence numbers rise", VMSGIF_EINVAL);
-	src->last_seq = req->seq;
+	send_log_refused(src, flow->pair->dst, req->port, mode_name(req), &flow->decision);
+	return VMSGIF_EACCES;
+}
 
-	flow = flow_known(src, req);
-	if (UNLIKELY(!flow)) {
-		status = flow_begin(&flow, src, req);
-		if (status != VMSGIF_OKAY)
-			return status;
-		src->last_flow = flow;
-	}
-	dst = flow->pair->dst;
-	if (UNLIKELY(!(flow->decision.modes & mode_of(req->form)))) {
-		send_log_refused(src, dst, req->port, mode_name(req), &flow->decision);
-		return VMSGIF_EACCES;
-	}
-	if (LIKELY(flow->port)) {
-		if (UNLIKELY(flow->port->unbind))
+/* May it be queued in src->last_flow? 0, or the status that it is refused with. */
+static inline int check(struct peer *src, const struct request *req, unsigned int pages)
+{
+	const struct flow *flow = src->last_flow;
+	const struct port *port = flow->port;
+	const struct peer *dst = flow->pair->dst;
+
+	if (UNLIKELY(!(flow->decision.modes & mode_of(req->form))))
+		return not_in_mode(src, req);
+	if (LIKELY(port)) {
+		if (UNLIKELY(port->unbind))
 			return refuse(src, req, "port is not bound", VMSGIF_ECONNREFUSED);
-		if (UNLIKELY(req->len > flow->port->max_len))
+		if (UNLIKELY(req->len > port->max_len))
 			return refuse(src, req, "longest message of the port", VMSGIF_EMSGSIZE);
 	}
 	if (UNLIKELY(pages > dst->nr_slots && dst->up))
 		return refuse(src, req, "RX ring of the receiver", VMSGIF_EMSGSIZE);
 	if (UNLIKELY(flow->open >= src->broker->config->limits.flow_window))
 		return refuse(src, req, "flow-window", VMSGIF_ENOBUFS);
-	*out = flow;
 	return VMSGIF_OKAY;
 }
 
-/* Rates and quotas. A message over them is not kept for later: that is what the sender's is for. */
-static NOINLINE int admit(struct peer *src, const struct flow *flow, const struct request *req)
+/* The place in the sender's pool. */
+static NOINLINE int check_map(struct peer *src, const struct request *req)
 {
-	struct broker *broker = src->broker;
+	struct map_pool *pool;
+	int status = pool_check(src, req, &pool);
+
+	return status == VMSGIF_EFAULT ? refuse(src, req, "place in a MAP pool", status) : status;
+}
+
+/* Rates and quotas. A message over them is not kept for later: that is what the sender's is for. */
+static NOINLINE int admit(struct peer *src, const struct request *req)
+{
+	const struct flow *flow = src->last_flow;
 	struct excess excess;
 
 	/* A restart of the broker must not fail what was under way, however much that is. */
@@ -193,11 +198,31 @@ static NOINLINE int admit(struct peer *src, const struct flow *flow, const struc
 		src->admitted--;
 		return VMSGIF_OKAY;
 	}
-	if (account_admit(src->account, flow->charge, broker_now(broker), req->len,
+	if (account_admit(src->account, flow->charge, broker_now(src->broker), req->len,
 			  req->form == REQUEST_MAP, &excess))
 		return VMSGIF_OKAY;
 	send_log_excess(src, flow->pair->dst, req->port, &excess);
 	return VMSGIF_EDQUOT;
+}
+
+/* All that a SEND can be refused for: src->last_flow is its flow, if it is not. */
+static inline int judge(struct peer *src, const struct request *req, unsigned int pages)
+{
+	int status;
+
+	if (UNLIKELY(req->seq <= src->last_seq))
+		return refuse(src, req, "sequence numbers rise", VMSGIF_EINVAL);
+	src->last_seq = req->seq;
+	status = flow_of(src, req);
+	if (LIKELY(status == VMSGIF_OKAY))
+		status = check(src, req, pages);
+	if (UNLIKELY(req->form == REQUEST_MAP && status == VMSGIF_OKAY))
+		status = check_map(src, req);
+	/* The last check: who is refused for anything else is not charged. */
+	if (LIKELY(status == VMSGIF_OKAY) &&
+	    UNLIKELY(src->account->limited || src->last_flow->charge))
+		status = admit(src, req);
+	return status;
 }
 
 /* ---------------------------------------------------------------- messages */
@@ -207,45 +232,49 @@ static NOINLINE int keep_list(struct message *m, const struct request *req,
 {
 	struct vmsgif_segment *list = broker_list_get(m->src->broker);
 
-	if (!list)
+	if (!list) {
+		m->nr_segs = 0;
 		return VMSGIF_ENOBUFS;
+	}
 	memcpy(list, segs, req->nr_segs * sizeof(*segs));
 	m->u.list = list;
-	m->nr_segs = req->nr_segs;
+	return VMSGIF_OKAY;
+}
+
+static NOINLINE int keep_map(struct message *m, const struct request *req)
+{
+	/* check_map() found it. */
+	struct map_pool *pool = m->src->pools[req->map_id];
+
+	m->u.map.pool = pool;
+	m->u.map.id = req->map_id;
+	m->u.map.offset = req->map_offset;
+	pool->messages++;
+	m->src->account->maps++;
 	return VMSGIF_OKAY;
 }
 
 /* Keep where the payload is. 0, or the status that it is refused with. */
 static inline int keep_payload(struct message *m, const struct request *req,
-			       const struct vmsgif_segment *segs, struct map_pool *pool)
+			       const struct vmsgif_segment *segs)
 {
-	switch (req->form) {
-	case REQUEST_SEGS:
+	if (LIKELY(req->form == REQUEST_SEGS)) {
 		/* Those behind the last are there. */
 		memcpy(m->u.segs, segs, sizeof(m->u.segs));
-		m->nr_segs = req->nr_segs;
-		return VMSGIF_OKAY;
-	case REQUEST_INDIRECT:
-		return keep_list(m, req, segs);
-	case REQUEST_MAP:
-		m->u.map.pool = pool;
-		m->u.map.id = req->map_id;
-		m->u.map.offset = req->map_offset;
-		pool->messages++;
-		m->src->account->maps++;
-		return VMSGIF_OKAY;
-	default:
-		/* Inline; or nothing at all, which the union then is. */
-		memcpy(m->u.data, req->data, sizeof(m->u.data));
-		m->form = REQUEST_INLINE;
 		return VMSGIF_OKAY;
 	}
+	if (req->form == REQUEST_INDIRECT)
+		return keep_list(m, req, segs);
+	if (req->form == REQUEST_MAP)
+		return keep_map(m, req);
+	/* Inline; or nothing at all, which the union then is. */
+	memcpy(m->u.data, req->data, sizeof(m->u.data));
+	m->form = REQUEST_INLINE;
+	return VMSGIF_OKAY;
 }
 
 static NOINLINE void turn_down(struct peer *src, const struct request *req, int status)
 {
-	if (status == VMSGIF_EFAULT)
-		refuse(src, req, "place in a MAP pool", status);
 	src->count.refused++;
 	src->broker->refused++;
 	peer_answer(src, req, status);
@@ -261,17 +290,9 @@ static NOINLINE void no_slot(struct peer *src, const struct request *req)
 void send_serve(struct peer *src, const struct request *req, const struct vmsgif_segment *segs)
 {
 	unsigned int pages = pages_of(req);
-	struct map_pool *pool = NULL;
-	struct flow *flow = NULL;
+	int status = judge(src, req, pages);
 	struct message *m;
-	int status;
 
-	status = check(src, req, pages, &flow);
-	if (status == VMSGIF_OKAY && UNLIKELY(req->form == REQUEST_MAP))
-		status = pool_check(src, req, &pool);
-	/* The last check: who is refused for anything else is not charged. */
-	if (LIKELY(status == VMSGIF_OKAY) && UNLIKELY(src->account->limited || flow->charge))
-		status = admit(src, flow, req);
 	if (UNLIKELY(status != VMSGIF_OKAY)) {
 		turn_down(src, req, status);
 		return;
@@ -281,21 +302,22 @@ void send_serve(struct peer *src, const struct request *req, const struct vmsgif
 		no_slot(src, req);
 		return;
 	}
-	m->flow = flow;
-	m->seq = req->seq;
 	m->src_port = req->src_port;
+	m->seq = req->seq;
 	m->len = req->len;
-	m->pages = (uint16_t)pages;
+	m->nr_segs = req->nr_segs;
 	m->lazy = req->lazy;
 	m->pooled = req->pooled;
+	m->flow = src->last_flow;
+	m->pages = (uint16_t)pages;
 	m->since = src->broker->turn_us;
-	src->pooled += req->pooled;
-	status = keep_payload(m, req, segs, pool);
+	src->pooled += m->pooled;
+	status = keep_payload(m, req, segs);
 	if (UNLIKELY(status != VMSGIF_OKAY)) {
 		slot_answer(m, status);
 		return;
 	}
-	flow->open++;
+	m->flow->open++;
 	queue_push(m);
 }
 
