@@ -33,7 +33,7 @@ void device_deinit(struct device *dev)
 
 void device_come_up(struct device *dev)
 {
-	dev->phase = PHASE_UP;
+	device_enter(dev, PHASE_UP);
 	dev->announced = true;
 	dev->known = true;
 	dev->b->ops->up(dev->b->priv, dev);
@@ -113,6 +113,7 @@ void device_fail(struct device *dev, const char *fmt, ...)
 	if (dev->frozen || dev->phase == PHASE_CLOSING || dev->phase == PHASE_CLOSED)
 		return;
 	dev->frozen = true;
+	dev->live = false;
 	va_start(args, fmt);
 	(void)vsnprintf(dev->failure, sizeof(dev->failure), fmt, args);
 	va_end(args);
@@ -218,6 +219,9 @@ static NOINLINE int this_request(struct device *dev, struct request *req,
 {
 	*segs = NULL;
 	*name = NULL;
+	if (request_parse_tiny(&dev->slot, dev->c.tx.slots, dev->b->limits.max_message, req) &&
+	    id_take(dev->c.tx_ids, req->id))
+		return 1;
 	return accept(dev, req, segs, name) ? 1 : next_request(dev, req, segs, name);
 }
 
@@ -297,22 +301,24 @@ static bool parse_posted(struct device *dev, unsigned int want)
 {
 	struct connection *c = &dev->c;
 	struct ring *rx = &c->rx;
+	unsigned int slots = rx->slots;
 	unsigned int n = MIN_OF(ring_unconsumed(rx), want + PARSE_AHEAD - posted(dev));
 	struct vmsgif_rx_request slot;
-	struct rx_page *page;
 	struct reject why;
 
 	for (; n > 0; n--) {
-		page = &c->rx_pages[rx->req_cons & (rx->slots - 1)];
+		struct rx_page page;
+
 		ring_take(rx, &slot);
-		if (UNLIKELY(rx_request_parse(&slot, rx->slots, page, &why) != VERDICT_OK)) {
+		if (UNLIKELY(rx_request_parse(&slot, slots, &page, &why) != VERDICT_OK)) {
 			device_fail(dev, "RX request: %s", why.reason);
 			return false;
 		}
-		if (UNLIKELY(!id_take(c->rx_ids, page->id))) {
-			device_fail(dev, "RX request: id %u is in use", page->id);
+		if (UNLIKELY(!id_take(c->rx_ids, page.id))) {
+			device_fail(dev, "RX request: id %u is in use", page.id);
 			return false;
 		}
+		c->rx_pages[(rx->req_cons - 1) & (slots - 1)] = page;
 	}
 	return true;
 }

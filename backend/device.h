@@ -97,6 +97,7 @@ struct device {
 
 	enum phase phase;
 	bool frozen;
+	bool live;			    /* device_live(): UP, not frozen */
 	char failure[DEVICE_ERROR_MAX + 1]; /* why it was closed; "": it was not for a violation */
 	int otherstate;			    /* the frontend's, as last seen; 0: not yet */
 	uint64_t epoch;
@@ -124,7 +125,14 @@ struct device {
 /* Connected and well-behaved: calls of the broker mean something. */
 static inline bool device_live(const struct device *dev)
 {
-	return dev->phase == PHASE_UP && !dev->frozen;
+	return dev->live;
+}
+
+/* Nobody else changes dev->phase. */
+static inline void device_enter(struct device *dev, enum phase phase)
+{
+	dev->phase = phase;
+	dev->live = phase == PHASE_UP && !dev->frozen;
 }
 
 /* ---------------------------------------------------------------- backend */

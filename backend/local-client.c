@@ -397,7 +397,7 @@ int local_client_welcome(struct local_client *c, int fd, const struct local_hell
 		return r;
 	}
 	c->fd = fd;
-	c->dev.phase = PHASE_CONNECTING;
+	device_enter(&c->dev, PHASE_CONNECTING);
 	spurious_init(&c->spurious);
 	c->deadline = clock_now_ns() + LOCAL_HANDSHAKE_NS;
 	local_timer_at(c->local, c->deadline);

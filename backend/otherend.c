@@ -222,7 +222,7 @@ void otherend_end(struct device *dev)
 	dev->announced = false;
 	/* Frozen in all but name: the broker hears of it before anything is unmapped. */
 	if (dev->phase == PHASE_UP)
-		dev->phase = PHASE_CONNECTING;
+		device_enter(dev, PHASE_CONNECTING);
 	if (announced)
 		dev->b->ops->down(dev->b->priv, dev, addr);
 	connect_undo(dev);
@@ -231,7 +231,7 @@ void otherend_end(struct device *dev)
 /* Offers a connection: a fresh epoch, so that nothing written before counts. */
 static void offer(struct device *dev)
 {
-	dev->phase = PHASE_WAITING;
+	device_enter(dev, PHASE_WAITING);
 	dev->frozen = false;
 	dev->failure[0] = '\0';
 	if (getrandom(&dev->epoch, sizeof(dev->epoch), 0) != (ssize_t)sizeof(dev->epoch) ||
@@ -243,7 +243,7 @@ static void offer(struct device *dev)
 static void close_to(struct device *dev, enum phase phase)
 {
 	otherend_end(dev);
-	dev->phase = phase;
+	device_enter(dev, phase);
 	dev->frozen = false;
 	publish(dev);
 }
@@ -259,7 +259,7 @@ static void connect_now(struct device *dev)
 	} else if (r < 0) {
 		store_failed(dev, r);
 	} else if (r == 1) {
-		dev->phase = PHASE_CONNECTING;
+		device_enter(dev, PHASE_CONNECTING);
 		publish(dev);
 	}
 }

@@ -62,7 +62,7 @@ static void pair_activate(struct pair *pair)
 }
 
 /* Without runnable flows it does not; and without messages it has nothing saved up. */
-static void pair_settle(struct pair *pair)
+static inline void pair_settle(struct pair *pair)
 {
 	if (!list_empty(&pair->runnable))
 		return;
@@ -96,7 +96,7 @@ void queue_push(struct message *m)
 }
 
 /* Off the flow's queue, wherever it stands there. */
-static void unlink_message(struct message *m)
+static inline void unlink_message(struct message *m)
 {
 	struct flow *flow = m->flow;
 	struct pair *pair = flow->pair;

@@ -346,6 +346,29 @@ static enum verdict parse_port(const struct vmsgif_tx_request *slot, struct requ
 	return VERDICT_OK;
 }
 
+bool request_parse_tiny(const struct vmsgif_tx_request *slot, unsigned int slots,
+			uint32_t max_message, struct request *req)
+{
+	if (slot->op != VMSGIF_OP_SEND || (slot->flags & ~VMSGIF_TXF_LAZY) != VMSGIF_TXF_INLINE ||
+	    slot->nr_segs != 0 || slot->reserved != 0 || slot->id >= slots || slot->addr == 0 ||
+	    slot->port == 0 || slot->seq == 0 || slot->len > VMSGIF_INLINE_MAX ||
+	    slot->len > max_message || !rest_is_zero(slot, slot->len))
+		return false;
+	*req = (struct request){
+		.op = VMSGIF_OP_SEND,
+		.form = REQUEST_INLINE,
+		.id = slot->id,
+		.addr = slot->addr,
+		.port = slot->port,
+		.src_port = slot->src_port,
+		.seq = slot->seq,
+		.len = slot->len,
+		.lazy = slot->flags & VMSGIF_TXF_LAZY,
+	};
+	memcpy(req->data, slot->u.data, sizeof(req->data));
+	return true;
+}
+
 enum verdict request_parse(const struct vmsgif_tx_request *slot, unsigned int slots,
 			   uint32_t max_message, struct request *req, struct reject *why)
 {

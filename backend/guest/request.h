@@ -138,6 +138,10 @@ static inline bool request_parse_simple(const struct vmsgif_tx_request *slot, un
 	return true;
 }
 
+/* The same for SENDs whose payload is in the slot. */
+bool request_parse_tiny(const struct vmsgif_tx_request *slot, unsigned int slots,
+			uint32_t max_message, struct request *req);
+
 /* What is wrong, where something is. */
 void rx_request_explain(const struct vmsgif_rx_request *slot, unsigned int slots,
 			struct reject *why);
