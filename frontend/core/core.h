@@ -186,6 +186,8 @@ bool vmsg_poll(struct vmsg *v, unsigned int budget, uint64_t now);
  * while a port waits (-EAGAIN, vmsg_drained).
  */
 bool vmsg_arm(struct vmsg *v);
+/* After vmsg_publish(): whether nothing was taken in since vmsg_arm() said no. */
+bool vmsg_armed(const struct vmsg *v);
 /*
  * Publish what was posted since. Returns whether to send an event now. Call it
  * once after any batch of calls (also of one that said -EAGAIN), under the

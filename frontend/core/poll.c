@@ -8,7 +8,8 @@
  * it, the caller forces it, or the deadline comes. Receiving: nobody waits for
  * the answers to CREDIT, RELEASE and POOL_ACK, nor, unless a port does
  * (vmsg_wait), for those to quiet SENDs; rsp_event is set behind
- * them. If somebody comes to wait later, it is set anew.
+ * them, and behind those that may follow. If somebody comes to wait later, it is
+ * set anew.
  */
 #include "frontend/core/poll.h"
 
@@ -70,40 +71,72 @@ static bool awaited(const struct vmsg *v)
 	return waits || v->wait_first || v->control_waits || v->nr_behind || v->todo;
 }
 
+/* Whether an answer that rsp_event was set behind has to wake us by now. */
+static bool too_far(const struct vmsg *v)
+{
+	return v->skipped == VMSG_SKIP_ALL ? awaited(v) : v->nr_behind || v->todo;
+}
+
+static bool arm(struct vmsg *v)
+{
+	uint32_t skip = 0;
+
+	/* Also behind what may be posted later: if that is waited for, it is set anew. */
+	v->skipped = VMSG_SKIP_NONE;
+	if (!awaited(v)) {
+		v->skipped = VMSG_SKIP_ALL;
+		skip = vmsg_slots(v);
+	} else if (v->nr_prompt && !v->nr_behind && !v->todo) {
+		v->skipped = VMSG_SKIP_PROMPT;
+		skip = v->nr_prompt;
+	}
+	v->armed = !vmsg_ring_arm(v, skip);
+	v->armed_at = v->tx.cons + v->rx.cons;
+	return !v->armed;
+}
+
 bool vmsg_arm(struct vmsg *v)
 {
-	uint32_t skip = v->nr_behind || v->todo ? 0 : v->nr_prompt;
+	return v->phase != VMSG_DOWN && arm(v);
+}
 
-	if (v->phase == VMSG_DOWN)
-		return false;
-	v->far = !awaited(v);
-	if (v->far)
-		skip += v->nr_quiet;
-	return vmsg_ring_arm(v, skip);
+bool vmsg_armed(const struct vmsg *v)
+{
+	return v->armed && v->armed_at == v->tx.cons + v->rx.cons;
+}
+
+/* Whether the event that is due, as the other end asked for it, is sent now or put off. */
+static bool decide(struct vmsg *v, unsigned int asked, bool force, uint64_t now)
+{
+	/* Asking for an event for RX pages, the broker says that it is short of them. */
+	if (force || v->urgent || (asked & VMSG_ASKED_RX) || now >= v->deadline) {
+		v->due = false;
+		v->deadline = UINT64_MAX;
+		v->lazy_releases = 0;
+		v->stats.events++;
+		return true;
+	}
+	v->due = true;
+	if (v->deadline == UINT64_MAX)
+		v->deadline = now + VMSGIF_LAZY_NS;
+	return false;
 }
 
 bool vmsg_publish(struct vmsg *v, bool force, uint64_t now)
 {
-	bool tx, rx, send;
+	unsigned int asked = 0;
+	bool send = false;
 
 	if (v->phase == VMSG_DOWN)
 		return false;
 	if (v->todo)
 		vmsg_pump(v);
-	vmsg_ring_push(v, &tx, &rx);
-	v->due |= tx | rx;
-	/* Asking for an event for RX pages, the broker says that it is short of them. */
-	send = v->due && (force || v->urgent || rx || now >= v->deadline);
+	if (v->tx.prod != v->tx.pushed || v->rx.prod != v->rx.pushed)
+		asked = vmsg_ring_push(v);
+	if (asked || v->due)
+		send = decide(v, asked, force, now);
 	v->urgent = false;
-	if (send) {
-		v->due = false;
-		v->deadline = UINT64_MAX;
-		v->lazy_releases = 0;
-		v->stats.events++;
-	} else if (v->due && v->deadline == UINT64_MAX) {
-		v->deadline = now + VMSGIF_LAZY_NS;
-	}
-	if (vmsg_unlikely(v->far && awaited(v)) && vmsg_arm(v))
+	if (vmsg_unlikely(v->skipped && too_far(v)) && arm(v))
 		vmsg_poll(v, vmsg_slots(v), now);
 	return send;
 }

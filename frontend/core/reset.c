@@ -182,7 +182,8 @@ static void ring_is_void(struct vmsg *v)
 	v->pool_answers = 0;
 	v->due = false;
 	v->urgent = false;
-	v->far = false;
+	v->armed = false;
+	v->skipped = VMSG_SKIP_NONE;
 	v->deadline = UINT64_MAX;
 	v->tx.shared = NULL;
 	v->rx.shared = NULL;

@@ -55,22 +55,23 @@ static bool asked(uint32_t event, uint32_t old, uint32_t now)
 	return now - event < now - old;
 }
 
-void vmsg_ring_push(struct vmsg *v, bool *tx, bool *rx)
+unsigned int vmsg_ring_push(struct vmsg *v)
 {
 	uint32_t old_tx = v->tx.pushed;
 	uint32_t old_rx = v->rx.pushed;
+	unsigned int which = 0;
 
-	*tx = *rx = false;
-	if (v->tx.prod == old_tx && v->rx.prod == old_rx)
-		return;
 	xen_wmb(); /* slots before indexes */
 	v->tx.pushed = v->tx.prod;
 	v->rx.pushed = v->rx.prod;
 	WRITE_ONCE(vmsg_tx_sring(v)->req_prod, v->tx.prod);
 	WRITE_ONCE(vmsg_rx_sring(v)->req_prod, v->rx.prod);
 	xen_mb(); /* indexes before the look at what the other end asks for */
-	*tx = asked(READ_ONCE(vmsg_tx_sring(v)->req_event), old_tx, v->tx.prod);
-	*rx = asked(READ_ONCE(vmsg_rx_sring(v)->req_event), old_rx, v->rx.prod);
+	if (asked(READ_ONCE(vmsg_tx_sring(v)->req_event), old_tx, v->tx.prod))
+		which |= VMSG_ASKED_TX;
+	if (asked(READ_ONCE(vmsg_rx_sring(v)->req_event), old_rx, v->rx.prod))
+		which |= VMSG_ASKED_RX;
+	return which;
 }
 
 bool vmsg_ring_arm(struct vmsg *v, uint32_t skip)

@@ -142,11 +142,10 @@ static inline uint32_t vmsg_ring_unanswered(const struct vmsg_ring *ring)
 void vmsg_ring_start(struct vmsg *v, void *tx, void *rx);
 /* Reads both rsp_prod, TX first. Returns whether there are responses; breaks the device on nonsense. */
 bool vmsg_ring_look(struct vmsg *v);
-/*
- * Publishes both rings. @tx, @rx: whether the other end asked for an event for
- * something in there.
- */
-void vmsg_ring_push(struct vmsg *v, bool *tx, bool *rx);
+/* Publishes both rings. Returns for which of them the other end asked for an event. */
+#define VMSG_ASKED_TX 1u
+#define VMSG_ASKED_RX 2u
+unsigned int vmsg_ring_push(struct vmsg *v);
 /*
  * Asks for an event on the next RX response, and on the TX response after
  * @skip more. Returns whether responses are there already.

@@ -295,6 +295,13 @@ enum vmsg_phase {
 #define VMSG_TODO_WAKE	   0x40 /* somebody who waits may go on */
 #define VMSG_TODO_RELEASES 0x80 /* RELEASEs kept from before the reset */
 
+/* What rsp_event of TX was set behind. */
+enum vmsg_skipped {
+	VMSG_SKIP_NONE,
+	VMSG_SKIP_PROMPT, /* posted CREDIT, RELEASE, POOL_ACK */
+	VMSG_SKIP_ALL,	  /* whatever there is */
+};
+
 /* The arrays behind struct vmsg; device.c lays them out. */
 struct vmsg_tables {
 	struct vmsg_shadow *shadows;	   /* [slots] */
@@ -341,7 +348,9 @@ struct vmsg {
 	bool send_now;	    /* phase is RUN and nothing is queued */
 	bool urgent;	    /* something posted since the last publish is */
 	bool due;	    /* an event is due that was put off */
-	bool far;	    /* rsp_event of TX was set behind quiet SENDs */
+	bool armed;	    /* both rsp_event are set, and nothing had come by then */
+	uint8_t skipped;    /* enum vmsg_skipped */
+	uint32_t armed_at;  /* vmsg_taken() at that time */
 	uint64_t seq;	    /* of the last SEND */
 	uint64_t deadline;
 	struct vmsg_port *rx_port; /* last used */

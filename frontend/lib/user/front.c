@@ -44,7 +44,7 @@ void front_leave(struct front *f)
 {
 	if (LIKELY(!f->notice.polled))
 		return;
-	if (user_arm(f->user)) {
+	if (!vmsg_armed(f->v) && user_arm(f->user)) {
 		/* Mostly answers that nobody waits for: cheaper to take in than to report. */
 		user_poll(f->user);
 		if (user_arm(f->user))
