@@ -13,8 +13,21 @@
 #include "frontend/core/reset.h"
 #include "frontend/core/tx.h"
 
+static void failed(struct vmsg *v, const struct vmsg_shadow *s, struct vmsg_port *port, int status)
+{
+	const struct vmsg_failure failure = {
+		.status = status,
+		.addr = s->req.addr,
+		.port = s->req.port,
+		.seq = s->req.seq,
+	};
+
+	if (v->params.ops->send_failed)
+		v->params.ops->send_failed(v, port, &failure);
+}
+
 /* The part that all SENDs have. */
-static inline void send_end(struct vmsg *v, struct vmsg_shadow *s, int status)
+static void send_end(struct vmsg *v, struct vmsg_shadow *s, int status)
 {
 	struct vmsg_port *port = s->port;
 
@@ -29,6 +42,8 @@ static inline void send_end(struct vmsg *v, struct vmsg_shadow *s, int status)
 	port->unanswered--;
 	if (s->cookie)
 		v->params.ops->send_done(v, port, s->cookie, status);
+	else if (status)
+		failed(v, s, port, status);
 }
 
 void vmsg_send_end(struct vmsg *v, struct vmsg_shadow *s, int status)
@@ -180,46 +195,29 @@ static bool take_any(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_tx
 	return !v->broken;
 }
 
-/*
- * The short way of a SEND with status 0, inline or with a few pages. False:
- * there is more to it, and nothing is done.
- */
-static inline bool take_plain(struct vmsg *v, struct vmsg_shadow *s,
-			      const struct vmsg_tx_words *words)
+static bool take_next(struct vmsg *v)
 {
-	static const union vmsg_tag plain = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED };
-	static const union vmsg_tag more = { .quiet = true, .nr_segs = 0xffff };
-	union vmsg_tag tag = s->tag;
-	unsigned int i;
+	struct vmsg_cursor c = vmsg_tx_open(v);
+	const struct vmsg_tx_words words = vmsg_tx_peek(&c);
+	uint32_t id = (uint16_t)(words.head >> 16);
 
-	if ((words->head & ~((uint64_t)0xffff << 16)) != VMSGIF_OP_SEND ||
-	    (words->place | words->reserved) || (tag.word & ~more.word) != plain.word ||
-	    tag.nr_segs > VMSGIF_SEGS_MAX)
-		return false;
-	for (i = 0; i < tag.nr_segs; i++)
-		vmsg_pages_put(v, s->req.u.seg[i].ref);
-	v->nr_quiet -= tag.quiet;
-	send_end(v, s, 0);
-	return true;
+	v->tx.cons++;
+	if (id > c.mask)
+		return vmsg_break(v, "TX response with an id that is none");
+	return take_any(v, &v->t.shadows[id], &words);
 }
 
 unsigned int vmsg_tx_take(struct vmsg *v, unsigned int budget)
 {
-	struct vmsg_cursor c = vmsg_tx_open(v);
+	while (v->tx.cons != v->tx.seen && budget) {
+		unsigned int nr = vmsg_tx_run(v, budget);
 
-	while (c.cons != c.seen && budget) {
-		const struct vmsg_tx_words words = vmsg_tx_next(&c);
-		uint32_t id = (uint16_t)(words.head >> 16);
-
-		v->tx.cons = c.cons;
-		if (vmsg_unlikely(id > c.mask)) {
-			vmsg_break(v, "TX response with an id that is none");
-			return 0;
+		if (!nr) {
+			if (!take_next(v))
+				return 0;
+			nr = 1;
 		}
-		if (vmsg_unlikely(!take_plain(v, &v->t.shadows[id], &words)) &&
-		    !take_any(v, &v->t.shadows[id], &words))
-			return 0;
-		budget--;
+		budget -= nr;
 	}
 	return budget;
 }

@@ -5,6 +5,11 @@
 
 #include "frontend/core/state.h"
 
+/*
+ * The hot part of vmsg_tx_take(): SENDs with status 0 and without a list of
+ * pages, as long as there are no others. Returns how many, at most @budget.
+ */
+unsigned int vmsg_tx_run(struct vmsg *v, unsigned int budget);
 /* Takes the responses that were seen, as vmsg_rx_take(). */
 unsigned int vmsg_tx_take(struct vmsg *v, unsigned int budget);
 /* SEND @s, which is not posted any more, is over: gives back what it holds, and tells. */

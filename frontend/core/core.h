@@ -53,6 +53,14 @@ struct vmsg_answer {
 	uint32_t port; /* RESOLVE of a service */
 };
 
+/* A SEND that failed. */
+struct vmsg_failure {
+	int status;
+	uint32_t addr; /* destination */
+	uint32_t port;
+	uint64_t seq;
+};
+
 /*
  * Calls from the engine, under the lock, from any vmsg_*() call that takes the
  * device. They must not call the engine back except where it is said.
@@ -65,6 +73,9 @@ struct vmsg_ops {
 	 * free again. Comes in the order of the answers: failures overtake.
 	 */
 	void (*send_done)(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, int status);
+	/* The same for one without a cookie, if @failure->status is not 0. May be NULL. */
+	void (*send_failed)(struct vmsg *v, struct vmsg_port *port,
+			    const struct vmsg_failure *failure);
 	/* Messages are waiting at @port, which had none waiting before. */
 	void (*readable)(struct vmsg *v, struct vmsg_port *port);
 	/*
@@ -272,6 +283,18 @@ struct vmsg_send {
  * -EMSGSIZE, -EINVAL; -EHOSTDOWN: broken or shut down. @seq (may be NULL): its number.
  */
 int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq);
+/* What became of it. */
+enum vmsg_quick {
+	VMSG_QUICK_NOT,	    /* it is not that simple: ask vmsg_send() */
+	VMSG_QUICK_DONE,    /* it is published, and that was all */
+	VMSG_QUICK_PUBLISH, /* the same, and vmsg_publish() has something to do */
+};
+/*
+ * The short way of a message without a cookie, quiet, of which @len bytes at
+ * @data go into the slot or into one free page. Publishes it at once.
+ */
+enum vmsg_quick vmsg_send_quick(struct vmsg_port *port, uint32_t addr, uint32_t number,
+				const void *data, size_t len, bool lazy, uint64_t *seq);
 /* SENDs of @port that are not answered yet. */
 unsigned int vmsg_unanswered(const struct vmsg_port *port);
 /* Whether there are none; if there are, writable() will tell when not any more. */
@@ -284,7 +307,8 @@ struct vmsg_info {
 	uint32_t src_port;
 	uint64_t seq;
 	uint32_t len;
-	bool mapped; /* map mode: the memory is the sender's, read-only */
+	bool mapped;	  /* map mode: the memory is the sender's, read-only */
+	const void *data; /* if it is in one piece; else, or without any, NULL */
 };
 /* The next message that was not received yet, or NULL. It stays valid until released. */
 struct vmsg_msg *vmsg_recv(struct vmsg *v, struct vmsg_port *port, struct vmsg_info *info);
@@ -294,8 +318,12 @@ struct vmsg_msg *vmsg_recv(struct vmsg *v, struct vmsg_port *port, struct vmsg_i
  */
 bool vmsg_msg_piece(struct vmsg *v, struct vmsg_port *port, const struct vmsg_msg *msg,
 		    uint32_t *cursor, const void **data, uint32_t *len);
-/* Any order; memory and credit come back in the order of arrival. */
-void vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg);
+/*
+ * Any order; memory and credit come back in the order of arrival. Returns
+ * whether to call vmsg_publish(); if not, that can wait for the next reason to:
+ * a few pages more are then as if they were still held.
+ */
+bool vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg);
 
 /* ---------------------------------------------------------------- control */
 

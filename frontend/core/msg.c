@@ -59,15 +59,33 @@ void vmsg_msg_settle(struct vmsg *v, struct vmsg_port *port)
 		settle(v, port);
 }
 
+/* Where the payload is, if it is in one piece. */
+static inline const void *in_one_piece(const struct vmsg *v, const struct vmsg_port *port,
+				       const struct vmsg_msg *msg)
+{
+	switch (msg->form) {
+	case VMSG_MSG_INLINE:
+		return msg->len ? msg->data : NULL;
+	case VMSG_MSG_COPIED:
+		return vmsg_msg_cost(msg->len) <= port->size - vmsg_msg_offset(port, msg) ?
+			       msg + 1 :
+			       NULL;
+	case VMSG_MSG_PAGES:
+		return msg->len <= VMSGIF_PAGE_SIZE ? v->params.rx_pages[msg->ref] : NULL;
+	default: /* MAPPED */
+		return v->t.foreign[msg->ref].va + msg->offset;
+	}
+}
+
 struct vmsg_msg *vmsg_recv(struct vmsg *v, struct vmsg_port *port, struct vmsg_info *info)
 {
 	struct vmsg_msg *msg = vmsg_msg_at(port, port->next);
 	const struct vmsg_msg *next = msg;
 
-	(void)v;
 	if (!port->waiting)
 		return NULL;
 	msg->state = VMSG_MSG_RECEIVED;
+	info->data = in_one_piece(v, port, msg);
 	info->addr = msg->addr;
 	info->src_port = msg->src_port;
 	info->seq = msg->seq;
@@ -186,17 +204,22 @@ void vmsg_msg_done(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 		settle(v, port);
 }
 
-void vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
+bool vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 {
+	uint32_t unsaid;
+
 	if (vmsg_unlikely(msg->state != VMSG_MSG_RECEIVED))
-		return;
-	if (vmsg_unlikely(msg->form > VMSG_MSG_COPIED)) {
+		return false;
+	if (msg->form > VMSG_MSG_COPIED) {
 		vmsg_msg_done(v, port, msg);
-		return;
+		/* To keep a page back is as if it was still held, as long as that many may be. */
+		unsaid = v->rx.prod - v->rx.pushed;
+		return v->todo || unsaid >= VMSG_RX_UNSAID || v->rx_held + unsaid > v->rx_hold_max;
 	}
 	msg->state = VMSG_MSG_DONE;
 	if (vmsg_likely(vmsg_msg_offset(port, msg) == port->head))
 		settle(v, port);
+	return v->todo;
 }
 
 bool vmsg_msg_holds(const struct vmsg_port *port, uint32_t addr, uint64_t seq)

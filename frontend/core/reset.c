@@ -121,6 +121,7 @@ void vmsg_connected(struct vmsg *v, const struct vmsg_features *features, uint64
 		v->stats.resets++;
 	v->was_connected = true;
 	v->tx_pool = 0;
+	v->quick_max = 0;
 	v->rx_pool = 0;
 	v->phase = VMSG_POOLS;
 	post_device_pool(v, VMSGIF_POOL_TX, v->params.tx_directory, v->params.nr_tx_pages);
@@ -131,8 +132,12 @@ void vmsg_connected(struct vmsg *v, const struct vmsg_features *features, uint64
 
 void vmsg_device_pool_added(struct vmsg *v, unsigned int type, int status)
 {
-	if (!status && type == VMSGIF_POOL_TX)
+	if (!status && type == VMSGIF_POOL_TX) {
 		v->tx_pool = VMSGIF_TXF_POOL;
+		v->quick_max = VMSGIF_PAGE_SIZE;
+		if (v->features.max_message < VMSGIF_PAGE_SIZE)
+			v->quick_max = (uint16_t)v->features.max_message;
+	}
 	if (!status && type == VMSGIF_POOL_RX)
 		v->rx_pool = VMSGIF_RXF_POOL;
 	if (!--v->pool_answers)

@@ -49,12 +49,6 @@ bool vmsg_ring_look(struct vmsg *v)
 	return tx != v->tx.cons || rx != v->rx.cons;
 }
 
-/* Whether the index @event lies in what was published, from @old on. */
-static bool asked(uint32_t event, uint32_t old, uint32_t now)
-{
-	return now - event < now - old;
-}
-
 unsigned int vmsg_ring_push(struct vmsg *v)
 {
 	uint32_t old_tx = v->tx.pushed;
@@ -67,9 +61,9 @@ unsigned int vmsg_ring_push(struct vmsg *v)
 	WRITE_ONCE(vmsg_tx_sring(v)->req_prod, v->tx.prod);
 	WRITE_ONCE(vmsg_rx_sring(v)->req_prod, v->rx.prod);
 	xen_mb(); /* indexes before the look at what the other end asks for */
-	if (asked(READ_ONCE(vmsg_tx_sring(v)->req_event), old_tx, v->tx.prod))
+	if (vmsg_ring_asked(READ_ONCE(vmsg_tx_sring(v)->req_event), old_tx, v->tx.prod))
 		which |= VMSG_ASKED_TX;
-	if (asked(READ_ONCE(vmsg_rx_sring(v)->req_event), old_rx, v->rx.prod))
+	if (vmsg_ring_asked(READ_ONCE(vmsg_rx_sring(v)->req_event), old_rx, v->rx.prod))
 		which |= VMSG_ASKED_RX;
 	return which;
 }

@@ -33,6 +33,12 @@ static inline void vmsg_ring_put_tx(struct vmsg *v, const struct vmsgif_tx_reque
 	__builtin_memcpy(&sring->ring[v->tx.prod++ & v->mask].req, request, sizeof(*request));
 }
 
+/* The words of the next one, all of which are to be written. */
+static inline uint64_t *vmsg_tx_slot(struct vmsg *v)
+{
+	return (uint64_t *)(void *)&vmsg_tx_sring(v)->ring[v->tx.prod++ & v->mask];
+}
+
 /*
  * For loops over responses: what they need of a ring, in registers. Nothing
  * else may look at the ring between open and close.
@@ -77,10 +83,10 @@ struct vmsg_tx_words {
 	uint64_t reserved;
 };
 
-/* The next response, each word read once; there is one (cons != seen). */
-static inline struct vmsg_tx_words vmsg_tx_next(struct vmsg_cursor *c)
+/* The next response, each word read once; there is one (cons != seen), and it is to be taken. */
+static inline struct vmsg_tx_words vmsg_tx_peek(const struct vmsg_cursor *c)
 {
-	const volatile uint64_t *slot = c->slots[c->cons++ & c->mask];
+	const volatile uint64_t *slot = c->slots[c->cons & c->mask];
 	struct vmsg_tx_words words;
 
 	words.head = slot[0];
@@ -137,6 +143,25 @@ static inline uint32_t vmsg_rx_put(struct vmsg_cursor *c, uint32_t flags, uint32
 static inline uint32_t vmsg_ring_unanswered(const struct vmsg_ring *ring)
 {
 	return ring->prod - ring->cons;
+}
+
+/* Whether the index @event lies in what was published, from @old on. */
+static inline bool vmsg_ring_asked(uint32_t event, uint32_t old, uint32_t now)
+{
+	return now - event < now - old;
+}
+
+/* Publishes the TX ring. Returns whether the other end asked for an event. */
+static inline bool vmsg_ring_push_tx(struct vmsg *v)
+{
+	uint32_t old = v->tx.pushed;
+	uint32_t now = v->tx.prod;
+
+	xen_wmb(); /* slots before indexes */
+	v->tx.pushed = now;
+	WRITE_ONCE(vmsg_tx_sring(v)->req_prod, now);
+	xen_mb(); /* indexes before the look at what the other end asks for */
+	return vmsg_ring_asked(READ_ONCE(vmsg_tx_sring(v)->req_event), old, now);
 }
 
 void vmsg_ring_start(struct vmsg *v, void *tx, void *rx);

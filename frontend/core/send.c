@@ -6,29 +6,9 @@
  */
 #include "frontend/core/flow.h"
 #include "frontend/core/pages.h"
+#include "frontend/core/send.h"
 #include "frontend/core/tx.h"
 #include "frontend/core/wait.h"
-
-/* @len bytes, at most 32; the rest of the 32 becomes 0. */
-static inline void copy_inline(uint8_t *to, const void *from, uint32_t len)
-{
-	const uint8_t *bytes = from;
-
-	__builtin_memset(to, 0, VMSGIF_INLINE_MAX);
-	if (len >= 16) {
-		__builtin_memcpy(to, bytes, 16);
-		__builtin_memcpy(to + len - 16, bytes + len - 16, 16);
-	} else if (len >= 8) {
-		__builtin_memcpy(to, bytes, 8);
-		__builtin_memcpy(to + len - 8, bytes + len - 8, 8);
-	} else if (len >= 4) {
-		__builtin_memcpy(to, bytes, 4);
-		__builtin_memcpy(to + len - 4, bytes + len - 4, 4);
-	} else {
-		while (len--)
-			to[len] = bytes[len];
-	}
-}
 
 static int take_mapped(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_port *port,
 		       const struct vmsg_send *send)
@@ -55,19 +35,14 @@ static int take_mapped(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_
 
 /* Counts the SEND @s in and fills in its destination. */
 static inline void take_shadow(struct vmsg *v, struct vmsg_shadow *s, struct vmsg_port *port,
-			       struct vmsg_window *window, const struct vmsg_send *send)
+			       struct vmsg_window *window, const struct vmsg_send *send,
+			       union vmsg_tag tag)
 {
-	v->free = s->next_free;
-	v->nr_wait++;
-	window->count++;
-	port->unanswered++;
-	s->port = port;
-	s->window = window;
-	s->cookie = send->cookie;
+	vmsg_send_count(v, s, port, window, send->cookie, tag);
 	s->req.op = VMSGIF_OP_SEND;
 	__builtin_memcpy(&s->req.addr, &send->addr, sizeof(send->addr) + sizeof(send->port));
 	s->req.src_port = port->number;
-	s->req.seq = ++v->seq;
+	s->req.seq = v->seq;
 	s->req.len = send->len;
 	v->stats.tx_bytes += send->len;
 }
@@ -76,7 +51,7 @@ static inline void take_inline(struct vmsg *v, struct vmsg_shadow *s, const stru
 {
 	s->req.flags = VMSGIF_TXF_INLINE | (send->lazy ? VMSGIF_TXF_LAZY : 0);
 	s->req.nr_segs = 0;
-	copy_inline(s->req.u.data, send->data, send->len);
+	vmsg_copy_inline(s->req.u.data, send->data, send->len);
 	v->stats.tx_inline++;
 }
 
@@ -137,7 +112,7 @@ static __attribute__((__noinline__)) int send_any(struct vmsg *v, struct vmsg_po
 	}
 	s->tag.op = VMSGIF_OP_SEND;
 	s->tag.quiet = send->quiet;
-	take_shadow(v, s, port, window, send);
+	take_shadow(v, s, port, window, send, s->tag);
 	if (v->phase == VMSG_RUN && !v->nr_queue && vmsg_own_announced(v, s))
 		vmsg_tx_post(v, s);
 	else
@@ -152,10 +127,9 @@ static inline int send_now(struct vmsg *v, struct vmsg_shadow *s, struct vmsg_po
 {
 	union vmsg_tag tag = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED };
 
-	take_shadow(v, s, port, window, send);
 	tag.quiet = send->quiet;
 	tag.nr_segs = (uint16_t)nr_segs;
-	s->tag = tag;
+	take_shadow(v, s, port, window, send, tag);
 	vmsg_ring_put_tx(v, &s->req);
 	v->nr_quiet += tag.quiet;
 	v->urgent |= !send->lazy;

@@ -19,6 +19,8 @@
 #define vmsg_unlikely(x) __builtin_expect(!!(x), 0)
 
 #define VMSG_LINE 64 /* bytes: a cache line, a slot, a unit of a port's memory */
+/* RX pages that are posted again may go unpublished up to this many. */
+#define VMSG_RX_UNSAID 16u
 /* Shadows and name cells that only BIND, CREDIT, POOL_ACK and READY may take. */
 #define VMSG_KEEP 8u
 
@@ -331,6 +333,7 @@ struct vmsg {
 	uint16_t max_wait; /* slots - VMSGIF_TX_RESERVE */
 	uint16_t max_call; /* of these, what callers may have: one per own pool is kept; 0: down */
 	uint16_t inline_max; /* min(VMSGIF_INLINE_MAX, max_message) */
+	uint16_t quick_max;  /* min(VMSGIF_PAGE_SIZE, max_message); 0: no TX pool */
 	uint16_t share;	     /* SENDs that one port may have unanswered */
 	uint16_t window;     /* and one flow */
 	uint16_t nr_queue;

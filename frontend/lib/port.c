@@ -44,20 +44,9 @@ uint32_t xenmsg_port_number(const struct xenmsg_port *port)
 int xenmsg_send(struct xenmsg_port *port, uint32_t addr, uint32_t number, const void *data,
 		size_t len, unsigned flags, uint64_t *seq)
 {
-	/* The data is only read; struct iovec cannot say so. */
-	const struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-	const struct given given = {
-		.addr = addr,
-		.number = number,
-		.iov = &iov,
-		.nr = 1,
-		.flags = flags,
-		.len = len,
-	};
-
 	if (len > XENMSG_MESSAGE_MAX)
 		return -EMSGSIZE;
-	return port->x->ops->sendv(port, &given, seq);
+	return port->x->ops->send(port, addr, number, data, len, flags, seq);
 }
 
 int xenmsg_sendv(struct xenmsg_port *port, uint32_t addr, uint32_t number, const struct iovec *iov,

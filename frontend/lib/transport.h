@@ -99,7 +99,9 @@ struct transport_ops {
 			 struct xenmsg_port **out);
 	void (*port_close)(struct xenmsg_port *port);
 
-	/* xenmsg_send(), too. @seq may be NULL, as in the next ones. */
+	/* @len: at most XENMSG_MESSAGE_MAX. @seq may be NULL, as in the next ones. */
+	int (*send)(struct xenmsg_port *port, uint32_t addr, uint32_t number, const void *data,
+		    size_t len, unsigned int flags, uint64_t *seq);
 	int (*sendv)(struct xenmsg_port *port, const struct given *given, uint64_t *seq);
 	/* @len: 1 to XENMSG_MESSAGE_MAX. */
 	int (*buffer_get)(struct xenmsg_port *port, size_t len, struct xenmsg_buffer *buffer,

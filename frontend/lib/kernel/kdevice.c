@@ -213,6 +213,7 @@ const struct transport_ops kernel_transport = {
 	.subscribe = kernel_subscribe,
 	.port_open = kernel_port_open,
 	.port_close = kernel_port_close,
+	.send = kernel_send,
 	.sendv = kernel_sendv,
 	.buffer_get = kernel_buffer_get,
 	.buffer_send = kernel_buffer_send,

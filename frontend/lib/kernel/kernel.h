@@ -248,6 +248,8 @@ void kports_free(struct kernel *k);
 int kport_send(struct kport *port, struct xenmsg_uapi_tx *tx, unsigned int flags, uint64_t *seq);
 /* The pieces of a message, which are there until the call is over, for @tx. */
 void ktx_pieces(struct xenmsg_uapi_tx *tx, const struct iovec *iov, int nr);
+int kernel_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
+		size_t len, unsigned int flags, uint64_t *seq);
 int kernel_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq);
 
 /* --------------------------------------------------------------- kbuffer.c */

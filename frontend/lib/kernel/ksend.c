@@ -101,6 +101,22 @@ static int send_joined(struct kport *port, struct xenmsg_uapi_tx *tx, const stru
 	return r;
 }
 
+int kernel_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
+		size_t len, unsigned int flags, uint64_t *seq)
+{
+	struct xenmsg_uapi_tx tx = {
+		.len = (uint32_t)len,
+		.addr = addr,
+		.port = number,
+		.data = kernel_u64(data),
+	};
+	struct kport *port = kport_of(base);
+	int r = kport_send(port, &tx, flags, seq);
+
+	kernel_leave(kport_kernel(port));
+	return r;
+}
+
 int kernel_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq)
 {
 	struct xenmsg_uapi_tx tx = {

@@ -14,24 +14,30 @@ static struct xenmsg_event *new_event(struct front *f, enum xenmsg_event_type ty
 	return event_new(&f->base.events, type);
 }
 
-static void report_sent(struct front *f, const struct sent *sent, int status)
+/* How a message ended that was sent from @port. */
+static void report(struct front_port *port, enum xenmsg_event_type type,
+		   const struct vmsg_failure *end)
 {
+	struct front *f = port_front(port);
 	struct xenmsg_event *event;
 
-	if (status && !f->failure)
-		f->failure = status;
-	if (!status && !sent->confirm)
-		return;
-	event = new_event(f, sent->confirm ? XENMSG_SENT : XENMSG_SEND_FAILED);
+	if (end->status && !f->failure)
+		f->failure = end->status;
+	event = new_event(f, type);
 	if (!event)
 		return;
-	event->status = status;
-	event->addr = sent->addr;
-	event->number = sent->number;
-	event->seq = sent->seq;
+	event->status = end->status;
+	event->addr = end->addr;
+	event->number = end->port;
+	event->seq = end->seq;
 	/* A port that is being closed is nothing to the application any more. */
-	if (sent->port->state == PORT_OPEN)
-		event->port = &sent->port->base;
+	if (port->state == PORT_OPEN)
+		event->port = &port->base;
+}
+
+static void send_failed(struct vmsg *v, struct vmsg_port *port, const struct vmsg_failure *failure)
+{
+	report(vmsg_port_priv(port), XENMSG_SEND_FAILED, failure);
 }
 
 static void send_done(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, int status)
@@ -39,17 +45,22 @@ static void send_done(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, i
 	struct front *f = user_priv(v);
 	unsigned int i = (unsigned int)cookie - 1;
 	struct sent *sent = &f->sent[i];
+	const struct vmsg_failure end = {
+		.status = status,
+		.addr = sent->addr,
+		.port = sent->number,
+		.seq = sent->seq,
+	};
 
-	report_sent(f, sent, status);
-	sent->port->nr_sent--;
+	if (status || sent->confirm)
+		report(vmsg_port_priv(port), sent->confirm ? XENMSG_SENT : XENMSG_SEND_FAILED,
+		       &end);
 	if (sent->pool) {
 		sent->pool->nr_sent--;
 		room_put(&sent->pool->rooms, sent->head);
 	}
-	sent->port = NULL;
 	sent->next = f->free_sent;
 	f->free_sent = (uint16_t)i;
-	f->nr_sent--;
 	f->progress++;
 }
 
@@ -165,6 +176,7 @@ static void address(void *priv, uint32_t addr)
 void front_callbacks(struct user_params *params)
 {
 	params->ops.send_done = send_done;
+	params->ops.send_failed = send_failed;
 	params->ops.readable = readable;
 	params->ops.writable = writable;
 	params->ops.control_done = control_done;

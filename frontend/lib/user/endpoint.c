@@ -163,9 +163,9 @@ void port_close_step(struct front_port *port)
 		call_end(&port->call);
 		port->state = PORT_DRAINING;
 	}
-	if (port->nr_sent)
-		vmsg_drained(port_front(port)->v, port->engine); /* to be woken by the answers */
-	else if (port->state == PORT_DRAINING && !has_pools(port))
+	/* If there are messages to be answered, that wakes us. */
+	if (vmsg_drained(port_front(port)->v, port->engine) && port->state == PORT_DRAINING &&
+	    !has_pools(port))
 		finish(port);
 }
 

@@ -190,14 +190,15 @@ static const char *front_reason(const struct xenmsg *x)
 	return user_reason(front_of(x)->user);
 }
 
-/* From now on answers to what was sent wake us. */
-static void await_answers(struct front *f)
+/* Whether all that was sent is answered; if not, from now on the answers wake us. */
+static bool all_answered(struct front *f)
 {
 	struct front_port *port;
+	bool all = true;
 
 	list_for_each_entry(port, &f->ports, link)
-		if (port->nr_sent)
-			vmsg_drained(f->v, port->engine);
+		all &= vmsg_drained(f->v, port->engine);
+	return all;
 }
 
 static int front_flush(struct xenmsg *x, int timeout)
@@ -207,10 +208,8 @@ static int front_flush(struct xenmsg *x, int timeout)
 	int r = 0;
 
 	user_publish(f->user, true);
-	while (!r && f->nr_sent) {
-		await_answers(f);
+	while (!r && !all_answered(f))
 		r = front_await(f, deadline);
-	}
 	if (!r) {
 		r = f->failure;
 		f->failure = 0;
@@ -263,6 +262,7 @@ const struct transport_ops front_transport = {
 	.subscribe = front_subscribe,
 	.port_open = front_port_open,
 	.port_close = front_port_close,
+	.send = front_send,
 	.sendv = front_sendv,
 	.buffer_get = front_buffer_get,
 	.buffer_send = front_buffer_send,

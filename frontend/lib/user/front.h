@@ -7,8 +7,9 @@
  * the callbacks only note what happened - in the table of sent messages, in
  * calls that wait, in the ring of events, in counters - and the function of the
  * transport that is being called looks at these notes. Nothing is allocated per
- * message: sent messages live in a table as large as the ring, handles of
- * received ones in a list of their port that only grows.
+ * message: of most sent messages the engine alone knows, for the others there is
+ * a table as large as the ring, and handles of received ones are in a list of
+ * their port that only grows.
  *
  * Every function that waits is a loop of: try, take in what was published,
  * sleep (front_await()).
@@ -29,9 +30,8 @@
 /* Unanswered SENDs: as many as a ring has slots. */
 #define SENT_MAX VMSGIF_RING_SLOTS(VMSGIF_MAX_RING_ORDER)
 
-/* A message that was handed to the engine and is not answered. */
+/* A message that the application, or a pool, is to hear of when it is answered. */
 struct sent {
-	struct front_port *port;
 	struct front_pool *pool; /* map mode */
 	uint64_t seq;
 	uint32_t addr;
@@ -65,7 +65,6 @@ struct front {
 	uint64_t cookie; /* of the last call */
 
 	struct sent sent[SENT_MAX];
-	unsigned int nr_sent;
 	uint16_t free_sent;
 	int failure; /* the first one since the last xenmsg_flush() */
 
@@ -87,6 +86,7 @@ struct front_msg {
 	struct xenmsg_msg base;
 	struct front_msg *next; /* of the free ones */
 	struct vmsg_msg *msg;
+	const void *data; /* NULL: in pieces, or there is none */
 };
 
 struct msg_block;
@@ -98,7 +98,6 @@ struct front_port {
 	void *memory;
 	enum port_state state;
 	struct call call; /* bind or unbind */
-	unsigned int nr_sent;
 	struct front_msg *free_msgs;
 	struct msg_block *blocks;
 };
@@ -218,6 +217,8 @@ int send_post(struct front_port *port, struct vmsg_send *send, unsigned int flag
 void send_leave(struct front *f, bool stuck);
 /* After -EAGAIN. 0: something has changed, try again; or -EAGAIN, -EHOSTDOWN. */
 int make_room(struct front *f, unsigned int flags);
+int front_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
+	       size_t len, unsigned int flags, uint64_t *seq);
 int front_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq);
 
 /* buffer.c */

@@ -47,16 +47,19 @@ void msgs_free(struct front_port *port)
 /* Without memory for a handle the message stays where it is. */
 static int take(struct front_port *port, struct xenmsg_msg **out)
 {
+	struct front_msg *msg = port->free_msgs;
 	struct vmsg_info info;
-	struct front_msg *msg;
 
-	if (!port->free_msgs && !more_msgs(port))
-		return -ENOMEM;
-	msg = port->free_msgs;
+	if (UNLIKELY(!msg)) {
+		if (!more_msgs(port))
+			return -ENOMEM;
+		msg = port->free_msgs;
+	}
 	msg->msg = vmsg_recv(port_front(port)->v, port->engine, &info);
 	if (!msg->msg)
 		return -EAGAIN;
 	port->free_msgs = msg->next;
+	msg->data = info.data;
 	msg->base.addr = info.addr;
 	msg->base.src_port = info.src_port;
 	msg->base.seq = info.seq;
@@ -113,7 +116,7 @@ static bool piece(const struct xenmsg_msg *msg, uint32_t *cursor, const void **d
 			      len);
 }
 
-int front_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)
+static int pieces(const struct xenmsg_msg *msg, struct iovec *iov, int max)
 {
 	uint32_t cursor = 0, len;
 	const void *data;
@@ -123,6 +126,16 @@ int front_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)
 		if (n < max)
 			iov[n] = (struct iovec){ (void *)(uintptr_t)data, len };
 	return n;
+}
+
+int front_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)
+{
+	const void *data = msg_of(msg)->data;
+
+	if (!data || max <= 0)
+		return pieces(msg, iov, max);
+	iov[0] = (struct iovec){ (void *)(uintptr_t)data, msg->len };
+	return 1;
 }
 
 size_t front_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len)
@@ -151,10 +164,13 @@ void front_release(struct xenmsg_msg *base)
 	struct front_msg *msg = msg_of(base);
 	struct front *f = port_front(port);
 
-	vmsg_release(f->v, port->engine, msg->msg);
+	bool due = vmsg_release(f->v, port->engine, msg->msg);
+
 	msg->next = port->free_msgs;
 	port->free_msgs = msg;
 	/* A sender may be waiting for the room. */
-	user_publish(f->user, false);
-	front_leave(f);
+	if (due) {
+		user_publish(f->user, false);
+		front_leave(f);
+	}
 }

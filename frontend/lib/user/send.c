@@ -2,6 +2,9 @@
 /*
  * Sending.
  *
+ * What is simple, and of no interest any more once it is sent, the engine does in
+ * one go (vmsg_send_quick()).
+ *
  * A message that fits goes into the slot. Others take pages of the driver; they
  * are filled after the engine has taken the message and before it is published,
  * so that nothing is copied for a message that there is no room for.
@@ -24,38 +27,49 @@ void sent_init(struct front *f)
 	f->free_sent = 0;
 }
 
-/* One try. The entry is taken only if the engine takes the message. */
-static int post(struct front_port *port, struct vmsg_send *send, unsigned int flags,
-		struct front_pool *pool, uint16_t head, uint64_t *seq)
+/* One try of a message whose answer is of interest. The entry is taken only if it is, too. */
+static int post_noted(struct front_port *port, struct vmsg_send *send, unsigned int flags,
+		      struct front_pool *pool, uint16_t head, uint64_t *number)
 {
 	struct front *f = port_front(port);
 	uint16_t i = f->free_sent;
 	struct sent *sent;
-	uint64_t number;
 	int r;
 
+	/* As many messages are unanswered as can be. */
 	if (i == NO_ENTRY)
 		return -EAGAIN;
 	sent = &f->sent[i];
 	send->cookie = i + 1u;
-	r = vmsg_send(f->v, port->engine, send, &number);
+	r = vmsg_send(f->v, port->engine, send, number);
 	if (r)
 		return r;
 	f->free_sent = sent->next;
-	f->nr_sent++;
-	port->nr_sent++;
 	*sent = (struct sent){
-		.port = port,
 		.pool = pool,
-		.seq = number,
+		.seq = *number,
 		.addr = send->addr,
 		.number = send->port,
 		.head = head,
 		.confirm = flags & XENMSG_CONFIRM,
 	};
-	if (seq)
-		*seq = number;
 	return 0;
+}
+
+/* One try. */
+static int post(struct front_port *port, struct vmsg_send *send, unsigned int flags,
+		struct front_pool *pool, uint16_t head, uint64_t *seq)
+{
+	uint64_t number;
+	int r;
+
+	if (pool || !send->quiet)
+		r = post_noted(port, send, flags, pool, head, &number);
+	else
+		r = vmsg_send(port_front(port)->v, port->engine, send, &number);
+	if (!r && seq)
+		*seq = number;
+	return r;
 }
 
 int make_room(struct front *f, unsigned int flags)
@@ -165,4 +179,40 @@ int front_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *s
 		r = send_pages(port, given, seq);
 	send_leave(port_front(port), r != 0);
 	return r;
+}
+
+static int send_one(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
+		    size_t len, unsigned int flags, uint64_t *seq)
+{
+	/* The data is only read; struct iovec cannot say so. */
+	const struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	const struct given given = {
+		.addr = addr,
+		.number = number,
+		.iov = &iov,
+		.nr = 1,
+		.flags = flags,
+		.len = len,
+	};
+
+	return front_sendv(base, &given, seq);
+}
+
+int front_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
+	       size_t len, unsigned int flags, uint64_t *seq)
+{
+	struct front_port *port = port_of(base);
+	bool lazy = flags & XENMSG_LAZY;
+	enum vmsg_quick quick;
+
+	if (UNLIKELY(flags & XENMSG_CONFIRM))
+		return send_one(base, addr, number, data, len, flags, seq);
+	if (lazy)
+		user_lazy(port_front(port)->user);
+	quick = vmsg_send_quick(port->engine, addr, number, data, len, lazy, seq);
+	if (UNLIKELY(quick == VMSG_QUICK_NOT))
+		return send_one(base, addr, number, data, len, flags, seq);
+	if (UNLIKELY(quick == VMSG_QUICK_PUBLISH))
+		send_leave(port_front(port), false);
+	return 0;
 }

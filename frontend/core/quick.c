@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * vmsg_send_quick(): a message that goes to the flow that was the port's last
+ * one, as nothing is in its way. send.c knows what to do about anything else.
+ */
+#include "frontend/core/pages.h"
+#include "frontend/core/ring.h"
+#include "frontend/core/send.h"
+#include "frontend/core/tx.h"
+
+/* The words of a SEND; see struct vmsgif_tx_request. */
+struct words {
+	uint64_t head; /* op, flags, id, addr */
+	uint64_t ports;
+	uint64_t seq;
+	uint64_t size; /* len, nr_segs */
+};
+
+/* One page, whose segment is @segment: to the ring, and to the shadow. */
+static inline void put_page(struct vmsg *v, struct vmsg_shadow *s, const struct words *w,
+			    uint64_t segment)
+{
+	uint64_t *slot = vmsg_tx_slot(v);
+	uint64_t *req = (uint64_t *)(void *)&s->req;
+
+	slot[0] = req[0] = w->head;
+	slot[1] = req[1] = w->ports;
+	slot[2] = req[2] = w->seq;
+	slot[3] = req[3] = w->size;
+	slot[4] = req[4] = segment;
+	__builtin_memset(slot + 5, 0, 3 * sizeof(*slot));
+	__builtin_memset(req + 5, 0, 3 * sizeof(*req));
+}
+
+static inline void put_inline(struct vmsg *v, struct vmsg_shadow *s, const struct words *w,
+			      const void *data, uint32_t len)
+{
+	uint64_t *req = (uint64_t *)(void *)&s->req;
+
+	req[0] = w->head;
+	req[1] = w->ports;
+	req[2] = w->seq;
+	req[3] = w->size;
+	vmsg_copy_inline(s->req.u.data, data, len);
+	vmsg_ring_put_tx(v, &s->req);
+}
+
+enum vmsg_quick vmsg_send_quick(struct vmsg_port *port, uint32_t addr, uint32_t number,
+				const void *data, size_t len, bool lazy, uint64_t *seq)
+{
+	struct vmsg_window *window = port->window;
+	struct vmsg *v = port->device;
+	struct vmsg_shadow *s = v->free;
+	union vmsg_tag tag = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED, .quiet = true };
+	struct words w;
+
+	if (vmsg_unlikely(!v->send_now || !vmsg_tx_room_caller(v) || port->unanswered >= v->share ||
+			  !window || window->entry.key != vmsg_key(addr, number) ||
+			  window->count >= v->window))
+		return VMSG_QUICK_NOT;
+	w.head = VMSGIF_OP_SEND | (uint64_t)s->req.id << 16 | (uint64_t)addr << 32;
+	if (lazy)
+		w.head |= VMSGIF_TXF_LAZY << 8;
+	w.ports = number | (uint64_t)port->number << 32;
+	w.seq = v->seq + 1;
+	w.size = (uint32_t)len;
+	if (len <= v->inline_max) {
+		w.head |= VMSGIF_TXF_INLINE << 8;
+		put_inline(v, s, &w, data, (uint32_t)len);
+		v->stats.tx_inline++;
+	} else if (len <= v->quick_max && v->nr_tx_free) {
+		uint32_t page = v->t.tx_free[--v->nr_tx_free];
+
+		v->t.tx_mark[page] = VMSG_PAGE_END;
+		w.head |= VMSGIF_TXF_POOL << 8;
+		w.size |= (uint64_t)1 << 32;
+		put_page(v, s, &w, page | (uint64_t)len << 48);
+		memcpy(v->params.tx_pages[page], data, len);
+		tag.nr_segs = 1;
+		v->stats.tx_pooled++;
+	} else {
+		return VMSG_QUICK_NOT;
+	}
+	vmsg_send_count(v, s, port, window, 0, tag);
+	v->stats.tx_bytes += len;
+	v->nr_quiet++;
+	if (seq)
+		*seq = w.seq;
+	v->due |= vmsg_ring_push_tx(v);
+	if (vmsg_likely(!v->todo && (!v->due || (lazy && v->deadline != UINT64_MAX))))
+		return VMSG_QUICK_DONE;
+	v->urgent |= !lazy;
+	return VMSG_QUICK_PUBLISH;
+}
