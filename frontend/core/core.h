@@ -283,18 +283,6 @@ struct vmsg_send {
  * -EMSGSIZE, -EINVAL; -EHOSTDOWN: broken or shut down. @seq (may be NULL): its number.
  */
 int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq);
-/* What became of it. */
-enum vmsg_quick {
-	VMSG_QUICK_NOT,	    /* it is not that simple: ask vmsg_send() */
-	VMSG_QUICK_DONE,    /* it is published, and that was all */
-	VMSG_QUICK_PUBLISH, /* the same, and vmsg_publish() has something to do */
-};
-/*
- * The short way of a message without a cookie, quiet, of which @len bytes at
- * @data go into the slot or into one free page. Publishes it at once.
- */
-enum vmsg_quick vmsg_send_quick(struct vmsg_port *port, uint32_t addr, uint32_t number,
-				const void *data, size_t len, bool lazy, uint64_t *seq);
 /* SENDs of @port that are not answered yet. */
 unsigned int vmsg_unanswered(const struct vmsg_port *port);
 /* Whether there are none; if there are, writable() will tell when not any more. */

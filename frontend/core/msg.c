@@ -35,69 +35,15 @@ void vmsg_msg_check_credit(struct vmsg *v, struct vmsg_port *port)
 	v->nr_behind++;
 }
 
-/* Frees the room of the oldest message, which is done, and of those behind it that are. */
-static inline void settle(struct vmsg *v, struct vmsg_port *port)
-{
-	const struct vmsg_msg *msg = vmsg_msg_at(port, port->head);
-
-	do {
-		uint32_t cost = vmsg_msg_cost(msg->len);
-
-		port->head = vmsg_msg_after(port, port->head, cost);
-		port->unsaid += cost;
-		port->used -= cost;
-		msg = vmsg_msg_at(port, port->head);
-	} while (port->used && msg->state == VMSG_MSG_DONE);
-	if (vmsg_unlikely(port->unsaid >= port->quarter) ||
-	    (!port->used && port->unsaid > port->slack))
-		vmsg_msg_check_credit(v, port);
-}
-
 void vmsg_msg_settle(struct vmsg *v, struct vmsg_port *port)
 {
 	if (port->used && vmsg_msg_at(port, port->head)->state == VMSG_MSG_DONE)
-		settle(v, port);
-}
-
-/* Where the payload is, if it is in one piece. */
-static inline const void *in_one_piece(const struct vmsg *v, const struct vmsg_port *port,
-				       const struct vmsg_msg *msg)
-{
-	switch (msg->form) {
-	case VMSG_MSG_INLINE:
-		return msg->len ? msg->data : NULL;
-	case VMSG_MSG_COPIED:
-		return vmsg_msg_cost(msg->len) <= port->size - vmsg_msg_offset(port, msg) ?
-			       msg + 1 :
-			       NULL;
-	case VMSG_MSG_PAGES:
-		return msg->len <= VMSGIF_PAGE_SIZE ? v->params.rx_pages[msg->ref] : NULL;
-	default: /* MAPPED */
-		return v->t.foreign[msg->ref].va + msg->offset;
-	}
+		vmsg_msg_free(v, port);
 }
 
 struct vmsg_msg *vmsg_recv(struct vmsg *v, struct vmsg_port *port, struct vmsg_info *info)
 {
-	struct vmsg_msg *msg = vmsg_msg_at(port, port->next);
-	const struct vmsg_msg *next = msg;
-
-	if (!port->waiting)
-		return NULL;
-	msg->state = VMSG_MSG_RECEIVED;
-	info->data = in_one_piece(v, port, msg);
-	info->addr = msg->addr;
-	info->src_port = msg->src_port;
-	info->seq = msg->seq;
-	info->len = msg->len;
-	info->mapped = msg->form == VMSG_MSG_MAPPED;
-	if (!--port->waiting)
-		return msg;
-	do { /* past repeats, too */
-		port->next = vmsg_msg_after(port, port->next, vmsg_msg_cost(next->len));
-		next = vmsg_msg_at(port, port->next);
-	} while (vmsg_unlikely(next->state != VMSG_MSG_QUEUED));
-	return msg;
+	return vmsg_msg_next(v, port, info);
 }
 
 /* Pages: the cursor is the page's number in the message plus 1, and the page. */
@@ -136,7 +82,7 @@ bool vmsg_msg_piece(struct vmsg *v, struct vmsg_port *port, const struct vmsg_ms
 {
 	if (msg->form == VMSG_MSG_PAGES)
 		return page_piece(v, msg, cursor, data, len);
-	if (msg->form == VMSG_MSG_COPIED)
+	if (msg->form == VMSG_MSG_COPIED || msg->form == VMSG_MSG_SPLIT)
 		return copied_piece(port, msg, cursor, data, len);
 	if (*cursor || !msg->len)
 		return false;
@@ -201,25 +147,12 @@ void vmsg_msg_done(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 		vmsg_rx_put_chain(v, msg->ref);
 	msg->state = VMSG_MSG_DONE;
 	if (vmsg_msg_offset(port, msg) == port->head)
-		settle(v, port);
+		vmsg_msg_free(v, port);
 }
 
 bool vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 {
-	uint32_t unsaid;
-
-	if (vmsg_unlikely(msg->state != VMSG_MSG_RECEIVED))
-		return false;
-	if (msg->form > VMSG_MSG_COPIED) {
-		vmsg_msg_done(v, port, msg);
-		/* To keep a page back is as if it was still held, as long as that many may be. */
-		unsaid = v->rx.prod - v->rx.pushed;
-		return v->todo || unsaid >= VMSG_RX_UNSAID || v->rx_held + unsaid > v->rx_hold_max;
-	}
-	msg->state = VMSG_MSG_DONE;
-	if (vmsg_likely(vmsg_msg_offset(port, msg) == port->head))
-		settle(v, port);
-	return v->todo;
+	return vmsg_msg_release(v, port, msg);
 }
 
 bool vmsg_msg_holds(const struct vmsg_port *port, uint32_t addr, uint64_t seq)

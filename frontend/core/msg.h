@@ -40,6 +40,14 @@ static inline uint32_t vmsg_msg_after(const struct vmsg_port *port, uint32_t off
 /* Copies @len bytes of payload to the room of @msg, from byte @at of the payload on. */
 void vmsg_msg_copy_in(struct vmsg_port *port, struct vmsg_msg *msg, uint32_t at, const void *from,
 		      uint32_t len);
+/* How a message of @len bytes lies that is copied to the room of @msg. */
+static inline unsigned int vmsg_msg_form_copied(const struct vmsg_port *port,
+						const struct vmsg_msg *msg, uint32_t len)
+{
+	return vmsg_msg_cost(len) <= port->size - vmsg_msg_offset(port, msg) ? VMSG_MSG_COPIED :
+									       VMSG_MSG_SPLIT;
+}
+
 /* Frees the room of the oldest messages, as far as they are done, and says so if it is much. */
 void vmsg_msg_settle(struct vmsg *v, struct vmsg_port *port);
 /* The message at tail is in. */
@@ -64,5 +72,86 @@ bool vmsg_msg_holds(const struct vmsg_port *port, uint32_t addr, uint64_t seq);
 void vmsg_msg_drop_all(struct vmsg *v, struct vmsg_port *port);
 /* Forgets the RELEASEs that are due. */
 void vmsg_msg_forget_releases(struct vmsg *v, struct vmsg_port *port);
+
+/* Frees the room of the oldest message, which is done, and of those behind it that are. */
+static inline void vmsg_msg_free(struct vmsg *v, struct vmsg_port *port)
+{
+	const struct vmsg_msg *msg = vmsg_msg_at(port, port->head);
+
+	do {
+		uint32_t cost = vmsg_msg_cost(msg->len);
+
+		port->head = vmsg_msg_after(port, port->head, cost);
+		port->unsaid += cost;
+		port->used -= cost;
+		msg = vmsg_msg_at(port, port->head);
+	} while (port->used && msg->state == VMSG_MSG_DONE);
+	if (vmsg_unlikely(port->unsaid >= port->quarter) ||
+	    (!port->used && port->unsaid > port->slack))
+		vmsg_msg_check_credit(v, port);
+}
+
+/* ------------------------------------- what is on the way of every message */
+
+/* Where the payload is, if it is in one piece. */
+static inline const void *vmsg_msg_data(const struct vmsg *v, const struct vmsg_msg *msg)
+{
+	switch (msg->form) {
+	case VMSG_MSG_COPIED:
+		return msg + 1;
+	case VMSG_MSG_PAGES:
+		return msg->len <= VMSGIF_PAGE_SIZE ? v->params.rx_pages[msg->ref] : NULL;
+	case VMSG_MSG_INLINE:
+		return msg->len ? msg->data : NULL;
+	case VMSG_MSG_MAPPED:
+		return v->t.foreign[msg->ref].va + msg->offset;
+	default: /* SPLIT */
+		return NULL;
+	}
+}
+
+/* vmsg_recv(), to be inlined. */
+static inline struct vmsg_msg *vmsg_msg_next(const struct vmsg *v, struct vmsg_port *port,
+					     struct vmsg_info *info)
+{
+	struct vmsg_msg *msg = vmsg_msg_at(port, port->next);
+	const struct vmsg_msg *next = msg;
+
+	if (!port->waiting)
+		return NULL;
+	msg->state = VMSG_MSG_RECEIVED;
+	info->addr = msg->addr;
+	info->src_port = msg->src_port;
+	info->seq = msg->seq;
+	info->len = msg->len;
+	info->mapped = msg->form == VMSG_MSG_MAPPED;
+	info->data = vmsg_msg_data(v, msg);
+	if (!--port->waiting)
+		return msg;
+	do { /* past repeats, too */
+		port->next = vmsg_msg_after(port, port->next, vmsg_msg_cost(next->len));
+		next = vmsg_msg_at(port, port->next);
+	} while (vmsg_unlikely(next->state != VMSG_MSG_QUEUED));
+	return msg;
+}
+
+/* vmsg_release(), to be inlined. */
+static inline bool vmsg_msg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
+{
+	uint32_t unsaid;
+
+	if (vmsg_unlikely(msg->state != VMSG_MSG_RECEIVED))
+		return false;
+	if (msg->form > VMSG_MSG_SPLIT) {
+		vmsg_msg_done(v, port, msg);
+		/* To keep a page back is as if it was still held, as long as that many may be. */
+		unsaid = v->rx.prod - v->rx.pushed;
+		return v->todo || unsaid >= VMSG_RX_UNSAID || v->rx_held + unsaid > v->rx_hold_max;
+	}
+	msg->state = VMSG_MSG_DONE;
+	if (vmsg_likely(vmsg_msg_offset(port, msg) == port->head))
+		vmsg_msg_free(v, port);
+	return v->todo;
+}
 
 #endif /* XENMSG_CORE_MSG_H */

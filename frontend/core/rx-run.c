@@ -12,14 +12,16 @@
 #define HEAD_INLINE (VMSGIF_RX_MESSAGE | VMSGIF_RXF_INLINE << 8)
 #define HEAD_PAGE   VMSGIF_RX_MESSAGE
 
-/* What changes from message to message, in registers as far as there are any. */
+/* What is known of all messages of a run, and what changes from one to the next. */
 struct run {
 	struct vmsg_cursor c;
-	struct vmsg_port *port;
-	uint64_t addr; /* the source, in the upper half */
-	uint64_t seq;  /* the last one of the flow */
+	uint8_t *memory, *end; /* of the port */
+	uint8_t *to;	       /* where the next message comes in */
+	uint64_t addr;	       /* the source, in the upper half */
+	uint64_t seq;	       /* the last one of the flow */
 	uint64_t bytes;
-	uint32_t tail;
+	uint32_t number;
+	uint32_t max_len; /* what fits in a page and the port takes */
 	uint32_t left;
 };
 
@@ -32,72 +34,63 @@ static inline uint64_t descriptor(unsigned int form, unsigned int page)
 /* Whole lines: so many the message has room for, and never more than a page has. */
 static inline void copy_lines(uint8_t *to, const uint8_t *from, uint32_t len)
 {
-	uint32_t at = 0;
+	const uint8_t *end = from + len;
 
 	do {
-		__builtin_memcpy(to + at, from + at, VMSG_LINE);
-		at += VMSG_LINE;
-	} while (at < len);
-}
-
-/* The payload of the next response stays where it comes to; false: it is unusual. */
-static inline bool take_payload(struct vmsg *v, struct run *run, uint64_t head, uint64_t size,
-				uint32_t cost)
-{
-	uint8_t *msg = run->port->memory + run->tail;
-	uint32_t id = run->c.cons & run->c.mask;
-	unsigned int page = v->t.rx_at[id];
-	uint64_t *words = (uint64_t *)(void *)msg;
-	uint32_t len = (uint32_t)size;
-
-	if (head == HEAD_INLINE && size <= VMSGIF_INLINE_MAX) {
-		words[0] = run->addr | descriptor(VMSG_MSG_INLINE, 0);
-		vmsg_rx_data(&run->c, msg + offsetof(struct vmsg_msg, data));
-		vmsg_rx_post(v, &run->c, page);
-		return true;
-	}
-	if (head != HEAD_PAGE || size != (len | (uint64_t)len << 32))
-		return false;
-	if (len - 1 < v->params.copy_out) {
-		/* Around the end of the memory it is two pieces. */
-		if (cost > run->port->size - run->tail)
-			return false;
-		words[0] = run->addr | descriptor(VMSG_MSG_COPIED, 0);
-		copy_lines(msg + VMSG_LINE, v->params.rx_pages[page], len);
-		run->c.cons++;
-		vmsg_rx_post(v, &run->c, page);
-		v->stats.rx_copied_out++;
-		return true;
-	}
-	if (len - 1 >= VMSGIF_PAGE_SIZE || v->rx_held >= v->rx_hold_max)
-		return false;
-	words[0] = run->addr | descriptor(VMSG_MSG_PAGES, page);
-	v->t.rx_mark[page] = VMSG_PAGE_END;
-	v->rx_held++;
-	run->c.cons++;
-	return true;
+		__builtin_memcpy(to, from, VMSG_LINE);
+		to += VMSG_LINE;
+		from += VMSG_LINE;
+	} while (from < end);
 }
 
 /* Takes one message from the flow's source. */
 static inline bool take(struct vmsg *v, struct run *run)
 {
 	const struct vmsg_rx_words words = vmsg_rx_peek(&run->c);
-	const struct vmsg_port *port = run->port;
-	uint64_t *msg = (uint64_t *)(void *)(port->memory + run->tail);
-	uint64_t head = (words.head ^ run->addr) - ((run->c.cons & run->c.mask) << 16);
+	uint32_t id = run->c.cons & run->c.mask;
+	uint64_t head = words.head ^ (run->addr | id << 16);
 	uint32_t len = (uint32_t)words.size;
 	uint32_t cost = vmsg_msg_cost(len);
+	unsigned int page = v->t.rx_at[id];
+	uint64_t *msg = (uint64_t *)(void *)run->to;
 
-	if ((uint32_t)words.ports != port->number || words.seq <= run->seq || len > port->max_len ||
-	    cost > run->left || !take_payload(v, run, head, words.size, cost))
+	if ((uint32_t)words.ports != run->number || words.seq <= run->seq || len > run->max_len ||
+	    cost > run->left)
 		return false;
+	if (head == HEAD_PAGE && words.size == (len | (uint64_t)len << 32)) {
+		if (len - 1 < v->params.copy_out) {
+			/* Around the end of the memory it is two pieces. */
+			if (cost > (size_t)(run->end - run->to))
+				return false;
+			msg[0] = run->addr | descriptor(VMSG_MSG_COPIED, 0);
+			copy_lines(run->to + VMSG_LINE, v->params.rx_pages[page], len);
+			run->c.cons++;
+			vmsg_rx_post(v, &run->c, page);
+			v->stats.rx_copied_out++;
+		} else if (len && v->rx_held < v->rx_hold_max) {
+			msg[0] = run->addr | descriptor(VMSG_MSG_PAGES, page);
+			v->t.rx_mark[page] = VMSG_PAGE_END;
+			v->rx_held++;
+			run->c.cons++;
+		} else {
+			return false;
+		}
+	} else if (head == HEAD_INLINE && words.size <= VMSGIF_INLINE_MAX) {
+		msg[0] = run->addr | descriptor(VMSG_MSG_INLINE, 0);
+		vmsg_rx_data(&run->c, run->to + offsetof(struct vmsg_msg, data));
+		vmsg_rx_post(v, &run->c, page);
+	} else {
+		return false;
+	}
 	msg[1] = words.ports;
 	msg[2] = words.seq;
 	msg[3] = words.size;
 	run->seq = words.seq;
 	run->bytes += len;
 	run->left -= cost;
-	run->tail = vmsg_msg_after(port, run->tail, cost);
+	run->to += cost;
+	if (run->to >= run->end)
+		run->to -= run->end - run->memory;
 	return true;
 }
 
@@ -105,7 +98,7 @@ unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget)
 {
 	struct vmsg_port *port = v->rx_port;
 	struct vmsg_flow *flow = port ? port->flow : NULL;
-	struct run run = { .c = vmsg_rx_open(v), .port = port };
+	struct run run = { .c = vmsg_rx_open(v) };
 	uint32_t nr;
 
 	if (!flow || (uint32_t)(flow->entry.key >> 32) != port->number || !v->rx_on ||
@@ -113,7 +106,11 @@ unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget)
 		return 0;
 	run.addr = flow->entry.key << 32;
 	run.seq = flow->seq;
-	run.tail = port->tail;
+	run.memory = port->memory;
+	run.end = port->memory + port->size;
+	run.to = port->memory + port->tail;
+	run.number = port->number;
+	run.max_len = port->max_len < VMSGIF_PAGE_SIZE ? port->max_len : VMSGIF_PAGE_SIZE;
 	run.left = port->left;
 	if (run.c.seen - run.c.cons > budget)
 		run.c.seen = run.c.cons + budget;
@@ -131,7 +128,7 @@ unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget)
 		port->next = port->tail;
 	port->used += port->left - run.left;
 	port->left = run.left;
-	port->tail = run.tail;
+	port->tail = (uint32_t)(run.to - run.memory);
 	port->waiting += nr;
 	if (port->waiting == nr)
 		v->params.ops->readable(v, port);

@@ -206,7 +206,7 @@ static unsigned int take_paged(struct vmsg *v, struct arrival *a)
 		vmsg_rx_put_chain(v, first);
 		return 0;
 	}
-	a->msg->form = hold ? VMSG_MSG_PAGES : VMSG_MSG_COPIED;
+	a->msg->form = hold ? VMSG_MSG_PAGES : vmsg_msg_form_copied(a->port, a->msg, a->r->len);
 	a->msg->ref = first;
 	if (!hold && !a->drop)
 		v->stats.rx_copied_out++;

@@ -111,6 +111,7 @@ enum vmsg_msg_state {
 enum vmsg_msg_form {
 	VMSG_MSG_INLINE, /* in data */
 	VMSG_MSG_COPIED, /* in the port's memory, behind the descriptor */
+	VMSG_MSG_SPLIT,	 /* the same, around the end of the memory */
 	VMSG_MSG_PAGES,	 /* in a chain of RX pages */
 	VMSG_MSG_MAPPED, /* in a foreign pool */
 };

@@ -121,12 +121,22 @@ int xenmsg_msg_is_mapped(const struct xenmsg_msg *msg)
 
 int xenmsg_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)
 {
-	return msg->port->x->ops->msg_iov(msg, iov, max);
+	if (!msg->data || max <= 0)
+		return msg->port->x->ops->msg_iov(msg, iov, max);
+	iov[0] = (struct iovec){ (void *)(uintptr_t)msg->data, msg->len };
+	return 1;
 }
 
 size_t xenmsg_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len)
 {
-	return msg->port->x->ops->copy(msg, offset, buffer, len);
+	if (!msg->data)
+		return msg->port->x->ops->copy(msg, offset, buffer, len);
+	if (offset >= msg->len)
+		return 0;
+	if (len > msg->len - offset)
+		len = msg->len - offset;
+	memcpy(buffer, (const char *)msg->data + offset, len);
+	return len;
 }
 
 void xenmsg_release(struct xenmsg_msg *msg)

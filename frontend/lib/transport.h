@@ -51,6 +51,7 @@ struct xenmsg_msg {
 	uint64_t seq;
 	uint32_t len;
 	bool mapped;
+	const void *data; /* the payload; NULL: it is in pieces, or there is none */
 };
 
 /* A message as the application gave it. */
@@ -112,6 +113,7 @@ struct transport_ops {
 	void (*buffer_put)(struct xenmsg_port *port, struct xenmsg_buffer *buffer);
 
 	int (*recv)(struct xenmsg_port *port, struct xenmsg_msg **out, int timeout);
+	/* Of a message that is not in one piece, or if @max is not above 0. */
 	int (*msg_iov)(const struct xenmsg_msg *msg, struct iovec *iov, int max);
 	size_t (*copy)(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len);
 	void (*release)(struct xenmsg_msg *msg);

@@ -82,8 +82,7 @@ struct kmsg {
 	struct xenmsg_msg base;
 	struct kmsg *next;	  /* of the free ones, or of those to be handed out */
 	struct rx_buffer *buffer; /* that it is in; NULL: mapped */
-	const char *data;
-	uint32_t handle; /* mapped */
+	uint32_t handle;	  /* mapped */
 };
 
 /* Receiving, a part of a port; see krecv.c. */

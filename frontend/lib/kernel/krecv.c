@@ -188,14 +188,15 @@ static void take(struct kport *port, struct rx_buffer *buffer, const struct xenm
 	bool mapped = m->flags & XENMSG_RX_MAPPED;
 	struct krecv *rx = &port->rx;
 	struct kmsg *msg = rx->free;
+	const char *data;
 
 	msg->buffer = mapped ? NULL : buffer;
 	msg->handle = m->handle;
 	if (mapped)
-		msg->data = kforeign_at(port, m->slot, m->data, m->len);
+		data = kforeign_at(port, m->slot, m->data, m->len);
 	else
-		msg->data = buffer->data + buffer->fill + m->data;
-	if (!msg->data) {
+		data = buffer->data + buffer->fill + m->data;
+	if (!data) {
 		give_back(port, m->handle);
 		return;
 	}
@@ -206,6 +207,7 @@ static void take(struct kport *port, struct rx_buffer *buffer, const struct xenm
 	msg->base.seq = m->seq;
 	msg->base.len = m->len;
 	msg->base.mapped = mapped;
+	msg->base.data = m->len ? data : NULL;
 	rx->free = msg->next;
 	rx->nr_free--;
 	msg->next = NULL;
@@ -333,23 +335,15 @@ int kernel_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout)
 
 /* ------------------------------------------------------------ in the hands */
 
+/* What has a byte is in one piece. */
 int kernel_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)
 {
-	if (!msg->len)
-		return 0;
-	if (max > 0)
-		iov[0] = (struct iovec){ (void *)(uintptr_t)kmsg_of(msg)->data, msg->len };
-	return 1;
+	return msg->len != 0;
 }
 
 size_t kernel_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len)
 {
-	if (offset >= msg->len)
-		return 0;
-	if (len > msg->len - offset)
-		len = msg->len - offset;
-	memcpy(buffer, kmsg_of(msg)->data + offset, len);
-	return len;
+	return 0;
 }
 
 void kernel_release(struct xenmsg_msg *base)

@@ -86,7 +86,6 @@ struct front_msg {
 	struct xenmsg_msg base;
 	struct front_msg *next; /* of the free ones */
 	struct vmsg_msg *msg;
-	const void *data; /* NULL: in pieces, or there is none */
 };
 
 struct msg_block;

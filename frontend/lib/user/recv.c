@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "frontend/core/msg.h"
 
 #define BLOCK 63
 
@@ -45,7 +46,8 @@ void msgs_free(struct front_port *port)
 }
 
 /* Without memory for a handle the message stays where it is. */
-static int take(struct front_port *port, struct xenmsg_msg **out)
+static inline __attribute__((__always_inline__)) int take(struct front_port *port,
+							  struct xenmsg_msg **out)
 {
 	struct front_msg *msg = port->free_msgs;
 	struct vmsg_info info;
@@ -55,16 +57,16 @@ static int take(struct front_port *port, struct xenmsg_msg **out)
 			return -ENOMEM;
 		msg = port->free_msgs;
 	}
-	msg->msg = vmsg_recv(port_front(port)->v, port->engine, &info);
+	msg->msg = vmsg_msg_next(port_front(port)->v, port->engine, &info);
 	if (!msg->msg)
 		return -EAGAIN;
 	port->free_msgs = msg->next;
-	msg->data = info.data;
 	msg->base.addr = info.addr;
 	msg->base.src_port = info.src_port;
 	msg->base.seq = info.seq;
 	msg->base.len = info.len;
 	msg->base.mapped = info.mapped;
+	msg->base.data = info.data;
 	*out = &msg->base;
 	return 0;
 }
@@ -90,15 +92,12 @@ static int wait_for_msg(struct front_port *port, struct xenmsg_msg **out, int ti
 	return r;
 }
 
-int front_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout)
+static __attribute__((__noinline__)) int found_none(struct front_port *port,
+						    struct xenmsg_msg **out, int timeout)
 {
-	struct front_port *port = port_of(base);
 	struct front *f = port_front(port);
 	int r;
 
-	r = take(port, out);
-	if (r != -EAGAIN)
-		return r;
 	f->receiving = port;
 	r = wait_for_msg(port, out, timeout);
 	f->receiving = NULL;
@@ -106,6 +105,13 @@ int front_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout)
 	user_publish(f->user, r != 0);
 	front_leave(f);
 	return r;
+}
+
+int front_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout)
+{
+	int r = take(port_of(base), out);
+
+	return LIKELY(r != -EAGAIN) ? r : found_none(port_of(base), out, timeout);
 }
 
 static bool piece(const struct xenmsg_msg *msg, uint32_t *cursor, const void **data, uint32_t *len)
@@ -116,7 +122,7 @@ static bool piece(const struct xenmsg_msg *msg, uint32_t *cursor, const void **d
 			      len);
 }
 
-static int pieces(const struct xenmsg_msg *msg, struct iovec *iov, int max)
+int front_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)
 {
 	uint32_t cursor = 0, len;
 	const void *data;
@@ -126,16 +132,6 @@ static int pieces(const struct xenmsg_msg *msg, struct iovec *iov, int max)
 		if (n < max)
 			iov[n] = (struct iovec){ (void *)(uintptr_t)data, len };
 	return n;
-}
-
-int front_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)
-{
-	const void *data = msg_of(msg)->data;
-
-	if (!data || max <= 0)
-		return pieces(msg, iov, max);
-	iov[0] = (struct iovec){ (void *)(uintptr_t)data, msg->len };
-	return 1;
 }
 
 size_t front_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len)
@@ -164,13 +160,9 @@ void front_release(struct xenmsg_msg *base)
 	struct front_msg *msg = msg_of(base);
 	struct front *f = port_front(port);
 
-	bool due = vmsg_release(f->v, port->engine, msg->msg);
-
 	msg->next = port->free_msgs;
 	port->free_msgs = msg;
 	/* A sender may be waiting for the room. */
-	if (due) {
-		user_publish(f->user, false);
-		front_leave(f);
-	}
+	if (UNLIKELY(vmsg_msg_release(f->v, port->engine, msg->msg)))
+		send_leave(f, false);
 }

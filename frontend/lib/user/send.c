@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "front.h"
+#include "frontend/core/quick.h"
 #include "frontend/lib/iov.h"
 
 #define PAGE	 VMSGIF_PAGE_SIZE
@@ -181,8 +182,9 @@ int front_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *s
 	return r;
 }
 
-static int send_one(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
-		    size_t len, unsigned int flags, uint64_t *seq)
+static __attribute__((__noinline__)) int send_any(struct xenmsg_port *base, uint32_t addr,
+						  uint32_t number, const void *data, size_t len,
+						  unsigned int flags, uint64_t *seq)
 {
 	/* The data is only read; struct iovec cannot say so. */
 	const struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
@@ -206,12 +208,12 @@ int front_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const v
 	enum vmsg_quick quick;
 
 	if (UNLIKELY(flags & XENMSG_CONFIRM))
-		return send_one(base, addr, number, data, len, flags, seq);
+		return send_any(base, addr, number, data, len, flags, seq);
 	if (lazy)
 		user_lazy(port_front(port)->user);
 	quick = vmsg_send_quick(port->engine, addr, number, data, len, lazy, seq);
 	if (UNLIKELY(quick == VMSG_QUICK_NOT))
-		return send_one(base, addr, number, data, len, flags, seq);
+		return send_any(base, addr, number, data, len, flags, seq);
 	if (UNLIKELY(quick == VMSG_QUICK_PUBLISH))
 		send_leave(port_front(port), false);
 	return 0;

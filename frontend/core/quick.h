@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
- * vmsg_send_quick(): a message that goes to the flow that was the port's last
- * one, as nothing is in its way. send.c knows what to do about anything else.
+ * The short way of a message to the flow that was the port's last one, if there
+ * is nothing in its way; send.c knows what to do about anything else. In a
+ * header to be inlined, as to hand its many arguments on costs as much as half
+ * of what it does.
  */
+#ifndef XENMSG_CORE_QUICK_H
+#define XENMSG_CORE_QUICK_H
+
 #include "frontend/core/pages.h"
 #include "frontend/core/ring.h"
 #include "frontend/core/send.h"
 #include "frontend/core/tx.h"
 
+/* What became of it. */
+enum vmsg_quick {
+	VMSG_QUICK_NOT,	    /* nothing: it is not that simple, vmsg_send() has to be asked */
+	VMSG_QUICK_DONE,    /* it is published, and that was all */
+	VMSG_QUICK_PUBLISH, /* the same, and vmsg_publish() has something to do */
+};
+
 /* The words of a SEND; see struct vmsgif_tx_request. */
-struct words {
+struct vmsg_quick_words {
 	uint64_t head; /* op, flags, id, addr */
 	uint64_t ports;
 	uint64_t seq;
@@ -17,8 +29,8 @@ struct words {
 };
 
 /* One page, whose segment is @segment: to the ring, and to the shadow. */
-static inline void put_page(struct vmsg *v, struct vmsg_shadow *s, const struct words *w,
-			    uint64_t segment)
+static inline void vmsg_quick_page(struct vmsg *v, struct vmsg_shadow *s,
+				   const struct vmsg_quick_words *w, uint64_t segment)
 {
 	uint64_t *slot = vmsg_tx_slot(v);
 	uint64_t *req = (uint64_t *)(void *)&s->req;
@@ -32,8 +44,9 @@ static inline void put_page(struct vmsg *v, struct vmsg_shadow *s, const struct 
 	__builtin_memset(req + 5, 0, 3 * sizeof(*req));
 }
 
-static inline void put_inline(struct vmsg *v, struct vmsg_shadow *s, const struct words *w,
-			      const void *data, uint32_t len)
+static inline void vmsg_quick_inline(struct vmsg *v, struct vmsg_shadow *s,
+				     const struct vmsg_quick_words *w, const void *data,
+				     uint32_t len)
 {
 	uint64_t *req = (uint64_t *)(void *)&s->req;
 
@@ -45,14 +58,19 @@ static inline void put_inline(struct vmsg *v, struct vmsg_shadow *s, const struc
 	vmsg_ring_put_tx(v, &s->req);
 }
 
-enum vmsg_quick vmsg_send_quick(struct vmsg_port *port, uint32_t addr, uint32_t number,
-				const void *data, size_t len, bool lazy, uint64_t *seq)
+/*
+ * Sends @len bytes at @data, quiet and without a cookie, in the slot or in a page
+ * that is free, and publishes it.
+ */
+static inline enum vmsg_quick vmsg_send_quick(struct vmsg_port *port, uint32_t addr,
+					      uint32_t number, const void *data, size_t len,
+					      bool lazy, uint64_t *seq)
 {
 	struct vmsg_window *window = port->window;
 	struct vmsg *v = port->device;
 	struct vmsg_shadow *s = v->free;
 	union vmsg_tag tag = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED, .quiet = true };
-	struct words w;
+	struct vmsg_quick_words w;
 
 	if (vmsg_unlikely(!v->send_now || !vmsg_tx_room_caller(v) || port->unanswered >= v->share ||
 			  !window || window->entry.key != vmsg_key(addr, number) ||
@@ -66,7 +84,7 @@ enum vmsg_quick vmsg_send_quick(struct vmsg_port *port, uint32_t addr, uint32_t 
 	w.size = (uint32_t)len;
 	if (len <= v->inline_max) {
 		w.head |= VMSGIF_TXF_INLINE << 8;
-		put_inline(v, s, &w, data, (uint32_t)len);
+		vmsg_quick_inline(v, s, &w, data, (uint32_t)len);
 		v->stats.tx_inline++;
 	} else if (len <= v->quick_max && v->nr_tx_free) {
 		uint32_t page = v->t.tx_free[--v->nr_tx_free];
@@ -74,7 +92,7 @@ enum vmsg_quick vmsg_send_quick(struct vmsg_port *port, uint32_t addr, uint32_t 
 		v->t.tx_mark[page] = VMSG_PAGE_END;
 		w.head |= VMSGIF_TXF_POOL << 8;
 		w.size |= (uint64_t)1 << 32;
-		put_page(v, s, &w, page | (uint64_t)len << 48);
+		vmsg_quick_page(v, s, &w, page | (uint64_t)len << 48);
 		memcpy(v->params.tx_pages[page], data, len);
 		tag.nr_segs = 1;
 		v->stats.tx_pooled++;
@@ -92,3 +110,5 @@ enum vmsg_quick vmsg_send_quick(struct vmsg_port *port, uint32_t addr, uint32_t 
 	v->urgent |= !lazy;
 	return VMSG_QUICK_PUBLISH;
 }
+
+#endif /* XENMSG_CORE_QUICK_H */
