@@ -6,8 +6,8 @@
 #include "frontend/core/state.h"
 
 /*
- * The hot part of vmsg_tx_take(): SENDs with status 0 and without a list of
- * pages, as long as there are no others. Returns how many, at most @budget.
+ * The hot part of vmsg_tx_take(): SENDs without a list of pages, and RELEASEs,
+ * with status 0, as long as there are no others. Returns how many, at most @budget.
  */
 unsigned int vmsg_tx_run(struct vmsg *v, unsigned int budget);
 /* Takes the responses that were seen, as vmsg_rx_take(). */

@@ -105,21 +105,22 @@ void vmsg_msg_to_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg
 	vmsg_port_work(v, port, 0);
 }
 
+/* Whether the RELEASE that was just posted is urgent: it gives a sender back a place in its window. */
+static bool release_urgent(struct vmsg *v)
+{
+	/* Not until much of that is used up. */
+	return ++v->lazy_releases >= v->window / 4u;
+}
+
 void vmsg_msg_post_release(struct vmsg *v, struct vmsg_port *port)
 {
 	struct vmsg_msg *msg = vmsg_msg_at(port, port->release_first);
-	struct vmsg_shadow *s = vmsg_tx_get(v, VMSGIF_OP_RELEASE);
-	bool urgent = v->urgent;
 
 	port->release_first = msg->link;
 	port->nr_release--;
 	v->nr_release--;
-	s->req.addr = msg->addr;
-	s->req.port = port->number;
-	s->req.seq = msg->seq;
-	vmsg_tx_post(v, s);
-	/* It gives a sender back a place in its window: lazy, but not until that is used up. */
-	v->urgent = urgent || ++v->lazy_releases >= v->window / 4u;
+	vmsg_tx_release(v, msg->addr, port->number, msg->seq);
+	v->urgent |= release_urgent(v);
 	msg->state = VMSG_MSG_DONE;
 	vmsg_msg_settle(v, port);
 }
@@ -148,6 +149,28 @@ void vmsg_msg_done(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 	msg->state = VMSG_MSG_DONE;
 	if (vmsg_msg_offset(port, msg) == port->head)
 		vmsg_msg_free(v, port);
+}
+
+/* Whether the RELEASE of a message can be posted at once, as nobody waits to post anything. */
+static bool release_now(const struct vmsg *v)
+{
+	return v->phase == VMSG_RUN && v->rx_on && !v->nr_work && vmsg_tx_room_release(v);
+}
+
+bool vmsg_msg_release_mapped(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
+{
+	bool due = vmsg_foreign_put(v, msg->ref);
+
+	if (due && !release_now(v)) {
+		vmsg_msg_to_release(v, port, msg);
+		return true;
+	}
+	if (due)
+		vmsg_tx_release(v, msg->addr, port->number, msg->seq);
+	msg->state = VMSG_MSG_DONE;
+	if (vmsg_likely(vmsg_msg_offset(port, msg) == port->head))
+		vmsg_msg_free(v, port);
+	return due ? vmsg_tx_push(v, release_urgent(v)) : v->todo;
 }
 
 bool vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)

@@ -135,6 +135,9 @@ static inline struct vmsg_msg *vmsg_msg_next(const struct vmsg *v, struct vmsg_p
 	return msg;
 }
 
+/* vmsg_release() of a message in map mode. */
+bool vmsg_msg_release_mapped(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg);
+
 /* vmsg_release(), to be inlined. */
 static inline bool vmsg_msg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 {
@@ -142,7 +145,9 @@ static inline bool vmsg_msg_release(struct vmsg *v, struct vmsg_port *port, stru
 
 	if (vmsg_unlikely(msg->state != VMSG_MSG_RECEIVED))
 		return false;
-	if (msg->form > VMSG_MSG_SPLIT) {
+	if (msg->form == VMSG_MSG_MAPPED)
+		return vmsg_msg_release_mapped(v, port, msg);
+	if (msg->form == VMSG_MSG_PAGES) {
 		vmsg_msg_done(v, port, msg);
 		/* To keep a page back is as if it was still held, as long as that many may be. */
 		unsaid = v->rx.prod - v->rx.pushed;

@@ -24,6 +24,20 @@ void vmsg_own_shutdown_all(struct vmsg *v, int status);
 /* @port is no more: its pools take no SENDs. */
 void vmsg_own_disown(struct vmsg *v, const struct vmsg_port *port);
 
+/*
+ * Whether @len bytes at @place - the word of a response that says where - are in
+ * the pool that the port's last map-mode message was in.
+ */
+static inline bool vmsg_foreign_same(const struct vmsg *v, const struct vmsg_port *port,
+				     uint32_t addr, uint64_t place, uint32_t len)
+{
+	const struct vmsg_foreign_pool *pool = &v->t.foreign[port->pool_slot];
+
+	/* The id is below what is reserved. */
+	return port->pool_slot < v->params.max_pools && pool->state == VMSG_FOREIGN_MAPPED &&
+	       pool->addr == addr && pool->id == (uint32_t)place && pool->port == port->number &&
+	       (place >> 32) + len <= (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE;
+}
 /* Slot of the pool that map-mode message @r is in, or -1. */
 int vmsg_foreign_find(struct vmsg *v, struct vmsg_port *port, const struct vmsgif_rx_response *r);
 /* A message in pool @slot is not held any more. Returns whether it has to be RELEASEd. */

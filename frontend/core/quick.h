@@ -104,11 +104,7 @@ static inline enum vmsg_quick vmsg_send_quick(struct vmsg_port *port, uint32_t a
 	v->nr_quiet++;
 	if (seq)
 		*seq = w.seq;
-	v->due |= vmsg_ring_push_tx(v);
-	if (vmsg_likely(!v->todo && (!v->due || (lazy && v->deadline != UINT64_MAX))))
-		return VMSG_QUICK_DONE;
-	v->urgent |= !lazy;
-	return VMSG_QUICK_PUBLISH;
+	return vmsg_likely(!vmsg_tx_push(v, !lazy)) ? VMSG_QUICK_DONE : VMSG_QUICK_PUBLISH;
 }
 
 #endif /* XENMSG_CORE_QUICK_H */

@@ -121,6 +121,14 @@ static inline struct vmsg_rx_words vmsg_rx_peek(const struct vmsg_cursor *c)
 	return words;
 }
 
+/* The first word of its rest: where it is, in map mode. */
+static inline uint64_t vmsg_rx_place(const struct vmsg_cursor *c)
+{
+	const volatile uint64_t *slot = c->slots[c->cons & c->mask];
+
+	return slot[4];
+}
+
 /* Its rest, which is copied to @data. */
 static inline void vmsg_rx_data(struct vmsg_cursor *c, uint8_t data[VMSGIF_INLINE_MAX])
 {

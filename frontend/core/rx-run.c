@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
  * The hot way in: a run of messages that came for one port from one source,
- * each inline or in one page, which is held or, for a short message, copied out.
+ * each inline, in one page, which is held or, for a short message, copied out, or
+ * in the sender's pool that was the last one.
  * The first response about which anything is different ends the run, untouched:
  * rx.c has all the checks.
  */
 #include "frontend/core/msg.h"
+#include "frontend/core/pool.h"
 #include "frontend/core/rx.h"
 
-/* What an inline response starts with, apart from its id; and one in a page. */
+/* What a response starts with, apart from its id. */
 #define HEAD_INLINE (VMSGIF_RX_MESSAGE | VMSGIF_RXF_INLINE << 8)
 #define HEAD_PAGE   VMSGIF_RX_MESSAGE
+#define HEAD_MAP    (VMSGIF_RX_MESSAGE | VMSGIF_RXF_MAP << 8)
 
 /* What is known of all messages of a run, and what changes from one to the next. */
 struct run {
 	struct vmsg_cursor c;
+	struct vmsg_port *port;
 	uint8_t *memory, *end; /* of the port */
 	uint8_t *to;	       /* where the next message comes in */
 	uint64_t addr;	       /* the source, in the upper half */
 	uint64_t seq;	       /* the last one of the flow */
 	uint64_t bytes;
 	uint32_t number;
-	uint32_t max_len; /* what fits in a page and the port takes */
+	uint32_t max_len;
 	uint32_t left;
 };
 
@@ -53,6 +57,7 @@ static inline bool take(struct vmsg *v, struct run *run)
 	uint32_t cost = vmsg_msg_cost(len);
 	unsigned int page = v->t.rx_at[id];
 	uint64_t *msg = (uint64_t *)(void *)run->to;
+	uint64_t size = words.size; /* in a descriptor, behind len: the place */
 
 	if ((uint32_t)words.ports != run->number || words.seq <= run->seq || len > run->max_len ||
 	    cost > run->left)
@@ -67,7 +72,7 @@ static inline bool take(struct vmsg *v, struct run *run)
 			run->c.cons++;
 			vmsg_rx_post(v, &run->c, page);
 			v->stats.rx_copied_out++;
-		} else if (len && v->rx_held < v->rx_hold_max) {
+		} else if (len - 1 < VMSGIF_PAGE_SIZE && v->rx_held < v->rx_hold_max) {
 			msg[0] = run->addr | descriptor(VMSG_MSG_PAGES, page);
 			v->t.rx_mark[page] = VMSG_PAGE_END;
 			v->rx_held++;
@@ -75,6 +80,16 @@ static inline bool take(struct vmsg *v, struct run *run)
 		} else {
 			return false;
 		}
+	} else if (head == HEAD_MAP && words.size == len && len) {
+		uint64_t place = vmsg_rx_place(&run->c);
+
+		if (!vmsg_foreign_same(v, run->port, (uint32_t)(run->addr >> 32), place, len))
+			return false;
+		v->t.foreign[run->port->pool_slot].held++;
+		msg[0] = run->addr | descriptor(VMSG_MSG_MAPPED, run->port->pool_slot);
+		size |= place & (uint64_t)UINT32_MAX << 32;
+		run->c.cons++;
+		vmsg_rx_post(v, &run->c, page);
 	} else if (head == HEAD_INLINE && words.size <= VMSGIF_INLINE_MAX) {
 		msg[0] = run->addr | descriptor(VMSG_MSG_INLINE, 0);
 		vmsg_rx_data(&run->c, run->to + offsetof(struct vmsg_msg, data));
@@ -84,7 +99,7 @@ static inline bool take(struct vmsg *v, struct run *run)
 	}
 	msg[1] = words.ports;
 	msg[2] = words.seq;
-	msg[3] = words.size;
+	msg[3] = size;
 	run->seq = words.seq;
 	run->bytes += len;
 	run->left -= cost;
@@ -98,7 +113,7 @@ unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget)
 {
 	struct vmsg_port *port = v->rx_port;
 	struct vmsg_flow *flow = port ? port->flow : NULL;
-	struct run run = { .c = vmsg_rx_open(v) };
+	struct run run = { .c = vmsg_rx_open(v), .port = port };
 	uint32_t nr;
 
 	if (!flow || (uint32_t)(flow->entry.key >> 32) != port->number || !v->rx_on ||
@@ -110,7 +125,7 @@ unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget)
 	run.end = port->memory + port->size;
 	run.to = port->memory + port->tail;
 	run.number = port->number;
-	run.max_len = port->max_len < VMSGIF_PAGE_SIZE ? port->max_len : VMSGIF_PAGE_SIZE;
+	run.max_len = port->max_len;
 	run.left = port->left;
 	if (run.c.seen - run.c.cons > budget)
 		run.c.seen = run.c.cons + budget;

@@ -26,7 +26,6 @@ static int take_mapped(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_
 		return -EINVAL;
 	pool->sends++;
 	v->stats.tx_mapped++;
-	s->tag.mapped = true;
 	s->req.flags |= VMSGIF_TXF_MAP;
 	s->req.u.map.id = (uint16_t)send->map_id;
 	s->req.u.map.offset = send->map_offset;
@@ -68,8 +67,10 @@ static int take_payload(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg
 	s->req.flags = send->lazy ? VMSGIF_TXF_LAZY : 0;
 	s->req.nr_segs = 0;
 	__builtin_memset(&s->req.u, 0, sizeof(s->req.u));
-	if (send->form == VMSG_MAP)
+	if (send->form == VMSG_MAP) {
+		s->tag.mapped = true;
 		return take_mapped(v, s, port, send);
+	}
 	error = vmsg_pages_take_message(v, s, send);
 	if (!error)
 		*(v->tx_pool ? &v->stats.tx_pooled : &v->stats.tx_granted) += 1;
@@ -123,12 +124,10 @@ static __attribute__((__noinline__)) int send_any(struct vmsg *v, struct vmsg_po
 /* The end of the short ways: @s has its payload, and there is nothing before it. */
 static inline int send_now(struct vmsg *v, struct vmsg_shadow *s, struct vmsg_port *port,
 			   struct vmsg_window *window, const struct vmsg_send *send,
-			   unsigned int nr_segs)
+			   union vmsg_tag tag)
 {
-	union vmsg_tag tag = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED };
-
-	tag.quiet = send->quiet;
-	tag.nr_segs = (uint16_t)nr_segs;
+	tag.op = VMSGIF_OP_SEND;
+	tag.state = VMSG_SHADOW_POSTED;
 	take_shadow(v, s, port, window, send, tag);
 	vmsg_ring_put_tx(v, &s->req);
 	v->nr_quiet += tag.quiet;
@@ -149,7 +148,25 @@ static __attribute__((__noinline__)) int send_few(struct vmsg *v, struct vmsg_po
 	if (vmsg_unlikely(vmsg_pages_take_few(v, s, send)))
 		return -EINVAL;
 	v->stats.tx_pooled++;
-	return send_now(v, s, port, port->window, send, nr);
+	return send_now(v, s, port, port->window, send,
+			(union vmsg_tag){ .quiet = send->quiet, .nr_segs = (uint16_t)nr });
+}
+
+/* The short way in map mode; all own pools are announced. */
+static __attribute__((__noinline__)) int send_mapped(struct vmsg *v, struct vmsg_port *port,
+						     const struct vmsg_send *send)
+{
+	struct vmsg_shadow *s = v->free;
+	int error;
+
+	s->req.flags = send->lazy ? VMSGIF_TXF_LAZY : 0;
+	s->req.nr_segs = 0;
+	__builtin_memset(&s->req.u, 0, sizeof(s->req.u));
+	error = take_mapped(v, s, port, send);
+	if (vmsg_unlikely(error))
+		return error;
+	return send_now(v, s, port, port->window, send,
+			(union vmsg_tag){ .quiet = send->quiet, .mapped = true });
 }
 
 int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq)
@@ -167,11 +184,13 @@ int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *se
 		return send_any(v, port, send);
 	if (send->form == VMSG_INLINE && send->len <= v->inline_max) {
 		take_inline(v, s, send);
-		return send_now(v, s, port, window, send, 0);
+		return send_now(v, s, port, window, send, (union vmsg_tag){ .quiet = send->quiet });
 	}
 	if (send->form == VMSG_PAGES && send->nr_segs - 1 < VMSGIF_SEGS_MAX && v->tx_pool &&
 	    send->len <= v->features.max_message)
 		return send_few(v, port, send);
+	if (send->form == VMSG_MAP && !v->own_due && send->len <= v->features.max_message)
+		return send_mapped(v, port, send);
 	return send_any(v, port, send);
 }
 

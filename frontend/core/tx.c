@@ -37,6 +37,27 @@ struct vmsg_shadow *vmsg_tx_get(struct vmsg *v, unsigned int op)
 	return s;
 }
 
+void vmsg_tx_release(struct vmsg *v, uint32_t addr, uint32_t number, uint64_t seq)
+{
+	const union vmsg_tag tag = { .op = VMSGIF_OP_RELEASE, .state = VMSG_SHADOW_POSTED };
+	struct vmsg_shadow *s = v->free;
+	uint64_t *words = (uint64_t *)(void *)&s->req;
+
+	v->free = s->next_free;
+	v->nr_other++;
+	v->nr_control++;
+	v->nr_prompt++;
+	words[0] = VMSGIF_OP_RELEASE | (uint64_t)s->req.id << 16 | (uint64_t)addr << 32;
+	words[1] = number;
+	words[2] = seq;
+	memset(words + 3, 0, 5 * sizeof(*words));
+	s->tag = tag;
+	s->cookie = 0;
+	s->port = NULL;
+	s->window = NULL;
+	vmsg_ring_put_tx(v, &s->req);
+}
+
 void vmsg_tx_put(struct vmsg *v, struct vmsg_shadow *s)
 {
 	if (op_class[s->tag.op] == CLASS_WAIT)

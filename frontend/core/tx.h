@@ -33,6 +33,8 @@ static inline bool vmsg_tx_room_caller(const struct vmsg *v)
 	return v->nr_wait < v->max_call && v->free;
 }
 
+/* Posts a RELEASE; there is a free shadow. */
+void vmsg_tx_release(struct vmsg *v, uint32_t addr, uint32_t number, uint64_t seq);
 /* Posts @s, with its pages named as the present broker knows them. */
 void vmsg_tx_post(struct vmsg *v, struct vmsg_shadow *s);
 /* A POSTED request was answered, or will never be. */
@@ -60,6 +62,20 @@ void vmsg_tx_repost_releases(struct vmsg *v);
 static inline bool vmsg_own_announced(const struct vmsg *v, const struct vmsg_shadow *s)
 {
 	return !s->tag.mapped || !(v->own_due >> s->req.u.map.id & 1);
+}
+
+/*
+ * Publishes the TX ring, instead of vmsg_publish(): whether that has something to
+ * do all the same, as an event is due or there is other work. @urgent: what was
+ * posted is.
+ */
+static inline bool vmsg_tx_push(struct vmsg *v, bool urgent)
+{
+	v->due |= vmsg_ring_push_tx(v);
+	if (vmsg_likely(!v->todo && (!v->due || (!urgent && v->deadline != UINT64_MAX))))
+		return false;
+	v->urgent |= urgent;
+	return true;
 }
 
 static inline uint16_t vmsg_tx_id(const struct vmsg_shadow *s)

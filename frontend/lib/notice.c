@@ -38,8 +38,7 @@ void notice_told(struct notice *notice)
 	set(notice, false);
 }
 
-void notice_leave(struct notice *notice)
+void notice_signal(struct notice *notice)
 {
-	if (notice->polled && notice->unreported)
-		set(notice, true);
+	set(notice, true);
 }

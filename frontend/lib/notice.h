@@ -29,7 +29,12 @@ int notice_open(struct notice *notice);
 void notice_close(struct notice *notice);
 /* The application has been told. */
 void notice_told(struct notice *notice);
+void notice_signal(struct notice *notice);
 /* Back to the application: what it was not told of has to wake it. */
-void notice_leave(struct notice *notice);
+static inline void notice_leave(struct notice *notice)
+{
+	if (notice->unreported && notice->polled && !notice->signalled)
+		notice_signal(notice);
+}
 
 #endif /* XENMSG_NOTICE_H */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/macros.h"
 #include "device.h"
 
 /* Responses taken in at a time, and times before others get a turn. */
@@ -72,18 +73,23 @@ bool user_expired(const struct user *user, uint64_t deadline)
 	return user->now >= deadline;
 }
 
-/* Fire at @when at the latest. One that is set already for earlier does, too. */
-static void timer_set(struct user *user, uint64_t when)
+/* Fire at @when, which is earlier than the timer is set for. */
+static __attribute__((__noinline__)) void timer_advance(struct user *user, uint64_t when)
 {
 	struct itimerspec its = {
 		.it_value = { .tv_sec = (time_t)(when / NS_PER_S),
 			      .tv_nsec = (long)(when % NS_PER_S) },
 	};
 
-	if (when >= user->timer)
-		return;
 	if (!timerfd_settime(user->timer_fd, TFD_TIMER_ABSTIME, &its, NULL))
 		user->timer = when;
+}
+
+/* Fire at @when at the latest. One that is set already for earlier does, too. */
+static inline void timer_set(struct user *user, uint64_t when)
+{
+	if (UNLIKELY(when < user->timer))
+		timer_advance(user, when);
 }
 
 void user_lazy(struct user *user)

@@ -14,6 +14,23 @@
 
 #define PAGE VMSGIF_PAGE_SIZE
 
+/* There were too few. */
+static __attribute__((__noinline__)) int wait_for_pages(struct front_port *port, unsigned int nr,
+							uint16_t *pages, unsigned int flags)
+{
+	struct front *f = port_front(port);
+	int r;
+
+	do {
+		r = make_room(f, flags);
+		if (r)
+			break;
+		r = vmsg_tx_pages_get(f->v, port->engine, nr, pages);
+	} while (r == -EAGAIN);
+	send_leave(f, r != 0);
+	return r;
+}
+
 int pages_get(struct front_port *port, size_t len, unsigned int flags, uint16_t *pages,
 	      unsigned int *nr)
 {
@@ -22,14 +39,9 @@ int pages_get(struct front_port *port, size_t len, unsigned int flags, uint16_t 
 
 	*nr = (unsigned int)((len + PAGE - 1) / PAGE);
 	all = *nr + (*nr > VMSGIF_SEGS_MAX);
-	for (;;) {
-		r = vmsg_tx_pages_get(port_front(port)->v, port->engine, all, pages);
-		if (r != -EAGAIN)
-			break;
-		r = make_room(port_front(port), flags);
-		if (r)
-			break;
-	}
+	r = vmsg_tx_pages_get(port_front(port)->v, port->engine, all, pages);
+	if (UNLIKELY(r == -EAGAIN))
+		r = wait_for_pages(port, all, pages, flags);
 	if (!r && all == *nr)
 		pages[all] = NO_PAGE;
 	return r;
@@ -49,7 +61,6 @@ int front_buffer_get(struct xenmsg_port *base, size_t len, struct xenmsg_buffer 
 	int r;
 
 	r = pages_get(port, len, flags, pages, &nr);
-	send_leave(port_front(port), r != 0);
 	if (r)
 		return r;
 	buffer->nr = (int)nr;

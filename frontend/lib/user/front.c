@@ -40,17 +40,14 @@ int front_await(struct front *f, uint64_t deadline)
 	return any || !user_expired(f->user, deadline) ? 0 : -ETIMEDOUT;
 }
 
-void front_leave(struct front *f)
+void front_arm(struct front *f)
 {
-	if (LIKELY(!f->notice.polled))
+	if (!user_arm(f->user))
 		return;
-	if (!vmsg_armed(f->v) && user_arm(f->user)) {
-		/* Mostly answers that nobody waits for: cheaper to take in than to report. */
-		user_poll(f->user);
-		if (user_arm(f->user))
-			front_note(f);
-	}
-	notice_leave(&f->notice);
+	/* Mostly answers that nobody waits for: cheaper to take in than to report. */
+	user_poll(f->user);
+	if (user_arm(f->user))
+		front_note(f);
 }
 
 static int open_fds(struct front *f)

@@ -157,11 +157,20 @@ int front_open_on(const struct user_bus *bus, struct xenmsg **out,
 		  const struct xenmsg_options *options);
 /* Sleep until something happens. 0; -ETIMEDOUT at @deadline; -EHOSTDOWN: gone. */
 int front_await(struct front *f, uint64_t deadline);
+/* For front_leave(). */
+void front_arm(struct front *f);
 /*
  * Before returning to the application, after publishing (which may take things
  * in) or taking things in: its descriptor has to wake it for what is left.
  */
-void front_leave(struct front *f);
+static inline void front_leave(struct front *f)
+{
+	if (LIKELY(!f->notice.polled))
+		return;
+	if (UNLIKELY(!vmsg_armed(f->v)))
+		front_arm(f);
+	notice_leave(&f->notice);
+}
 /* Something came up that only xenmsg_dispatch() and xenmsg_wait() report. */
 static inline void front_note(struct front *f)
 {

@@ -168,23 +168,32 @@ void front_pool_close(struct xenmsg_pool *base)
 	front_leave(f);
 }
 
-int front_pool_get(struct xenmsg_pool *base, size_t len, void **data, unsigned int flags)
+/* There was none. */
+static __attribute__((__noinline__)) int wait_for_room(struct front_pool *pool, size_t len,
+						       unsigned int flags)
 {
-	struct front_pool *pool = pool_of(base);
 	struct front *f = pool_front(pool);
 	int r;
 
-	for (;;) {
-		r = pool->gone ? -EHOSTDOWN : room_get(&pool->rooms, len);
-		if (r != -EAGAIN)
-			break;
+	do {
 		/* Room comes with answers: these are to wake us. */
 		vmsg_drained(f->v, pool_port(pool)->engine);
 		r = make_room(f, flags);
 		if (r)
 			break;
-	}
+		r = pool->gone ? -EHOSTDOWN : room_get(&pool->rooms, len);
+	} while (r == -EAGAIN);
 	send_leave(f, r < 0);
+	return r;
+}
+
+int front_pool_get(struct xenmsg_pool *base, size_t len, void **data, unsigned int flags)
+{
+	struct front_pool *pool = pool_of(base);
+	int r = pool->gone ? -EHOSTDOWN : room_get(&pool->rooms, len);
+
+	if (UNLIKELY(r == -EAGAIN))
+		r = wait_for_room(pool, len, flags);
 	if (r < 0)
 		return r;
 	*data = pool->rooms.va + (size_t)r * PAGE;
