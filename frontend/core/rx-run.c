@@ -15,18 +15,16 @@
 #define HEAD_PAGE   VMSGIF_RX_MESSAGE
 #define HEAD_MAP    (VMSGIF_RX_MESSAGE | VMSGIF_RXF_MAP << 8)
 
-/* What is known of all messages of a run, and what changes from one to the next. */
+/*
+ * What is best kept in registers, of which there are few: the rest stays where it
+ * is, in the port and the device.
+ */
 struct run {
 	struct vmsg_cursor c;
 	struct vmsg_port *port;
-	uint8_t *memory, *end; /* of the port */
-	uint8_t *to;	       /* where the next message comes in */
-	uint64_t addr;	       /* the source, in the upper half */
-	uint64_t seq;	       /* the last one of the flow */
-	uint64_t bytes;
-	uint32_t number;
-	uint32_t max_len;
-	uint32_t left;
+	uint8_t *to;   /* where the next message comes in */
+	uint64_t addr; /* the source, in the upper half */
+	uint64_t seq;  /* the last one of the flow */
 };
 
 /* The begin of a descriptor, apart from the source. */
@@ -51,6 +49,7 @@ static inline void copy_lines(uint8_t *to, const uint8_t *from, uint32_t len)
 static inline bool take(struct vmsg *v, struct run *run)
 {
 	const struct vmsg_rx_words words = vmsg_rx_peek(&run->c);
+	struct vmsg_port *port = run->port;
 	uint32_t id = run->c.cons & run->c.mask;
 	uint64_t head = words.head ^ (run->addr | id << 16);
 	uint32_t len = (uint32_t)words.size;
@@ -59,13 +58,13 @@ static inline bool take(struct vmsg *v, struct run *run)
 	uint64_t *msg = (uint64_t *)(void *)run->to;
 	uint64_t size = words.size; /* in a descriptor, behind len: the place */
 
-	if ((uint32_t)words.ports != run->number || words.seq <= run->seq || len > run->max_len ||
-	    cost > run->left)
+	if ((uint32_t)words.ports != port->number || words.seq <= run->seq || len > port->max_len ||
+	    cost > port->left)
 		return false;
 	if (head == HEAD_PAGE && words.size == (len | (uint64_t)len << 32)) {
 		if (len - 1 < v->params.copy_out) {
 			/* Around the end of the memory it is two pieces. */
-			if (cost > (size_t)(run->end - run->to))
+			if (cost > (size_t)(port->memory + port->size - run->to))
 				return false;
 			msg[0] = run->addr | descriptor(VMSG_MSG_COPIED, 0);
 			copy_lines(run->to + VMSG_LINE, v->params.rx_pages[page], len);
@@ -83,10 +82,10 @@ static inline bool take(struct vmsg *v, struct run *run)
 	} else if (head == HEAD_MAP && words.size == len && len) {
 		uint64_t place = vmsg_rx_place(&run->c);
 
-		if (!vmsg_foreign_same(v, run->port, (uint32_t)(run->addr >> 32), place, len))
+		if (!vmsg_foreign_same(v, port, (uint32_t)(run->addr >> 32), place, len))
 			return false;
-		v->t.foreign[run->port->pool_slot].held++;
-		msg[0] = run->addr | descriptor(VMSG_MSG_MAPPED, run->port->pool_slot);
+		v->t.foreign[port->pool_slot].held++;
+		msg[0] = run->addr | descriptor(VMSG_MSG_MAPPED, port->pool_slot);
 		size |= place & (uint64_t)UINT32_MAX << 32;
 		run->c.cons++;
 		vmsg_rx_post(v, &run->c, page);
@@ -101,11 +100,12 @@ static inline bool take(struct vmsg *v, struct run *run)
 	msg[2] = words.seq;
 	msg[3] = size;
 	run->seq = words.seq;
-	run->bytes += len;
-	run->left -= cost;
+	v->stats.rx_bytes += len;
+	port->left -= cost;
+	port->used += cost;
 	run->to += cost;
-	if (run->to >= run->end)
-		run->to -= run->end - run->memory;
+	if (run->to >= port->memory + port->size)
+		run->to -= port->size;
 	return true;
 }
 
@@ -121,12 +121,7 @@ unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget)
 		return 0;
 	run.addr = flow->entry.key << 32;
 	run.seq = flow->seq;
-	run.memory = port->memory;
-	run.end = port->memory + port->size;
 	run.to = port->memory + port->tail;
-	run.number = port->number;
-	run.max_len = port->max_len;
-	run.left = port->left;
 	if (run.c.seen - run.c.cons > budget)
 		run.c.seen = run.c.cons + budget;
 	while (run.c.cons != run.c.seen && take(v, &run))
@@ -138,12 +133,9 @@ unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget)
 	flow->used = true;
 	flow->seq = run.seq;
 	v->stats.rx_messages += nr;
-	v->stats.rx_bytes += run.bytes;
 	if (!port->waiting)
 		port->next = port->tail;
-	port->used += port->left - run.left;
-	port->left = run.left;
-	port->tail = (uint32_t)(run.to - run.memory);
+	port->tail = (uint32_t)(run.to - port->memory);
 	port->waiting += nr;
 	if (port->waiting == nr)
 		v->params.ops->readable(v, port);

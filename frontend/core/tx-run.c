@@ -40,8 +40,12 @@ static inline void send_end(struct vmsg *v, struct vmsg_shadow *s, union vmsg_ta
 	struct vmsg_port *port = s->port;
 	unsigned int i;
 
-	for (i = 0; i < tag.nr_segs; i++)
-		vmsg_pages_put(v, s->req.u.seg[i].ref);
+	if (vmsg_likely(tag.nr_segs == 1)) {
+		vmsg_pages_put(v, s->req.u.seg[0].ref);
+	} else {
+		for (i = 0; i < tag.nr_segs; i++)
+			vmsg_pages_put(v, s->req.u.seg[i].ref);
+	}
 	v->nr_quiet -= tag.quiet;
 	v->nr_wait--;
 	s->window->count--;
