@@ -50,14 +50,15 @@ void event_peer(struct endpoint *ep, u32 addr)
 {
 	unsigned int i;
 
-	for (i = 0; i < min_t(unsigned int, ep->nr_peers, EP_PEERS); i++)
+	/* Beyond that it is told of everybody: better once too often. */
+	if (ep->nr_peers > EP_PEERS)
+		return;
+	for (i = 0; i < ep->nr_peers; i++)
 		if (ep->peers[i] == addr)
 			return;
 	if (ep->nr_peers < EP_PEERS)
 		ep->peers[ep->nr_peers] = addr;
-	/* Beyond that it is told of everybody: better once too often. */
-	if (ep->nr_peers <= EP_PEERS)
-		ep->nr_peers++;
+	ep->nr_peers++;
 }
 
 /* A dead one is forgotten: its address does not come again. */

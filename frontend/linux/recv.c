@@ -106,6 +106,8 @@ static int copy_pieces(struct endpoint *ep, const struct rx_item *item, u8 __use
 	u32 cursor = 0, len;
 	const void *data;
 
+	if (item->info.data)
+		return copy_to_user(to, item->info.data, item->info.len) ? -EFAULT : 0;
 	while (vmsg_msg_piece(ep->front->v, ep->port, item->msg, &cursor, &data, &len)) {
 		if (copy_to_user(to, data, len))
 			return -EFAULT;

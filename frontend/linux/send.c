@@ -31,6 +31,7 @@ struct tx_item {
 };
 
 struct tx_scratch {
+	struct xenmsg_uapi_tx txs[GROUP];
 	struct tx_item items[GROUP];
 	struct vmsgif_segment segs[VMSGIF_INDIRECT_MAX];
 };
@@ -410,6 +411,7 @@ static int wait_for_room(struct endpoint *ep, u32 seen, long *left)
 static int send_next(struct endpoint *ep, struct xenmsg_uapi_tx __user *msgs, unsigned int nr,
 		     u32 *seen)
 {
+	struct xenmsg_uapi_tx *txs;
 	struct tx_item *items;
 	unsigned int i;
 	int r;
@@ -418,11 +420,13 @@ static int send_next(struct endpoint *ep, struct xenmsg_uapi_tx __user *msgs, un
 		ep->scratch = kvzalloc(sizeof(*ep->scratch), GFP_KERNEL_ACCOUNT);
 	if (!ep->scratch)
 		return -ENOMEM;
+	txs = ep->scratch->txs;
 	items = ep->scratch->items;
 	nr = min_t(unsigned int, nr, GROUP);
+	if (copy_from_user(txs, msgs, nr * sizeof(*txs)))
+		return -EFAULT;
 	for (i = 0; i < nr; i++)
-		if (copy_from_user(&items[i].tx, &msgs[i], sizeof(items[i].tx)))
-			return -EFAULT;
+		items[i].tx = txs[i];
 	r = send_group(ep, items, nr, seen);
 	/* They are sent, whether their numbers can be told or not. */
 	for (i = 0; r > 0 && i < r; i++)
