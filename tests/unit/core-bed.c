@@ -28,6 +28,16 @@ static void send_done(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, i
 	event->status = status;
 }
 
+static void send_failed(struct vmsg *v, struct vmsg_port *port, const struct vmsg_failure *failure)
+{
+	struct cbed_event *event = event_new(v, CBED_SEND_FAILED, port);
+
+	event->cookie = failure->seq;
+	event->status = failure->status;
+	event->addr = failure->addr;
+	event->dst_port = failure->port;
+}
+
 static void readable(struct vmsg *v, struct vmsg_port *port)
 {
 	event_new(v, CBED_READABLE, port);
@@ -113,6 +123,7 @@ static void lost(struct vmsg *v, struct vmsg_port *port, int status)
 
 static const struct vmsg_ops ops = {
 	.send_done = send_done,
+	.send_failed = send_failed,
 	.readable = readable,
 	.writable = writable,
 	.control_done = control_done,

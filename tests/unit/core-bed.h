@@ -19,6 +19,7 @@
 enum cbed_kind {
 	CBED_NONE,
 	CBED_SEND_DONE,
+	CBED_SEND_FAILED, /* cookie: its number */
 	CBED_READABLE,
 	CBED_WRITABLE,
 	CBED_CONTROL_DONE,
@@ -62,7 +63,7 @@ struct cbed {
 	unsigned int first_event, nr_events;
 	bool pool_map_at_once; /* answer pool_map() from within, with map_va */
 	const void *map_va;
-	bool no_lost; /* do not give that callback */
+	bool no_lost; /* do not give callbacks that may be NULL */
 };
 
 /* Defaults that a test may change before cbed_init(). */
