@@ -308,8 +308,8 @@ bool vmsg_msg_piece(struct vmsg *v, struct vmsg_port *port, const struct vmsg_ms
 		    uint32_t *cursor, const void **data, uint32_t *len);
 /*
  * Any order; memory and credit come back in the order of arrival. Returns
- * whether to call vmsg_publish(); if not, that can wait for the next reason to:
- * a few pages more are then as if they were still held.
+ * whether to call vmsg_publish(); if not, that can wait for the next reason to: a
+ * few pages are then as if they were still held.
  */
 bool vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg);
 

@@ -14,7 +14,7 @@
 #ifndef XENMSG_CORE_MSG_H
 #define XENMSG_CORE_MSG_H
 
-#include "frontend/core/state.h"
+#include "frontend/core/ring.h"
 
 static inline struct vmsg_msg *vmsg_msg_at(const struct vmsg_port *port, uint32_t offset)
 {
@@ -149,9 +149,10 @@ static inline bool vmsg_msg_release(struct vmsg *v, struct vmsg_port *port, stru
 		return vmsg_msg_release_mapped(v, port, msg);
 	if (msg->form == VMSG_MSG_PAGES) {
 		vmsg_msg_done(v, port, msg);
-		/* To keep a page back is as if it was still held, as long as that many may be. */
+		/* To keep a page back is as if it was still held, if the largest message does without. */
 		unsaid = v->rx.prod - v->rx.pushed;
-		return v->todo || unsaid >= VMSG_RX_UNSAID || v->rx_held + unsaid > v->rx_hold_max;
+		return v->todo || unsaid >= VMSG_RX_UNSAID ||
+		       vmsg_ring_unanswered(&v->rx) - unsaid < v->rx_enough;
 	}
 	msg->state = VMSG_MSG_DONE;
 	if (vmsg_likely(vmsg_msg_offset(port, msg) == port->head))

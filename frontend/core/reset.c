@@ -74,6 +74,7 @@ static void share_rx_pages(struct vmsg *v)
 	v->max_len = (room - VMSGIF_RX_RESERVE) * VMSGIF_PAGE_SIZE;
 	if (v->max_len > v->features.max_message)
 		v->max_len = v->features.max_message;
+	v->rx_enough = need < room ? need : room;
 }
 
 static void limit_features(struct vmsg *v)

@@ -365,6 +365,7 @@ struct vmsg {
 	/* receiving */
 	uint32_t rx_held;     /* pages with applications */
 	uint32_t rx_hold_max; /* beyond it messages are copied out */
+	uint32_t rx_enough;   /* posted pages: the largest message can come in, and events */
 	uint32_t max_len;     /* of a message that RX pages can take */
 
 	/* ports */
