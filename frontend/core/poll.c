@@ -22,13 +22,13 @@
 /* Consumes at most @budget responses, or one message more. Returns whether more may be there. */
 static bool consume(struct vmsg *v, unsigned int budget)
 {
-	do {
+	while (vmsg_ring_look(v)) {
 		budget = vmsg_rx_take(v, budget);
 		if (budget)
 			budget = vmsg_tx_take(v, budget);
 		if (!budget)
 			return !v->broken;
-	} while (vmsg_ring_look(v));
+	}
 	return false;
 }
 
