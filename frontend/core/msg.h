@@ -14,7 +14,7 @@
 #ifndef XENMSG_CORE_MSG_H
 #define XENMSG_CORE_MSG_H
 
-#include "frontend/core/ring.h"
+#include "frontend/core/rx.h"
 
 static inline struct vmsg_msg *vmsg_msg_at(const struct vmsg_port *port, uint32_t offset)
 {
@@ -141,23 +141,24 @@ bool vmsg_msg_release_mapped(struct vmsg *v, struct vmsg_port *port, struct vmsg
 /* vmsg_release(), to be inlined. */
 static inline bool vmsg_msg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 {
+	bool paged = msg->form == VMSG_MSG_PAGES;
 	uint32_t unsaid;
 
 	if (vmsg_unlikely(msg->state != VMSG_MSG_RECEIVED))
 		return false;
 	if (msg->form == VMSG_MSG_MAPPED)
 		return vmsg_msg_release_mapped(v, port, msg);
-	if (msg->form == VMSG_MSG_PAGES) {
-		vmsg_msg_done(v, port, msg);
-		/* To keep a page back is as if it was still held, if the largest message does without. */
-		unsaid = v->rx.prod - v->rx.pushed;
-		return v->todo || unsaid >= VMSG_RX_UNSAID ||
-		       vmsg_ring_unanswered(&v->rx) - unsaid < v->rx_enough;
-	}
+	if (paged)
+		vmsg_rx_put_held(v, msg->ref);
 	msg->state = VMSG_MSG_DONE;
 	if (vmsg_likely(vmsg_msg_offset(port, msg) == port->head))
 		vmsg_msg_free(v, port);
-	return v->todo;
+	if (!paged)
+		return v->todo;
+	/* To keep a page back is as if it was still held, if the largest message does without. */
+	unsaid = v->rx.prod - v->rx.pushed;
+	return v->todo || unsaid >= VMSG_RX_UNSAID ||
+	       vmsg_ring_unanswered(&v->rx) - unsaid < v->rx_enough;
 }
 
 #endif /* XENMSG_CORE_MSG_H */

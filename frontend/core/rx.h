@@ -33,6 +33,22 @@ unsigned int vmsg_rx_take(struct vmsg *v, unsigned int budget);
 void vmsg_rx_give(struct vmsg *v, unsigned int page);
 /* The same for the pages of a message that the application held. */
 void vmsg_rx_put_chain(struct vmsg *v, unsigned int page);
+/* The same, in line if it is one page and there is room for it. */
+static inline void vmsg_rx_put_held(struct vmsg *v, unsigned int page)
+{
+	struct vmsg_cursor c = vmsg_rx_open(v);
+
+	if (vmsg_unlikely(!v->rx_on || v->t.rx_mark[page] != VMSG_PAGE_END ||
+			  c.prod - c.cons > c.mask)) {
+		vmsg_rx_put_chain(v, page);
+		return;
+	}
+	v->t.rx_mark[page] = VMSG_PAGE_POSTED;
+	vmsg_rx_post(v, &c, page);
+	vmsg_cursor_close(&v->rx, &c);
+	v->rx_held--;
+}
+
 /* Posts pages as far as there is room. */
 void vmsg_rx_pump(struct vmsg *v);
 /* The ring is void: the pages posted there are free. */
