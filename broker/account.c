@@ -25,20 +25,21 @@ static void meter_set(struct meter *meter, const struct rates *rates, uint64_t n
 	bucket_set(&meter->bytes, rates->bytes, rates->bytes_burst, now_ns);
 }
 
-/* NULL, or the key whose rate a message of @len bytes exceeds. */
-static const char *meter_check(struct meter *meter, uint64_t now_ns, uint32_t len)
+/* NULL, or the key whose rate @count messages of @len bytes in all exceed. */
+static const char *meter_check(struct meter *meter, uint64_t now_ns, uint32_t len,
+			       unsigned int count)
 {
-	if (meter->rates.messages && !token_bucket_ready(&meter->messages, now_ns, 1))
+	if (meter->rates.messages && !token_bucket_ready(&meter->messages, now_ns, count))
 		return "messages-per-second";
 	if (meter->rates.bytes && !token_bucket_ready(&meter->bytes, now_ns, len))
 		return "bytes-per-second";
 	return NULL;
 }
 
-static void meter_spend(struct meter *meter, uint32_t len)
+static void meter_spend(struct meter *meter, uint32_t len, unsigned int count)
 {
 	if (meter->rates.messages)
-		token_bucket_spend(&meter->messages, 1);
+		token_bucket_spend(&meter->messages, count);
 	if (meter->rates.bytes)
 		token_bucket_spend(&meter->bytes, len);
 }
@@ -242,7 +243,8 @@ void accounts_free(struct broker *broker)
 
 /* -------------------------------------------------------------------- asking */
 
-static const char *check_limits(struct account *account, uint64_t now_ns, uint32_t len, bool map)
+static const char *check_limits(struct account *account, uint64_t now_ns, uint32_t len,
+				unsigned int count, bool map)
 {
 	const struct limits *limits = account->limits;
 
@@ -250,15 +252,15 @@ static const char *check_limits(struct account *account, uint64_t now_ns, uint32
 		return "queued-messages";
 	if (map && account->maps >= limits->max_maps)
 		return "outstanding-maps";
-	return meter_check(&account->meter, now_ns, len);
+	return meter_check(&account->meter, now_ns, len, count);
 }
 
 bool account_admit(struct account *account, struct charge *charge, uint64_t now_ns, uint32_t len,
-		   bool map, struct excess *excess)
+		   unsigned int count, bool map, struct excess *excess)
 {
 	*excess = (struct excess){ 0 };
 	if (account->limited) {
-		excess->key = check_limits(account, now_ns, len, map);
+		excess->key = check_limits(account, now_ns, len, count, map);
 		if (excess->key) {
 			account->limits->refused++;
 			excess->limits = account->limits;
@@ -266,16 +268,16 @@ bool account_admit(struct account *account, struct charge *charge, uint64_t now_
 		}
 	}
 	if (charge) {
-		excess->key = meter_check(&charge->meter, now_ns, len);
+		excess->key = meter_check(&charge->meter, now_ns, len, count);
 		if (excess->key) {
 			charge->rule->over_rate++;
 			excess->rule = charge->rule;
 			return false;
 		}
-		meter_spend(&charge->meter, len);
+		meter_spend(&charge->meter, len, count);
 	}
 	if (account->limited)
-		meter_spend(&account->meter, len);
+		meter_spend(&account->meter, len, count);
 	return true;
 }
 

@@ -76,11 +76,11 @@ void accounts_free(struct broker *broker);
 struct charge *account_charge(const struct account *account, const struct rule *rule);
 
 /*
- * May a message of @len bytes, in map mode or not, be queued at @now_ns? Charges
- * it, or counts that not and fills in *excess. @charge is its flow's, or NULL.
+ * May @count messages of @len bytes in all, in map mode or not, be queued at @now_ns,
+ * as one? Charges it, or counts that not and fills in *excess. @charge is its flow's, or NULL.
  */
 bool account_admit(struct account *account, struct charge *charge, uint64_t now_ns, uint32_t len,
-		   bool map, struct excess *excess);
+		   unsigned int count, bool map, struct excess *excess);
 /* The same for a pool of @nr pages besides the @used that the domain has. */
 bool account_admit_pool(struct account *account, unsigned int used, unsigned int nr,
 			struct excess *excess);

@@ -38,6 +38,7 @@ static void drop_requests(struct peer *peer)
 		case MESSAGE_NONE:
 			continue;
 		case MESSAGE_QUEUED:
+		case MESSAGE_PARKED:
 			queue_remove(m);
 			m->flow->open--;
 			break;

@@ -33,7 +33,7 @@ static void resume(struct pair *pair)
 		if (flow->pair != pair)
 			continue;
 		list_for_each_entry(m, &flow->queued, link)
-			m->parked = false;
+			m->state = MESSAGE_QUEUED;
 	}
 	queue_wake_pair(pair);
 }
@@ -91,7 +91,7 @@ static unsigned int left_in(const struct flow *flow)
 	const struct message *m;
 
 	list_for_each_entry(m, &flow->queued, link)
-		left -= m->parked;
+		left -= m->state == MESSAGE_PARKED;
 	return left;
 }
 

@@ -24,6 +24,7 @@ struct port;
 enum message_state {
 	MESSAGE_NONE,	  /* no such request */
 	MESSAGE_QUEUED,	  /* a SEND in its flow's queue */
+	MESSAGE_PARKED,	  /* the same, which came while its pair was draining */
 	MESSAGE_MOVING,	  /* taken from there, to be settled in this turn */
 	MESSAGE_HELD,	  /* a map-mode SEND that the receiver has not released */
 	MESSAGE_WAITING,  /* a control request that waits for another domain */
@@ -46,11 +47,11 @@ struct message {
 	uint64_t seq;
 	uint32_t len;
 	uint16_t nr_segs; /* above VMSGIF_SEGS_MAX: in u.list */
+	uint16_t each;	  /* of a batch; see VMSGIF_BATCH_COUNT() */
 	bool lazy;
 	bool pooled;
-	uint16_t pages; /* SEND: of the RX ring that it takes at its receiver */
+	uint8_t last_page; /* SEND: takes so many of its receiver's RX ring, and one more */
 	uint8_t state;
-	bool parked; /* came while its pair was draining, and is queued */
 	union {
 		uint32_t since; /* SEND: when it was read, in us */
 		int status;	/* MESSAGE_ANSWERED */
@@ -75,6 +76,12 @@ static inline const struct vmsgif_segment *message_segs(const struct message *m)
 }
 
 _Static_assert(offsetof(struct message, u) == 64, "one cache line");
+
+/* RX pages that it takes at its receiver. */
+static inline unsigned int message_pages(const struct message *m)
+{
+	return m->last_page + 1u;
+}
 
 static inline bool message_is_map(const struct message *m)
 {

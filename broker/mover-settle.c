@@ -91,6 +91,7 @@ static inline void respond_message(const struct mover *mover, const struct deliv
 		.src_port = m->src_port,
 		.seq = m->seq,
 		.len = m->len,
+		.each = m->each,
 	};
 
 	if (UNLIKELY(item->way == WAY_INLINE)) {
@@ -235,6 +236,7 @@ static void settle_messages(struct mover *mover, uint32_t now_us)
 	for (unsigned int i = 0; i < mover->nr_items; i++) {
 		const struct delivery *item = &mover->items[i];
 		struct message *m = item->message;
+		unsigned int messages;
 
 		if (UNLIKELY(!m)) {
 			if (item->event)
@@ -245,9 +247,10 @@ static void settle_messages(struct mover *mover, uint32_t now_us)
 			run_end(&run, now_us);
 			run_begin(&run, item);
 		}
-		run.messages++;
+		messages = VMSGIF_BATCH_COUNT(m->len, m->each);
+		run.messages += messages;
 		run.bytes += m->len;
-		m->flow->messages++;
+		m->flow->messages += messages;
 		m->flow->bytes += m->len;
 		if (UNLIKELY(item->way == WAY_MAP))
 			held_add(m);

@@ -63,7 +63,8 @@ static inline enum way way_of(const struct message *m, const struct rx_page *pag
 {
 	if (UNLIKELY(!m->pooled || !pages->pooled))
 		return WAY_COPY;
-	return LIKELY(m->pages == 1) || all_pooled(pages, m->pages) ? WAY_POOLED : WAY_COPY;
+	return LIKELY(message_pages(m) == 1) || all_pooled(pages, message_pages(m)) ? WAY_POOLED :
+										      WAY_COPY;
 }
 
 /* Add the copies of @item, the last one, to the batch, or do them; -ENOSPC: it has to be run before. */
@@ -71,7 +72,7 @@ static inline int add_copies(struct mover *mover, struct delivery *item, const s
 			     struct peer *dst, const struct rx_page *pages)
 {
 	int r = copy_batch_add(mover->batch, mover->nr_items - 1, m->src->dev, message_segs(m),
-			       m->nr_segs, m->pooled, dst->dev, pages, m->pages);
+			       m->nr_segs, m->pooled, dst->dev, pages, message_pages(m));
 
 	if (LIKELY(r == COPY_DONE))
 		return 0;
@@ -109,7 +110,7 @@ static inline void gather_message(struct broker *broker, struct peer *dst, struc
 {
 	struct mover *mover = &broker->mover;
 	const struct rx_page *pages = &mover->pages[mover->nr_pages];
-	struct delivery *item = item_new(mover, dst, m->pages);
+	struct delivery *item = item_new(mover, dst, message_pages(m));
 
 	queue_take(m);
 	mover->taken++;
@@ -155,7 +156,7 @@ enum gathered mover_gather(struct broker *broker, struct peer *dst, unsigned int
 			return r;
 	}
 	while ((m = queue_next(dst, max_maps))) {
-		unsigned int n = m->pages;
+		unsigned int n = message_pages(m);
 		/* A message that needs all of the ring's pages may have the reserve. */
 		unsigned int need = MIN_OF(n + VMSGIF_RX_RESERVE, dst->nr_slots);
 

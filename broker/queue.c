@@ -83,8 +83,7 @@ void queue_push(struct message *m)
 	struct pair *pair = flow->pair;
 	bool first = list_empty(&flow->queued);
 
-	m->state = MESSAGE_QUEUED;
-	m->parked = pair->draining;
+	m->state = pair->draining ? MESSAGE_PARKED : MESSAGE_QUEUED;
 	list_add_tail(&flow->queued, &m->link);
 	pair->queued++;
 	m->src->account->queued++;
@@ -133,7 +132,7 @@ static bool port_takes(const struct port *port, uint64_t cost)
 /* Its next message is in map mode and may not be handed over yet, or not while the pair drains. */
 static bool waits(const struct message *m, const struct pair *pair, unsigned int max_maps)
 {
-	if (m->parked)
+	if (m->state == MESSAGE_PARKED)
 		return true;
 	return message_is_map(m) && (pair->held >= max_maps || !pool_usable(m->u.map.pool));
 }

@@ -148,6 +148,11 @@ static inline unsigned int pages_of(const struct request *req)
 	return (req->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
 }
 
+static inline unsigned int count_of(const struct request *req)
+{
+	return VMSGIF_BATCH_COUNT(req->len, req->each);
+}
+
 static NOINLINE int not_in_mode(struct peer *src, const struct request *req)
 {
 	const struct flow *flow = src->last_flow;
@@ -199,7 +204,7 @@ static NOINLINE int admit(struct peer *src, const struct request *req)
 		return VMSGIF_OKAY;
 	}
 	if (account_admit(src->account, flow->charge, broker_now(src->broker), req->len,
-			  req->form == REQUEST_MAP, &excess))
+			  count_of(req), req->form == REQUEST_MAP, &excess))
 		return VMSGIF_OKAY;
 	send_log_excess(src, flow->pair->dst, req->port, &excess);
 	return VMSGIF_EDQUOT;
@@ -210,7 +215,7 @@ static inline int judge(struct peer *src, const struct request *req, unsigned in
 {
 	int status;
 
-	if (UNLIKELY(req->seq <= src->last_seq))
+	if (UNLIKELY(req->seq <= src->last_seq || req->seq - src->last_seq < count_of(req)))
 		return refuse(src, req, "sequence numbers rise", VMSGIF_EINVAL);
 	src->last_seq = req->seq;
 	status = flow_of(src, req);
@@ -306,10 +311,12 @@ void send_serve(struct peer *src, const struct request *req, const struct vmsgif
 	m->seq = req->seq;
 	m->len = req->len;
 	m->nr_segs = req->nr_segs;
-	m->lazy = req->lazy;
+	m->each = req->each;
+	/* Who may not send more waits for the receiver, who should not be waited for as well. */
+	m->lazy = req->lazy && src->last_flow->open + 1 < src->broker->config->limits.flow_window;
 	m->pooled = req->pooled;
 	m->flow = src->last_flow;
-	m->pages = (uint16_t)pages;
+	m->last_page = (uint8_t)(pages - 1);
 	m->since = src->broker->turn_us;
 	src->pooled += m->pooled;
 	status = keep_payload(m, req, segs);
@@ -372,7 +379,7 @@ static void settle_orphan(struct flow *flow, struct port *port)
 	list_for_each_entry_safe(m, tmp, &flow->queued, link) {
 		if (!port)
 			send_fail(m, VMSGIF_ECONNREFUSED);
-		else if (m->len > port->max_len || m->pages > port->peer->nr_slots)
+		else if (m->len > port->max_len || message_pages(m) > port->peer->nr_slots)
 			send_fail(m, VMSGIF_EMSGSIZE);
 	}
 }

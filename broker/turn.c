@@ -221,6 +221,15 @@ static void answer_late(struct broker *broker)
 	mover_publish_tx(broker);
 }
 
+/*
+ * Messages wait there, and not for their turn: it has to take in what is lazy, too,
+ * and make room.
+ */
+static bool is_starved(const struct peer *peer)
+{
+	return peer->queue.messages && list_empty(&peer->busy);
+}
+
 static void notify(struct broker *broker)
 {
 	bool lazy = false;
@@ -229,7 +238,7 @@ static void notify(struct broker *broker)
 		struct peer *peer = list_first_entry(&broker->touched, struct peer, touched);
 
 		list_del(&peer->touched);
-		if (device_notify(peer->dev, false)) {
+		if (device_notify(peer->dev, is_starved(peer))) {
 			list_move_tail(&broker->lazy, &peer->lazy);
 			lazy = true;
 		} else {

@@ -157,8 +157,8 @@ static enum verdict check_reserved(const struct vmsgif_tx_request *slot, unsigne
 		return hostile(why, "request id is not below the number of slots");
 	if (slot->flags & ~kind->flags)
 		return hostile(why, "unknown flags");
-	if (slot->reserved != 0)
-		return hostile(why, "reserved field is not 0");
+	if (slot->each != 0 && slot->op != VMSGIF_OP_SEND)
+		return hostile(why, "batch of what is no message");
 	if ((!(kind->uses & USES_ADDR) && slot->addr != 0) ||
 	    (!(kind->uses & USES_PORT) && slot->port != 0) ||
 	    (!(kind->uses & USES_WORD) && slot->src_port != 0) ||
@@ -265,6 +265,13 @@ static enum verdict parse_name(const struct vmsgif_tx_request *slot, struct requ
 	return parse_payload(slot, req, why);
 }
 
+static bool batch_valid(const struct vmsgif_tx_request *slot)
+{
+	return slot->nr_segs != 0 && slot->each % VMSGIF_BATCH_ALIGN == 0 &&
+	       slot->each < slot->len && slot->len <= VMSGIF_BATCH_BYTES &&
+	       VMSGIF_BATCH_COUNT(slot->len, slot->each) <= VMSGIF_BATCH_MESSAGES;
+}
+
 static enum verdict parse_send(const struct vmsgif_tx_request *slot, uint32_t max_message,
 			       struct request *req, struct reject *why)
 {
@@ -274,8 +281,11 @@ static enum verdict parse_send(const struct vmsgif_tx_request *slot, uint32_t ma
 		return refuse(why, VMSGIF_EINVAL, "sequence number 0");
 	if (slot->len > max_message)
 		return refuse(why, VMSGIF_EMSGSIZE, "message of more than max-message bytes");
+	if (slot->each != 0 && !batch_valid(slot))
+		return refuse(why, VMSGIF_EINVAL, "not a batch of messages in segments");
 	req->src_port = slot->src_port;
 	req->seq = slot->seq;
+	req->each = slot->each;
 	req->lazy = slot->flags & VMSGIF_TXF_LAZY;
 	return parse_payload(slot, req, why);
 }
@@ -350,7 +360,7 @@ bool request_parse_tiny(const struct vmsgif_tx_request *slot, unsigned int slots
 			uint32_t max_message, struct request *req)
 {
 	if (slot->op != VMSGIF_OP_SEND || (slot->flags & ~VMSGIF_TXF_LAZY) != VMSGIF_TXF_INLINE ||
-	    slot->nr_segs != 0 || slot->reserved != 0 || slot->id >= slots || slot->addr == 0 ||
+	    slot->nr_segs != 0 || slot->each != 0 || slot->id >= slots || slot->addr == 0 ||
 	    slot->port == 0 || slot->seq == 0 || slot->len > VMSGIF_INLINE_MAX ||
 	    slot->len > max_message || !rest_is_zero(slot, slot->len))
 		return false;

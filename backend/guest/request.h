@@ -36,6 +36,7 @@ struct request {
 	uint64_t seq;
 	uint32_t len;
 	uint16_t nr_segs;
+	uint16_t each; /* SEND: of a batch */
 	bool lazy;
 	bool pooled; /* refs are indexes into the TX pool */
 	union {
@@ -113,7 +114,7 @@ static inline bool request_parse_simple(const struct vmsgif_tx_request *slot, un
 	const struct vmsgif_segment *seg = &slot->u.seg[0];
 	bool pooled = slot->flags & VMSGIF_TXF_POOL;
 
-	if (slot->op != VMSGIF_OP_SEND || slot->nr_segs != 1 || slot->reserved != 0 ||
+	if (slot->op != VMSGIF_OP_SEND || slot->nr_segs != 1 || slot->each != 0 ||
 	    (slot->flags & ~(VMSGIF_TXF_POOL | VMSGIF_TXF_LAZY)) || slot->id >= slots ||
 	    slot->addr == 0 || slot->port == 0 || slot->seq == 0 || slot->len > max_message ||
 	    seg->len != slot->len || seg->len == 0 ||

@@ -58,7 +58,8 @@ struct vmsg_failure {
 	int status;
 	uint32_t addr; /* destination */
 	uint32_t port;
-	uint64_t seq;
+	uint64_t seq;	    /* of the last message, */
+	unsigned int count; /* if it was a batch of so many; else 1 */
 };
 
 /*
@@ -263,6 +264,8 @@ struct vmsg_send {
 	uint32_t addr;
 	uint32_t port;
 	uint32_t len;
+	/* VMSG_PAGES only: it is a batch of messages of so many bytes; 0: it is not. */
+	uint16_t each;
 	enum vmsg_form form;
 	bool lazy;
 	bool quiet;	 /* nobody waits for the answer: vmsg_arm() asks for no event for it */
@@ -280,9 +283,19 @@ struct vmsg_send {
 /*
  * 0: posted (or waiting for the connection), pages now the engine's;
  * -EAGAIN: window, share of the ring or slots are full, writable() will tell;
- * -EMSGSIZE, -EINVAL; -EHOSTDOWN: broken or shut down. @seq (may be NULL): its number.
+ * -EMSGSIZE, -EINVAL; -EHOSTDOWN: broken or shut down. @seq (may be NULL): its number,
+ * that of a batch's last message.
  */
 int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq);
+/* Whether a message of @len bytes may be a batch of messages of @each bytes; 0: it is none. */
+static inline bool vmsg_batch_valid(uint32_t len, uint32_t each)
+{
+	return !each ||
+	       (each % VMSGIF_BATCH_ALIGN == 0 && each < len && len <= VMSGIF_BATCH_BYTES &&
+		VMSGIF_BATCH_COUNT(len, each) <= VMSGIF_BATCH_MESSAGES);
+}
+/* Bytes of the longest batch that can be sent, for now. */
+uint32_t vmsg_batch_bytes(const struct vmsg *v);
 /* SENDs of @port that are not answered yet. */
 unsigned int vmsg_unanswered(const struct vmsg_port *port);
 /* Whether there are none; if there are, writable() will tell when not any more. */
@@ -293,8 +306,9 @@ bool vmsg_drained(struct vmsg *v, struct vmsg_port *port);
 struct vmsg_info {
 	uint32_t addr; /* source, stamped by the broker */
 	uint32_t src_port;
-	uint64_t seq;
+	uint64_t seq; /* of a batch, the last message's */
 	uint32_t len;
+	uint16_t each;	  /* a batch: bytes of each message but the last; 0: it is none */
 	bool mapped;	  /* map mode: the memory is the sender's, read-only */
 	const void *data; /* if it is in one piece; else, or without any, NULL */
 };

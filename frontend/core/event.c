@@ -47,7 +47,7 @@ bool vmsg_event(struct vmsg *v, const struct vmsgif_rx_response *r, unsigned int
 {
 	bool keep = false;
 
-	if (r->reserved || (!r->addr && r->type != VMSGIF_RX_BAD_PAGE))
+	if (r->each || (!r->addr && r->type != VMSGIF_RX_BAD_PAGE))
 		return vmsg_break(v, "bad RX response");
 	if (r->type == VMSGIF_RX_PEER_UP || r->type == VMSGIF_RX_RESOLVED) {
 		if (!take_name(v, r, page))

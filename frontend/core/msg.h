@@ -125,6 +125,7 @@ static inline struct vmsg_msg *vmsg_msg_next(const struct vmsg *v, struct vmsg_p
 	info->seq = msg->seq;
 	info->len = msg->len;
 	info->mapped = msg->form == VMSG_MSG_MAPPED;
+	info->each = info->mapped ? 0 : msg->each;
 	info->data = vmsg_msg_data(v, msg);
 	if (!--port->waiting)
 		return msg;

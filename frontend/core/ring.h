@@ -105,7 +105,7 @@ struct vmsg_rx_words {
 	uint64_t head;	/* type, flags, id, addr */
 	uint64_t ports; /* port, src_port */
 	uint64_t seq;
-	uint64_t size; /* len, used, reserved */
+	uint64_t size; /* len, used, each */
 };
 
 /* The begin of the next response; it is to be taken then. */

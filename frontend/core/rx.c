@@ -107,7 +107,7 @@ static bool take_mapped(struct vmsg *v, struct arrival *a)
 	const struct vmsgif_rx_response *r = a->r;
 	int slot;
 
-	if (!r->len || r->used || r->reserved || r->u.map.reserved)
+	if (!r->len || r->used || r->each || r->u.map.reserved)
 		return vmsg_break(v, "bad map-mode message");
 	post_again(v, a->page);
 	if (a->repeat && vmsg_msg_holds(a->port, r->addr, r->seq)) {
@@ -148,7 +148,8 @@ static bool take_next(struct vmsg *v, struct vmsgif_rx_response *r, unsigned int
 static bool continues(const struct vmsgif_rx_response *r, const struct vmsgif_rx_response *first)
 {
 	return r->type == VMSGIF_RX_MESSAGE && r->addr == first->addr && r->port == first->port &&
-	       r->src_port == first->src_port && r->seq == first->seq && r->len == first->len;
+	       r->src_port == first->src_port && r->seq == first->seq && r->len == first->len &&
+	       r->each == first->each;
 }
 
 /*
@@ -165,7 +166,7 @@ static bool take_pages(struct vmsg *v, struct arrival *a, uint32_t nr, bool hold
 	for (;;) {
 		uint32_t used = r->len - at < VMSGIF_PAGE_SIZE ? r->len - at : VMSGIF_PAGE_SIZE;
 
-		if (r->flags != (--nr ? VMSGIF_RXF_MORE : 0) || r->used != used || r->reserved)
+		if (r->flags != (--nr ? VMSGIF_RXF_MORE : 0) || r->used != used)
 			return vmsg_break(v, "bad page of a message");
 		if (hold) {
 			**link = (uint16_t)page;
@@ -200,6 +201,8 @@ static unsigned int take_paged(struct vmsg *v, struct arrival *a)
 
 	if (!nr || nr - 1 > v->rx.seen - v->rx.cons)
 		return vmsg_break(v, "message cut");
+	if (!vmsg_batch_valid(a->r->len, a->r->each))
+		return vmsg_break(v, "bad batch");
 	good = take_pages(v, a, nr, hold, &link);
 	*link = VMSG_PAGE_END;
 	if (!good) {
@@ -222,7 +225,7 @@ static unsigned int take_payload(struct vmsg *v, struct arrival *a)
 		return take_mapped(v, a);
 	if (r->flags != VMSGIF_RXF_INLINE)
 		return take_paged(v, a);
-	if (r->len > VMSGIF_INLINE_MAX || r->used || r->reserved)
+	if (r->len > VMSGIF_INLINE_MAX || r->used || r->each)
 		return vmsg_break(v, "bad inline message");
 	a->msg->form = VMSG_MSG_INLINE;
 	memcpy(a->msg->data, r->u.data, sizeof(a->msg->data));
@@ -243,7 +246,7 @@ static void arrived(struct vmsg *v, const struct arrival *a)
 		vmsg_msg_settle(v, port);
 		return;
 	}
-	v->stats.rx_messages++;
+	v->stats.rx_messages += VMSGIF_BATCH_COUNT(a->r->len, a->r->each);
 	v->stats.rx_bytes += a->r->len;
 	if (port->waiting == 1)
 		v->params.ops->readable(v, port);
@@ -272,6 +275,7 @@ static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response
 	a.msg->src_port = r->src_port;
 	a.msg->seq = r->seq;
 	a.msg->len = r->len;
+	a.msg->each = r->each;
 	a.msg->state = a.drop ? VMSG_MSG_DONE : VMSG_MSG_QUEUED;
 	nr = take_payload(v, &a);
 	if (nr)

@@ -32,17 +32,26 @@ static int take_mapped(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_
 	return 0;
 }
 
+/* What may be a batch, if it is said to be one. */
+static inline bool batch_valid(const struct vmsg_send *send)
+{
+	return !send->each || (send->form == VMSG_PAGES && vmsg_batch_valid(send->len, send->each));
+}
+
 /* Counts the SEND @s in and fills in its destination. */
 static inline void take_shadow(struct vmsg *v, struct vmsg_shadow *s, struct vmsg_port *port,
 			       struct vmsg_window *window, const struct vmsg_send *send,
 			       union vmsg_tag tag)
 {
+	/* The numbers of all messages but the last of a batch. */
+	v->seq += VMSGIF_BATCH_COUNT(send->len, send->each) - 1;
 	vmsg_send_count(v, s, port, window, send->cookie, tag);
 	s->req.op = VMSGIF_OP_SEND;
 	__builtin_memcpy(&s->req.addr, &send->addr, sizeof(send->addr) + sizeof(send->port));
 	s->req.src_port = port->number;
 	s->req.seq = v->seq;
 	s->req.len = send->len;
+	s->req.each = send->each;
 	v->stats.tx_bytes += send->len;
 }
 
@@ -62,7 +71,7 @@ static int take_payload(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg
 
 	if (send->len > v->features.max_message)
 		return -EMSGSIZE;
-	if (send->form == VMSG_INLINE)
+	if (send->form == VMSG_INLINE || !batch_valid(send))
 		return -EINVAL;
 	s->req.flags = send->lazy ? VMSGIF_TXF_LAZY : 0;
 	s->req.nr_segs = 0;
@@ -73,7 +82,8 @@ static int take_payload(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg
 	}
 	error = vmsg_pages_take_message(v, s, send);
 	if (!error)
-		*(v->tx_pool ? &v->stats.tx_pooled : &v->stats.tx_granted) += 1;
+		*(v->tx_pool ? &v->stats.tx_pooled : &v->stats.tx_granted) +=
+			VMSGIF_BATCH_COUNT(send->len, send->each);
 	return error;
 }
 
@@ -103,7 +113,7 @@ static __attribute__((__noinline__)) int send_any(struct vmsg *v, struct vmsg_po
 		port->window = window = vmsg_window_get(v, send->addr, send->port);
 	if (window->count >= v->window)
 		return vmsg_wait_window(v, port, window);
-	if (send->form == VMSG_INLINE && send->len <= v->inline_max)
+	if (send->form == VMSG_INLINE && send->len <= v->inline_max && !send->each)
 		take_inline(v, s, send);
 	else
 		error = take_payload(v, s, port, send);
@@ -147,7 +157,7 @@ static __attribute__((__noinline__)) int send_few(struct vmsg *v, struct vmsg_po
 	__builtin_memset(&s->req.u, 0, sizeof(s->req.u));
 	if (vmsg_unlikely(vmsg_pages_take_few(v, s, send)))
 		return -EINVAL;
-	v->stats.tx_pooled++;
+	v->stats.tx_pooled += VMSGIF_BATCH_COUNT(send->len, send->each);
 	return send_now(v, s, port, port->window, send,
 			(union vmsg_tag){ .quiet = send->quiet, .nr_segs = (uint16_t)nr });
 }
@@ -176,22 +186,28 @@ int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *se
 
 	/* The number that it will have, if it is taken. */
 	if (seq)
-		*seq = v->seq + 1;
+		*seq = v->seq + VMSGIF_BATCH_COUNT(send->len, send->each);
 	/* The short ways are for the flow that was the port's last one, too. */
 	if (vmsg_unlikely(!v->send_now || !vmsg_tx_room_caller(v) || port->unanswered >= v->share ||
 			  !window || window->entry.key != vmsg_key(send->addr, send->port) ||
 			  window->count >= v->window))
 		return send_any(v, port, send);
-	if (send->form == VMSG_INLINE && send->len <= v->inline_max) {
+	if (send->form == VMSG_INLINE && send->len <= v->inline_max && !send->each) {
 		take_inline(v, s, send);
 		return send_now(v, s, port, window, send, (union vmsg_tag){ .quiet = send->quiet });
 	}
 	if (send->form == VMSG_PAGES && send->nr_segs - 1 < VMSGIF_SEGS_MAX && v->tx_pool &&
-	    send->len <= v->features.max_message)
+	    send->len <= v->features.max_message && batch_valid(send))
 		return send_few(v, port, send);
 	if (send->form == VMSG_MAP && !v->own_due && send->len <= v->features.max_message)
 		return send_mapped(v, port, send);
 	return send_any(v, port, send);
+}
+
+uint32_t vmsg_batch_bytes(const struct vmsg *v)
+{
+	return v->features.max_message < VMSGIF_BATCH_BYTES ? v->features.max_message :
+							      VMSGIF_BATCH_BYTES;
 }
 
 unsigned int vmsg_unanswered(const struct vmsg_port *port)

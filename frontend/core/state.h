@@ -129,7 +129,13 @@ struct vmsg_msg {
 	uint32_t src_port;
 	uint64_t seq;
 	uint32_t len;
-	uint32_t offset; /* MAPPED: in the pool */
+	union {
+		uint32_t offset;       /* MAPPED: in the pool */
+		struct {	       /* PAGES, COPIED */
+			uint16_t used; /* as it came */
+			uint16_t each;
+		};
+	};
 	uint8_t data[VMSGIF_INLINE_MAX];
 };
 

@@ -157,6 +157,7 @@ static int give(struct endpoint *ep, const struct rx_item *item, struct out *out
 		.len = item->info.len,
 		.addr = item->info.addr,
 		.src_port = item->info.src_port,
+		.each = item->info.each,
 	};
 	int r;
 

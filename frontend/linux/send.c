@@ -97,18 +97,22 @@ void send_answered(struct vmsg_front *front, u64 cookie, int status)
 
 static bool is_inline(const struct xenmsg_uapi_tx *tx)
 {
-	return tx->len <= VMSGIF_INLINE_MAX && !(tx->flags & (XENMSG_TX_AREA | XENMSG_TX_POOL));
+	return tx->len <= VMSGIF_INLINE_MAX &&
+	       !(tx->flags & (XENMSG_TX_AREA | XENMSG_TX_POOL | XENMSG_TX_BATCH));
 }
 
 static int check(const struct endpoint *ep, const struct xenmsg_uapi_tx *tx)
 {
-	unsigned int where = tx->flags & (XENMSG_TX_IOV | XENMSG_TX_AREA | XENMSG_TX_POOL);
+	unsigned int where = tx->flags &
+			     (XENMSG_TX_IOV | XENMSG_TX_AREA | XENMSG_TX_POOL | XENMSG_TX_BATCH);
 
 	if (tx->flags & ~(XENMSG_TX_LAZY | XENMSG_TX_CONFIRM | XENMSG_TX_IOV | XENMSG_TX_AREA |
-			  XENMSG_TX_POOL) ||
+			  XENMSG_TX_POOL | XENMSG_TX_BATCH) ||
 	    hweight32(where) > 1 || !tx->addr || !tx->port)
 		return -EINVAL;
-	if (!(where & (XENMSG_TX_IOV | XENMSG_TX_POOL)) && tx->nr)
+	if (!(where & (XENMSG_TX_IOV | XENMSG_TX_POOL | XENMSG_TX_BATCH)) && tx->nr)
+		return -EINVAL;
+	if ((where & XENMSG_TX_BATCH) && (!tx->nr || !vmsg_batch_valid(tx->len, tx->nr)))
 		return -EINVAL;
 	if ((where & (XENMSG_TX_AREA | XENMSG_TX_POOL)) && !tx->len)
 		return -EINVAL;
@@ -309,6 +313,7 @@ static int post(struct endpoint *ep, struct tx_item *item)
 		.addr = tx->addr,
 		.port = tx->port,
 		.len = tx->len,
+		.each = tx->flags & XENMSG_TX_BATCH ? tx->nr : 0,
 		.lazy = tx->flags & XENMSG_TX_LAZY,
 		.quiet = !(tx->flags & XENMSG_TX_CONFIRM),
 		.cookie = front->free_sent + 1,

@@ -352,7 +352,8 @@ static void check_request(const struct cbed *bed, const struct vmsgif_tx_request
 	ck_assert_uint_ge(req->op, 1);
 	ck_assert_uint_le(req->op, VMSGIF_OP_MAX);
 	ck_assert_uint_lt(req->id, slots(bed));
-	ck_assert_uint_eq(req->reserved, 0);
+	ck_assert(req->op == VMSGIF_OP_SEND || !req->each);
+	ck_assert(vmsg_batch_valid(req->len, req->each));
 	ck_assert_uint_eq(req->flags & ~VMSGIF_TXF_ALL, 0);
 	if (req->flags & VMSGIF_TXF_INLINE)
 		used = req->len;

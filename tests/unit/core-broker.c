@@ -420,7 +420,7 @@ static void serve(struct broker *b, unsigned int dev, const struct vmsgif_tx_req
 	struct broker_dev *d = &b->dev[dev];
 
 	ck_assert_uint_lt(req->id, d->slots);
-	ck_assert_uint_eq(req->reserved, 0);
+	ck_assert_uint_eq(req->each, 0);
 	ck_assert(!d->open[req->id]);
 	d->open[req->id] = true;
 	switch (req->op) {

@@ -368,9 +368,9 @@ START_TEST(reserved_bits)
 {
 	struct vmsgif_tx_request slot = send_to(0);
 
-	slot.reserved = 0x100;
+	slot.flags = 0x80;
 	guest_tx(&alice, &slot);
-	expect_closed("reserved field is not 0");
+	expect_closed("unknown flags");
 }
 END_TEST
 

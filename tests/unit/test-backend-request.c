@@ -95,9 +95,11 @@ START_TEST(reserved_fields)
 	uint8_t op = base->op;
 	bool map_add = op == VMSGIF_OP_POOL_ADD && base->u.pool.type == VMSGIF_POOL_MAP;
 
-	slot = *base;
-	slot.reserved = 1;
-	hostile();
+	if (op != VMSGIF_OP_SEND) {
+		slot = *base;
+		slot.each = 8;
+		hostile();
+	}
 	slot = *base;
 	slot.id = SLOTS;
 	hostile();
@@ -198,8 +200,61 @@ START_TEST(send_limits)
 	/* Garbage that is too long as well is garbage. */
 	slot = send_segs;
 	slot.len = UINT32_MAX;
-	slot.reserved = 1;
+	slot.flags |= 0x80;
 	hostile();
+}
+END_TEST
+
+/* A batch: @len bytes in whole pages of the pool, messages of @each bytes. */
+static void make_batch(uint32_t len, uint16_t each)
+{
+	slot = send_segs;
+	memset(&slot.u, 0, sizeof(slot.u));
+	slot.len = len;
+	slot.each = each;
+	slot.nr_segs = 0;
+	while (len) {
+		struct vmsgif_segment *seg = &slot.u.seg[slot.nr_segs++];
+
+		seg->ref = slot.nr_segs;
+		seg->len = (uint16_t)(len < VMSGIF_PAGE_SIZE ? len : VMSGIF_PAGE_SIZE);
+		len -= seg->len;
+	}
+}
+
+START_TEST(batches)
+{
+	static const struct {
+		uint32_t len;
+		uint16_t each;
+	} bad[] = {
+		{ 64, 64 }, { 64, 72 }, { 64, 12 }, { 64, 1 }, { 257 * 8, 8 }, { 2049, 8 },
+	};
+
+	make_batch(16, 8);
+	ck_assert_int_eq(parse(), VERDICT_OK);
+	ck_assert_uint_eq(req.each, 8);
+	make_batch(VMSGIF_BATCH_BYTES, 64);
+	ck_assert_int_eq(parse(), VERDICT_OK);
+	/* The last one is shorter. */
+	make_batch(VMSGIF_BATCH_BYTES - 1, 4096);
+	ck_assert_int_eq(parse(), VERDICT_OK);
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		make_batch(bad[i].len, bad[i].each);
+		refused(VMSGIF_EINVAL);
+	}
+	/* More than a batch may have. */
+	slot = send_indirect;
+	slot.len = VMSGIF_BATCH_BYTES + 1;
+	slot.each = 4096;
+	refused(VMSGIF_EINVAL);
+	/* In segments only. */
+	slot = send_inline;
+	slot.each = 8;
+	refused(VMSGIF_EINVAL);
+	slot = send_map;
+	slot.each = 8;
+	refused(VMSGIF_EINVAL);
 }
 END_TEST
 
@@ -310,7 +365,7 @@ static bool ways_agree(void)
 	enum verdict v = parse();
 
 	if (v == VERDICT_OK && req.op == VMSGIF_OP_SEND) {
-		ck_assert_int_eq(simple, req.form == REQUEST_SEGS && req.nr_segs == 1);
+		ck_assert_int_eq(simple, req.form == REQUEST_SEGS && req.nr_segs == 1 && !req.each);
 		ck_assert_int_eq(tiny, req.form == REQUEST_INLINE);
 	}
 	if (!simple && !tiny)
@@ -361,6 +416,7 @@ static Suite *request_suite(void)
 	tcase_add_loop_test(t, reserved_fields, 0, NR_GOOD);
 	tcase_add_test(t, fields_arrive);
 	tcase_add_test(t, reserved_payload);
+	tcase_add_test(t, batches);
 	tcase_add_test(t, kinds_and_ids);
 	tcase_add_test(t, send_limits);
 	tcase_add_test(t, ports);

@@ -314,7 +314,7 @@ static void check_parked(void)
 		for (unsigned int i = 0; peer && i < peer->nr_slots; i++) {
 			const struct message *m = &peer->slots[i];
 
-			if (m->state == MESSAGE_QUEUED && m->parked)
+			if (m->state == MESSAGE_PARKED)
 				ck_assert(drain_holds(peer) || drain_holds(m->flow->pair->dst));
 		}
 	}
@@ -332,7 +332,8 @@ static void check_accounts(void)
 			const struct message *m = &peer->slots[i];
 			bool send = m->state != MESSAGE_NONE && m->op == VMSGIF_OP_SEND;
 
-			queued += send && m->state == MESSAGE_QUEUED;
+			queued += send &&
+				  (m->state == MESSAGE_QUEUED || m->state == MESSAGE_PARKED);
 			maps += send && message_is_map(m);
 		}
 		ck_assert_uint_eq(account->queued, queued);

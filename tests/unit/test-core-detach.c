@@ -349,7 +349,7 @@ START_TEST(bad_map_messages)
 		else if (i == 1)
 			rsp.used = 1;
 		else if (i == 2)
-			rsp.reserved = 1;
+			rsp.each = 1;
 		else
 			rsp.u.map.reserved = 1;
 		breaks(rsp, "bad map-mode message");

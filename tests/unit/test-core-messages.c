@@ -109,7 +109,7 @@ START_TEST(bad_inline)
 	rsp.used = 1;
 	whole_breaks(_i, rsp, "bad inline message");
 	rsp = next(10);
-	rsp.reserved = 1;
+	rsp.each = 1;
 	whole_breaks(_i, rsp, "bad inline message");
 }
 END_TEST
@@ -228,8 +228,8 @@ START_TEST(bad_single_page)
 		rsp = next(1000);
 		rsp.flags = i == 0 ? VMSGIF_RXF_MORE : 0;
 		rsp.used = i == 1 ? 999 : i == 2 ? 1001 : i == 3 ? 0 : 1000;
-		rsp.reserved = i == 4;
-		whole_breaks(_i, rsp, "bad page of a message");
+		rsp.each = i == 4;
+		whole_breaks(_i, rsp, i == 4 ? "bad batch" : "bad page of a message");
 	}
 	/* More than a page in one page, and said to be whole. */
 	rsp = next(5000);
@@ -263,10 +263,10 @@ START_TEST(bad_first_page)
 		else if (i == 2)
 			rsp.used = 4097; /* more than a page has */
 		else
-			rsp.reserved = 1;
+			rsp.each = 1;
 		cbed_rx(&bed, rsp);
 		cbed_rx(&bed, half(true));
-		expect_broken("bad page of a message");
+		expect_broken(rsp.each ? "bad batch" : "bad page of a message");
 		prepare(_i);
 	}
 }
@@ -288,9 +288,9 @@ START_TEST(bad_second_page)
 		else if (i == 2)
 			rsp.used = 4096;
 		else
-			rsp.reserved = 1;
+			rsp.each = 1;
 		cbed_rx(&bed, rsp);
-		expect_broken("bad page of a message");
+		expect_broken(rsp.each ? "message cut" : "bad page of a message");
 		prepare(_i);
 	}
 }
@@ -374,7 +374,7 @@ START_TEST(bad_events)
 		struct vmsgif_rx_response rsp = good;
 		bool named = type == VMSGIF_RX_PEER_UP || type == VMSGIF_RX_RESOLVED;
 
-		rsp.reserved = 1;
+		rsp.each = 1;
 		event_breaks(rsp, "bad RX response");
 		if (type != VMSGIF_RX_BAD_PAGE)
 			event_breaks(cbed_rx_event(type, 0), "bad RX response");

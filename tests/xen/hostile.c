@@ -339,7 +339,7 @@ static struct vmsgif_tx_request *send_request(struct raw *raw, uint32_t len)
 
 static int reserved_bits(struct raw *raw)
 {
-	request(raw, VMSGIF_OP_READY)->reserved = 1;
+	request(raw, VMSGIF_OP_READY)->each = 1;
 	return last_answer(raw);
 }
 
@@ -451,6 +451,25 @@ static int too_long(struct raw *raw)
 {
 	get_ready(raw);
 	send_request(raw, 100)->len = VMSGIF_MESSAGE_MAX + 1;
+	return last_answer(raw);
+}
+
+static int bad_batch(struct raw *raw)
+{
+	get_ready(raw);
+	send_request(raw, 100)->each = 12;
+	return last_answer(raw);
+}
+
+/* The numbers of its first messages were used before. */
+static int batch_of_old_numbers(struct raw *raw)
+{
+	struct vmsgif_tx_request *req;
+
+	get_ready(raw);
+	req = send_request(raw, 100);
+	req->each = 8;
+	req->seq = 12;
 	return last_answer(raw);
 }
 
@@ -573,6 +592,8 @@ static const struct hostile_case {
 	{ "length-of-nothing", length_of_nothing, VMSGIF_EINVAL },
 	{ "lengths-that-differ", lengths_that_differ, VMSGIF_EINVAL },
 	{ "too-long", too_long, VMSGIF_EMSGSIZE },
+	{ "bad-batch", bad_batch, VMSGIF_EINVAL },
+	{ "batch-of-old-numbers", batch_of_old_numbers, VMSGIF_EINVAL },
 	{ "pool-index-beyond", pool_index_beyond, VMSGIF_EFAULT },
 	{ "old-sequence", old_sequence, VMSGIF_EINVAL },
 	{ "double-gref-directory", double_gref_directory, VMSGIF_EINVAL },

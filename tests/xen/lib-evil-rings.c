@@ -219,7 +219,7 @@ static void rx_inline_used(struct evil *e)
 
 static void rx_reserved(struct evil *e)
 {
-	evil_message(e, 5)->reserved = 1;
+	evil_message(e, 5)->each = 1;
 }
 
 static void rx_no_pool(struct evil *e)

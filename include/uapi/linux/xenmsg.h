@@ -45,7 +45,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define XENMSG_UAPI_VERSION  1
+#define XENMSG_UAPI_VERSION  2
 #define XENMSG_UAPI_NAME_MAX 128 /* bytes; not terminated */
 /* Messages, handles or events in one call at most; more are left for the next one. */
 #define XENMSG_UAPI_BATCH 256
@@ -139,6 +139,9 @@ struct xenmsg_uapi_unbind {
  *                     EBUSY for one that is; what is written there meanwhile
  *                     may be sent
  *   XENMSG_TX_POOL    at offset "data" of own pool "nr": map mode
+ *   XENMSG_TX_BATCH   at address "data", as a batch: messages of "nr" bytes each,
+ *                     a multiple of 8 and below "len", the last of which may be
+ *                     shorter; up to 16 KiB and 256 messages. "seq", in events as well, is the last one's
  */
 struct xenmsg_uapi_tx {
 	__u64 data;
@@ -159,6 +162,7 @@ struct xenmsg_uapi_tx {
 #define XENMSG_TX_IOV	  0x04
 #define XENMSG_TX_AREA	  0x08
 #define XENMSG_TX_POOL	  0x10
+#define XENMSG_TX_BATCH	  0x20
 
 /*
  * Returns how many were taken, in order; with an error only if that is none.
@@ -201,7 +205,8 @@ struct xenmsg_uapi_rx {
 	__u16 flags;	/* XENMSG_RX_MAPPED: it is in foreign pool "slot" */
 	__u16 slot;
 	__u32 handle; /* MAPPED: for XENMSG_IOC_RELEASE */
-	__u32 reserved;
+	__u16 each;   /* it is a batch, as in XENMSG_TX_BATCH, of this "nr"; 0: it is none */
+	__u16 reserved;
 };
 #define XENMSG_RX_MAPPED 1
 

@@ -64,6 +64,9 @@
  *           who mapped it once; a message names a place in the pool, nothing
  *           is copied, and the SEND completes when the receiver releases it
  *
+ * Messages of one length that follow each other in a flow can travel together, as
+ * a batch: one SEND, one status, and as many messages for the receiver.
+ *
  * All integers are little-endian as on the only architectures with the rings
  * of ring.h in use. "Reserved" fields are 0 and checked to be 0. Page means
  * VMSGIF_PAGE_SIZE bytes, the granularity of grants, whatever the page size of
@@ -263,7 +266,10 @@
 #define VMSGIF_MAP_POOLS_MAX  64u /* ids 0 to 63, per sending device */
 #define VMSGIF_TX_RESERVE     16u
 #define VMSGIF_RX_RESERVE     4u
-#define VMSGIF_FLOW_WINDOW    32u /* default of "flow-window" */
+#define VMSGIF_FLOW_WINDOW    32u    /* default of "flow-window" */
+#define VMSGIF_BATCH_BYTES    16384u /* longest batch: what VMSGIF_SEGS_MAX segments hold */
+#define VMSGIF_BATCH_MESSAGES 256u
+#define VMSGIF_BATCH_ALIGN    8u /* that the messages in a batch have */
 #define VMSGIF_LAZY_NS	      1000000u
 
 /*
@@ -272,6 +278,9 @@
  * as many bytes as it gave credit for.
  */
 #define VMSGIF_MSG_COST(len) (64u + (((uint64_t)(len) + 63u) & ~(uint64_t)63u))
+
+/* Messages in a batch of @len bytes, of @each bytes each; 0: it is none, but one message. */
+#define VMSGIF_BATCH_COUNT(len, each) ((each) ? ((len) + (each)-1) / (each) : 1)
 
 #define VMSGIF_ADDR(gen, domid) ((uint32_t)(gen) << 16 | (uint16_t)(domid))
 #define VMSGIF_ADDR_DOMID(addr) ((uint16_t)((addr)&0xffffu))
@@ -317,7 +326,7 @@
  * +----------------+----------------+----------------+----------------+
  * |                                len                                | 28
  * +----------------+----------------+----------------+----------------+
- * |             nr_segs             |            reserved             | 32
+ * |             nr_segs             |              each               | 32
  * +----------------+----------------+----------------+----------------+
  * |        data[32], seg[4], indirect, map or pool, by op and flags   | 64
  * +----------------+----------------+----------------+----------------+
@@ -340,7 +349,15 @@
  *
  * SEND        addr, port   destination
  *             src_port     whom to answer; 0 if nobody
- *             seq          above that of every earlier SEND of the instance
+ *             seq          above that of every earlier SEND of the instance; of a
+ *                          batch, the last message's, and those before it have
+ *                          the numbers before
+ *             each         0; or, of a batch, bytes of each message but the last,
+ *                          which may be shorter: a multiple of
+ *                          VMSGIF_BATCH_ALIGN, and below len. The payload, in
+ *                          segments, is the messages one behind the other, at most
+ *                          VMSGIF_BATCH_BYTES and VMSGIF_BATCH_MESSAGES; limits on
+ *                          the length of a message are about len
  *             flags        the payload's, VMSGIF_TXF_LAZY
  *             Answered when it is in the receiver's ring (inline, copy), or
  *             when the receiver has released it (map).
@@ -434,7 +451,7 @@ struct vmsgif_tx_request {
 	};
 	uint32_t len;
 	uint16_t nr_segs;
-	uint16_t reserved;
+	uint16_t each; /* SEND only */
 	union {
 		uint8_t data[VMSGIF_INLINE_MAX];
 		struct vmsgif_segment seg[VMSGIF_SEGS_MAX];
@@ -514,7 +531,7 @@ struct vmsgif_tx_response {
  * +----------------+----------------+----------------+----------------+
  * |                                len                                | 28
  * +----------------+----------------+----------------+----------------+
- * |              used               |            reserved             | 32
+ * |              used               |              each               | 32
  * +----------------+----------------+----------------+----------------+
  * |           data[32], map or pool, by type and flags                | 64
  * +----------------+----------------+----------------+----------------+
@@ -524,7 +541,8 @@ struct vmsgif_tx_response {
  *
  * MESSAGE   addr, src_port  the source, stamped by the broker
  *           port            own port
- *           seq, len        of the message, the same in all its responses
+ *           seq, len, each  of the message, the same in all its responses; each is
+ *                           0 unless it is a batch
  *           flags           VMSGIF_RXF_INLINE: in data, used is 0
  *                           VMSGIF_RXF_MAP: at map.offset of pool map.id of
  *                           the source, used is 0; to be RELEASEd
@@ -578,7 +596,7 @@ struct vmsgif_rx_response {
 	uint64_t seq;
 	uint32_t len;
 	uint16_t used;
-	uint16_t reserved;
+	uint16_t each;
 	union {
 		uint8_t data[VMSGIF_INLINE_MAX];
 		struct vmsgif_map map;
@@ -610,7 +628,7 @@ VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_request, seq) == 16);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_request, credit) == 16);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_request, len) == 24);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_request, nr_segs) == 28);
-VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_request, reserved) == 30);
+VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_request, each) == 30);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_request, u) == 32);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_response, id) == 2);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_response, status) == 4);
@@ -625,6 +643,7 @@ VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_response, src_port) == 12);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_response, seq) == 16);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_response, len) == 24);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_response, used) == 28);
+VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_response, each) == 30);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_response, u) == 32);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_sring, ring) == 64);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_sring, ring) == 64);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Batches: several messages in one SEND, and in one that comes in. */
+#include "tests/unit/core-bed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct cbed bed;
+static struct vmsg_port *port;
+static uint8_t bytes[VMSGIF_BATCH_BYTES + 8];
+static uint8_t out[VMSGIF_BATCH_BYTES + 8];
+
+static void setup(void)
+{
+	cbed_defaults(&bed);
+	cbed_init(&bed);
+	cbed_up(&bed);
+	port = cbed_port(&bed, 0);
+	cbed_fill(bytes, sizeof(bytes), 1);
+}
+
+static void teardown(void)
+{
+	cbed_port_free(&bed, port);
+	cbed_deinit(&bed);
+}
+
+/* ------------------------------------------------------------------------- send */
+
+static int send_batch(uint32_t len, uint16_t each, uint64_t *seq)
+{
+	struct vmsgif_segment segs[8];
+	uint16_t pages[8];
+	unsigned int nr = (len + 4095) / 4096;
+	struct vmsg_send send = {
+		.addr = CBED_PEER,
+		.port = CBED_PORT,
+		.len = len,
+		.each = each,
+		.form = VMSG_PAGES,
+		.segs = segs,
+		.nr_segs = nr,
+		.cookie = 1,
+	};
+	int r;
+
+	ck_assert_int_eq(vmsg_tx_pages_get(bed.v, port, nr + (nr > 4), pages), 0);
+	send.list_page = pages[nr];
+	for (unsigned int i = 0; i < nr; i++) {
+		segs[i] = (struct vmsgif_segment){
+			.ref = pages[i],
+			.len = (uint16_t)(len - i * 4096 < 4096 ? len - i * 4096 : 4096),
+		};
+		memcpy(bed.params.tx_pages[pages[i]], bytes + (size_t)i * 4096, segs[i].len);
+	}
+	r = vmsg_send(bed.v, port, &send, seq);
+	if (r)
+		vmsg_tx_pages_put(bed.v, port, nr + (nr > 4), pages);
+	return r;
+}
+
+/* Numbers are counted by messages, and so is what is counted. By the short way as well. */
+START_TEST(numbers)
+{
+	uint64_t seq;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		struct vmsgif_tx_request req;
+
+		ck_assert_int_eq(send_batch(6400, 64, &seq), 0);
+		ck_assert_uint_eq(seq, 1000 + 101 * i + 99);
+		ck_assert_int_eq(cbed_send(&bed, port, bytes, 5, 2), 0);
+		cbed_publish(&bed);
+		req = cbed_expect(&bed, VMSGIF_OP_SEND);
+		ck_assert_uint_eq(req.each, 64);
+		ck_assert_uint_eq(req.seq, seq);
+		ck_assert_uint_eq(req.len, 6400);
+		cbed_payload(&bed, &req, out);
+		ck_assert_mem_eq(out, bytes, 6400);
+		cbed_answered(&bed, &req, 0);
+		(void)cbed_expect_event(&bed, CBED_SEND_DONE);
+		req = cbed_expect(&bed, VMSGIF_OP_SEND);
+		ck_assert_uint_eq(req.each, 0);
+		ck_assert_uint_eq(req.seq, seq + 1);
+		cbed_answered(&bed, &req, 0);
+		(void)cbed_expect_event(&bed, CBED_SEND_DONE);
+	}
+	ck_assert_uint_eq(cbed_stats(&bed).tx_pooled, 300);
+	ck_assert_uint_eq(cbed_stats(&bed).tx_messages, 303);
+}
+END_TEST
+
+START_TEST(refused)
+{
+	static const struct {
+		uint32_t len;
+		uint16_t each;
+	} bad[] = {
+		{ 64, 64 }, { 64, 72 }, { 64, 12 }, { 257 * 8, 8 }, { VMSGIF_BATCH_BYTES + 8, 64 },
+	};
+	struct vmsg_send send = {
+		.addr = CBED_PEER,
+		.port = CBED_PORT,
+		.len = 24,
+		.each = 8,
+		.data = bytes,
+	};
+
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_int_eq(send_batch(bad[i].len, bad[i].each, NULL), -EINVAL);
+	/* Inline there are none. */
+	ck_assert_int_eq(vmsg_send(bed.v, port, &send, NULL), -EINVAL);
+	/* The same, by the short way. */
+	ck_assert_int_eq(cbed_send(&bed, port, bytes, 5, 2), 0);
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_int_eq(send_batch(bad[i].len, bad[i].each, NULL), -EINVAL);
+	ck_assert_int_eq(vmsg_send(bed.v, port, &send, NULL), -EINVAL);
+}
+END_TEST
+
+START_TEST(small_device)
+{
+	cbed_down(&bed);
+	bed.features.max_message = 1000;
+	cbed_up(&bed);
+	ck_assert_uint_eq(vmsg_batch_bytes(bed.v), 1000);
+}
+END_TEST
+
+/* ---------------------------------------------------------------------- receive */
+
+/* All responses of a batch to port 9, of which the last says @last is each. */
+static void deliver(uint64_t seq, uint32_t len, uint16_t each, uint16_t last)
+{
+	struct vmsgif_rx_response rsp = cbed_msg(9, seq, bytes, 0);
+	uint32_t at = 0;
+
+	rsp.len = len;
+	do {
+		rsp.used = (uint16_t)(len - at < 4096 ? len - at : 4096);
+		memcpy(cbed_rx_page(&bed), bytes + at, rsp.used);
+		at += rsp.used;
+		rsp.flags = at < len ? VMSGIF_RXF_MORE : 0;
+		rsp.each = at < len ? each : last;
+		cbed_rx(&bed, rsp);
+	} while (at < len);
+	cbed_rx_publish(&bed);
+	cbed_poll(&bed);
+}
+
+/* Held in its pages, or copied out; what it is made of is told. */
+START_TEST(received)
+{
+	static const uint32_t lens[] = { 128, 200, 4096, 5000, VMSGIF_BATCH_BYTES };
+	struct vmsg_port *bound = cbed_bound_port(&bed, 9, 65536);
+	uint64_t messages = 0;
+
+	for (unsigned int i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		struct vmsg_info info;
+		struct vmsg_msg *msg;
+
+		deliver(1000 * (i + 1), lens[i], 64, 64);
+		messages += (lens[i] + 63) / 64;
+		ck_assert_uint_eq(cbed_stats(&bed).rx_messages, messages);
+		msg = vmsg_recv(bed.v, bound, &info);
+		ck_assert_ptr_nonnull(msg);
+		ck_assert_uint_eq(info.each, 64);
+		ck_assert_uint_eq(info.len, lens[i]);
+		ck_assert_uint_eq(info.seq, 1000 * (i + 1));
+		(void)cbed_gather(&bed, bound, msg, out);
+		ck_assert_mem_eq(out, bytes, lens[i]);
+		vmsg_release(bed.v, bound, msg);
+		/* And what is none says so. */
+		cbed_deliver(&bed, 9, 1000 * (i + 1) + 1, bytes, lens[i]);
+		messages++;
+		msg = vmsg_recv(bed.v, bound, &info);
+		ck_assert_uint_eq(info.each, 0);
+		vmsg_release(bed.v, bound, msg);
+	}
+	cbed_port_free(&bed, bound);
+}
+END_TEST
+
+START_TEST(bad_ones)
+{
+	static const struct {
+		uint32_t len;
+		uint16_t each, last;
+		const char *reason;
+	} bad[] = {
+		{ 64, 64, 64, "bad batch" },
+		{ 4096, 12, 12, "bad batch" },
+		{ 8192, 8, 8, "bad batch" },
+		{ 8192, 64, 72, "message cut" },
+		{ 8192, 64, 0, "message cut" },
+		{ VMSGIF_BATCH_BYTES + 8, 4096, 4096, "bad batch" },
+		{ 8192, 0, 4096, "message cut" },
+	};
+
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct vmsg_port *bound = cbed_bound_port(&bed, 9, 65536);
+
+		deliver(1, bad[i].len, bad[i].each, bad[i].last);
+		ck_assert_ptr_nonnull(vmsg_broken(bed.v));
+		ck_assert_str_eq(vmsg_broken(bed.v), bad[i].reason);
+		cbed_port_free(&bed, bound);
+		cbed_port_free(&bed, port);
+		cbed_deinit(&bed);
+		setup();
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("core-batch");
+	TCase *tc = tcase_create("batch");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, numbers);
+	tcase_add_test(tc, refused);
+	tcase_add_test(tc, small_device);
+	tcase_add_test(tc, received);
+	tcase_add_test(tc, bad_ones);
+	suite_add_tcase(suite, tc);
+	return cbed_run(suite);
+}
