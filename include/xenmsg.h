@@ -138,8 +138,9 @@ struct xenmsg_bind {
 	size_t size;	     /* sizeof(struct xenmsg_bind) */
 	const char *service; /* offer this name, without the domain; NULL: none */
 	/*
-	 * Bytes for received messages, up to 1 GiB; 0: 2 MiB + 128. More than
-	 * the kernel's driver allows (8 MiB by default) is as much as that.
+	 * Bytes for received messages, up to 1 GiB; 0: 2 MiB + 128; less than
+	 * 16 KiB + 64 is as much as that. More than the kernel's driver allows
+	 * (8 MiB by default) is as much as that.
 	 */
 	size_t buffer;
 };
@@ -163,8 +164,12 @@ uint32_t xenmsg_port_number(const struct xenmsg_port *port);
  * XENMSG_LAZY: do not wake the peer for this one. It is there when the peer is
  * awake anyway; else it goes with the next message that is not lazy, with a
  * wait, a receive that finds nothing, xenmsg_flush(), or xenmsg_dispatch(), for
- * which xenmsg_fd() becomes readable within a millisecond. The kernel's driver
- * does it by itself then.
+ * which xenmsg_fd() becomes readable within a millisecond.
+ *
+ * Lazy messages of one length, a multiple of 8 up to 4096, that a port sends to one
+ * destination go together, up to 256 and 16 KiB of them, and cost little more than
+ * their bytes: this is how to stream. Not so those whose number is asked for (@seq),
+ * or XENMSG_CONFIRM.
  */
 #define XENMSG_LAZY	1u
 #define XENMSG_NONBLOCK 2u /* -EAGAIN instead of waiting for room */

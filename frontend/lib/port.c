@@ -6,11 +6,15 @@
 #include <errno.h>
 #include <string.h>
 
+#include <xen/io/vmsgif.h>
+
 #include "iov.h"
 #include "transport.h"
 
 #define BUFFER_DEFAULT ((2u << 20) + 128)
 #define BUFFER_MAX     ((size_t)1 << 30)
+/* Nobody asks a receiver before messages are sent as a batch. */
+#define BUFFER_MIN     VMSGIF_MSG_COST(VMSGIF_BATCH_BYTES)
 
 int xenmsg_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind *bind,
 		     struct xenmsg_port **out)
@@ -23,6 +27,8 @@ int xenmsg_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind
 		return -EINVAL;
 	if (!b.buffer)
 		b.buffer = BUFFER_DEFAULT;
+	if (b.buffer < BUFFER_MIN)
+		b.buffer = BUFFER_MIN;
 	return x->ops->port_open(x, number, &b, out);
 }
 

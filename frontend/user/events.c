@@ -98,6 +98,12 @@ void user_lazy(struct user *user)
 		user->now = clock_now_ns();
 }
 
+void user_lazy_until(struct user *user)
+{
+	user->now = clock_now_ns();
+	timer_set(user, user->now + VMSGIF_LAZY_NS);
+}
+
 void user_publish(struct user *user, bool force)
 {
 	if (vmsg_publish(user->v, force, user->now))

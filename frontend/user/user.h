@@ -90,6 +90,8 @@ void user_poll(struct user *user);
 bool user_arm(struct user *user);
 /* To be called after engine calls, before returning to the application. */
 void user_publish(struct user *user, bool force);
+/* user_fd() becomes readable when what is lazy now has to go. */
+void user_lazy_until(struct user *user);
 /* Before a lazy send: makes sure that the time it is counted from is right. */
 void user_lazy(struct user *user);
 /*

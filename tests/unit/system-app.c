@@ -312,13 +312,15 @@ static struct life *choose_life(struct app *app, const struct vm *vm)
 	return life;
 }
 
-static bool send_next(struct app *app, unsigned int i)
+/* *@run: more are to follow at once. */
+static bool send_one(struct app *app, unsigned int i, bool *run)
 {
 	struct app_port *port = &app->ports[i];
 	unsigned int flags = XENMSG_NONBLOCK;
 	struct message_test *m = NULL;
 	int r;
 
+	*run = false;
 	if (!port->port || !port->may_send)
 		return false;
 	while (port->next < app->model->nr_messages) {
@@ -334,7 +336,7 @@ static bool send_next(struct app *app, unsigned int i)
 		return false;
 	if (m->confirm)
 		flags |= XENMSG_CONFIRM;
-	if (chance(20))
+	if (m->run || chance(20))
 		flags |= XENMSG_LAZY;
 	r = m->map && m->len ? send_mapped(app, i, m, flags) : -EBUSY;
 	if (r == -EBUSY && !is_dead(app)) {
@@ -344,6 +346,7 @@ static bool send_next(struct app *app, unsigned int i)
 	if (r == 0) {
 		m->src = app->life;
 		model_sent(m);
+		*run = m->run;
 		return true;
 	}
 	if (is_dead(app))
@@ -352,6 +355,15 @@ static bool send_next(struct app *app, unsigned int i)
 		m->dst->addr, r);
 	port->may_send = false;
 	return false;
+}
+
+static bool send_next(struct app *app, unsigned int i)
+{
+	bool any = false, run = true;
+
+	while (run && send_one(app, i, &run))
+		any = true;
+	return any;
 }
 
 /* ----------------------------------------------------------- ports and names */

@@ -38,6 +38,7 @@ struct message_test {
 	uint64_t key;
 	bool map;     /* by map mode, if that is possible */
 	bool confirm; /* its answer is asked for */
+	bool run;     /* lazy, and more like it follow at once */
 	uint64_t seq;
 	unsigned int closed; /* dst->closed of its port when it was sent */
 	bool sent, answered, delivered;

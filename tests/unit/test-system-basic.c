@@ -683,7 +683,7 @@ START_TEST(refusals_have_their_reasons)
 	ck_assert(world_logged(&w, "from=alice"));
 	ck_assert(world_logged(&w, "to=bob"));
 	ck_assert(world_logged(&w, "port=101"));
-	refused(alice, out, addr, 7, 4097, -EMSGSIZE);
+	refused(alice, out, addr, 7, 16385, -EMSGSIZE);
 	ck_assert_int_eq(vm_send(alice, out, addr, 7, 65537, 1), -EMSGSIZE);
 	ck_assert_int_eq(vm_send(alice, out, addr, 7, 4096, 1), 0);
 	vm_expect(bob, in, 4096, 1);

@@ -96,10 +96,25 @@ static uint32_t make_options(struct xenmsg_options *options)
 	return 60000;
 }
 
+/* The first of some messages that can go together, or the next one of them. */
+static void make_run(struct message_test *m, const struct message_test *first, uint32_t max)
+{
+	if (first) {
+		*m = *first;
+		m->key = sim_random();
+	} else if (max >= 8) {
+		m->len = 8 * (1 + below(chance(70) ? 32 : 512));
+		m->len = m->len < max ? m->len : max & ~7u;
+		m->map = m->confirm = false;
+		m->run = true;
+	}
+}
+
 static void make_plan(uint32_t max)
 {
 	static const uint32_t edges[] = { 0, 1, 31, 32, 33, 4095, 4096, 4097 };
 	const struct mix mix = { .max = max };
+	unsigned int together = 0;
 
 	for (unsigned int i = 0; i < MESSAGES; i++) {
 		struct message_test *m = &run.model.messages[i];
@@ -117,6 +132,9 @@ static void make_plan(uint32_t max)
 			m->len = max;
 		m->map = m->len && m->len <= APP_POOL_BYTES && chance(40);
 		m->confirm = chance(80);
+		if (together || chance(5))
+			make_run(m, together ? m - 1 : NULL, max);
+		together = together ? together - 1 : m->run ? below(40) : 0;
 	}
 	run.model.nr_messages = MESSAGES;
 }

@@ -44,6 +44,7 @@ int call_run(struct front *f, struct call *call,
 {
 	int r;
 
+	batches_end(f);
 	call_begin(f, call);
 	while ((r = start(f, arg, call->cookie)) == -EAGAIN) {
 		r = front_await(f, deadline);

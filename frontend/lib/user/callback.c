@@ -15,24 +15,37 @@ static struct xenmsg_event *new_event(struct front *f, enum xenmsg_event_type ty
 }
 
 /* How a message ended that was sent from @port. */
-static void report(struct front_port *port, enum xenmsg_event_type type,
-		   const struct vmsg_failure *end)
+static void report_one(struct front_port *port, enum xenmsg_event_type type,
+		       const struct vmsg_failure *end, uint64_t seq)
 {
-	struct front *f = port_front(port);
-	struct xenmsg_event *event;
+	struct xenmsg_event *event = new_event(port_front(port), type);
 
-	if (end->status && !f->failure)
-		f->failure = end->status;
-	event = new_event(f, type);
 	if (!event)
 		return;
 	event->status = end->status;
 	event->addr = end->addr;
 	event->number = end->port;
-	event->seq = end->seq;
+	event->seq = seq;
 	/* A port that is being closed is nothing to the application any more. */
 	if (port->state == PORT_OPEN)
 		event->port = &port->base;
+}
+
+static void report(struct front_port *port, enum xenmsg_event_type type,
+		   const struct vmsg_failure *end)
+{
+	struct front *f = port_front(port);
+	unsigned int i;
+
+	if (end->status && !f->failure)
+		f->failure = end->status;
+	for (i = end->count; i--;)
+		report_one(port, type, end, end->seq ? end->seq - i : 0);
+}
+
+void front_failed(struct front_port *port, const struct vmsg_failure *failure)
+{
+	report(port, XENMSG_SEND_FAILED, failure);
 }
 
 static void send_failed(struct vmsg *v, struct vmsg_port *port, const struct vmsg_failure *failure)
@@ -50,6 +63,7 @@ static void send_done(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, i
 		.addr = sent->addr,
 		.port = sent->number,
 		.seq = sent->seq,
+		.count = 1,
 	};
 
 	if (status || sent->confirm)

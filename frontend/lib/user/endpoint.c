@@ -67,6 +67,7 @@ static struct front_port *new_port(struct front *f, uint32_t number, size_t buff
 	if (number)
 		port->memory = aligned_alloc(64, buffer);
 	list_init(&port->link);
+	list_init(&port->batch.link);
 	list_add_tail(&f->ports, &port->link);
 	if (!port->engine || (number && !port->memory)) {
 		port_free(port);
@@ -80,6 +81,7 @@ void port_free(struct front_port *port)
 {
 	call_end(&port->call);
 	list_del(&port->link);
+	list_del(&port->batch.link);
 	msgs_free(port);
 	free(port->engine);
 	free(port->memory);
@@ -177,6 +179,10 @@ void front_port_close(struct xenmsg_port *base)
 	struct front_pool *pool, *next;
 	uint64_t deadline;
 
+	deadline = user_deadline(CLOSE_MS);
+	while (batch_end(port) && !front_await(f, deadline))
+		;
+	batch_drop(port, -EHOSTDOWN);
 	list_for_each_entry_safe(pool, next, &f->pools, link)
 		if (pool_port(pool) == port)
 			front_pool_close(&pool->base);

@@ -31,6 +31,7 @@ int front_await(struct front *f, uint64_t deadline)
 	uint64_t before = f->progress;
 	bool any;
 
+	batches_end(f);
 	if (user_gone(f->user))
 		return -EHOSTDOWN;
 	/* To publish may be to take in, too, and what is waited for may be among that. */
@@ -75,6 +76,7 @@ static struct front *new_front(const struct xenmsg_options *options)
 	list_init(&f->ports);
 	list_init(&f->pools);
 	list_init(&f->calls);
+	list_init(&f->batches);
 	f->epoll_fd = -1;
 	f->notice = (struct notice)NOTICE_NULL;
 	sent_init(f);
@@ -154,7 +156,13 @@ static int front_dispatch(struct xenmsg *x)
 {
 	struct front *f = front_of(x);
 
+	batches_end(f);
 	user_dispatch(f->user);
+	if (!list_empty(&f->batches)) {
+		/* There may be room now. */
+		batches_end(f);
+		user_publish(f->user, true);
+	}
 	background(f);
 	notice_told(&f->notice);
 	front_leave(f);
@@ -166,6 +174,7 @@ static int front_wait(struct xenmsg *x, int timeout)
 	struct front *f = front_of(x);
 	int r = 0;
 
+	batches_end(f);
 	if (!f->notice.unreported)
 		r = front_await(f, user_deadline(timeout));
 	else
@@ -204,8 +213,9 @@ static int front_flush(struct xenmsg *x, int timeout)
 	uint64_t deadline = user_deadline(timeout);
 	int r = 0;
 
+	batches_end(f);
 	user_publish(f->user, true);
-	while (!r && !all_answered(f))
+	while (!r && (!all_answered(f) || !list_empty(&f->batches)))
 		r = front_await(f, deadline);
 	if (!r) {
 		r = f->failure;

@@ -41,6 +41,18 @@ struct sent {
 	bool confirm;
 };
 
+/* Lazy messages that are to go together, and were not handed to the engine yet; see batch.c. */
+struct batch {
+	struct list link; /* in front.batches, if there is one */
+	uint32_t addr, number;
+	uint32_t each;	    /* bytes of a message; 0: there is none */
+	uint32_t len, most; /* bytes so far, and at most */
+	uint32_t left;	    /* bytes from next on in its page */
+	char *next;	    /* where the next message goes */
+	uint16_t nr_pages;
+	uint16_t pages[VMSGIF_SEGS_MAX];
+};
+
 /* A control request that is under way. */
 struct call {
 	struct list link; /* in front.calls, as long as it is under way */
@@ -64,6 +76,7 @@ struct front {
 	struct list calls;
 	uint64_t cookie; /* of the last call */
 
+	struct list batches; /* of ports */
 	struct sent sent[SENT_MAX];
 	uint16_t free_sent;
 	int failure; /* the first one since the last xenmsg_flush() */
@@ -86,6 +99,24 @@ struct front_msg {
 	struct xenmsg_msg base;
 	struct front_msg *next; /* of the free ones */
 	struct vmsg_msg *msg;
+	struct split *split; /* msg is a batch, of which this is a part; NULL: it is not */
+	uint32_t offset;     /* of the part */
+};
+
+/* A batch that came in, as long as some of its messages are not released. */
+struct split {
+	struct split *next_free;
+	struct split *next_all; /* of the port */
+	struct vmsg_msg *msg;
+	struct vmsg_info info;
+	uint64_t seq;	  /* of the next message */
+	uint32_t given;	  /* bytes of messages that were handed out */
+	uint32_t left;	  /* bytes of the piece from next on */
+	const char *next; /* where the next message begins */
+	unsigned int piece;
+	unsigned int unreleased; /* messages, those to be handed out included */
+	unsigned int nr;
+	struct iovec pieces[VMSGIF_SEGS_MAX]; /* pages, or two of the port's memory */
 };
 
 struct msg_block;
@@ -97,8 +128,11 @@ struct front_port {
 	void *memory;
 	enum port_state state;
 	struct call call; /* bind or unbind */
+	struct batch batch;
 	struct front_msg *free_msgs;
 	struct msg_block *blocks;
+	struct split *splits, *free_splits;
+	struct split *split; /* that is being handed out */
 };
 
 struct front_pool {
@@ -179,6 +213,8 @@ static inline void front_note(struct front *f)
 
 /* callback.c */
 void front_callbacks(struct user_params *params);
+/* What the application is to hear of messages that were not even posted. */
+void front_failed(struct front_port *port, const struct vmsg_failure *failure);
 
 /* call.c */
 /*
@@ -206,12 +242,83 @@ int front_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind 
 		    struct xenmsg_port **out);
 void front_port_close(struct xenmsg_port *base);
 
+/* split.c */
+/* Whether there is memory for a batch that comes in. */
+bool split_room(struct front_port *port);
+/* Begin with the batch @msg, which was received; there is room. */
+void split_begin(struct front_port *port, struct vmsg_msg *msg, const struct vmsg_info *info);
+/* The next message of the batch that is being handed out: all of @out but its list. */
+void split_next(struct front_port *port, struct front_msg *out);
+/* The same for most of them: one that is in one piece, and not the last. False: it is not. */
+static inline bool split_take(struct front_port *port, struct xenmsg_msg **out)
+{
+	struct split *split = port->split;
+	struct front_msg *msg = port->free_msgs;
+	uint32_t each;
+
+	if (!split || !msg)
+		return false;
+	each = split->info.each;
+	if (split->left < each || split->info.len - split->given <= each)
+		return false;
+	port->free_msgs = msg->next;
+	msg->split = split;
+	msg->offset = split->given;
+	msg->base.data = split->next;
+	msg->base.addr = split->info.addr;
+	msg->base.src_port = split->info.src_port;
+	msg->base.seq = split->seq++;
+	msg->base.len = each;
+	msg->base.mapped = false;
+	split->given += each;
+	split->next += each;
+	split->left -= each;
+	*out = &msg->base;
+	return true;
+}
+/* All of them are released. */
+void split_put(struct front_port *port, struct split *split);
+/* The piece at byte *@cursor of the message, which is moved on. False: there is none. */
+bool split_piece(const struct front_msg *msg, uint32_t *cursor, const void **data, uint32_t *len);
+void splits_free(struct front_port *port);
+
 /* recv.c */
 void msgs_free(struct front_port *port);
 int front_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout);
 int front_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max);
 size_t front_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len);
 void front_release(struct xenmsg_msg *base);
+
+/* batch.c */
+/*
+ * Adds the message to the batch there is, as most are: true, and all is done. It is
+ * in one piece, and there is room for one more.
+ */
+static inline bool batch_add(struct front_port *port, uint32_t addr, uint32_t number,
+			     const void *data, size_t len, unsigned int flags, const uint64_t *seq)
+{
+	struct batch *batch = &port->batch;
+
+	if (batch->each != len || batch->addr != addr || batch->number != number ||
+	    batch->left < len || seq || batch->most - batch->len <= batch->each ||
+	    (flags | XENMSG_NONBLOCK) != (XENMSG_LAZY | XENMSG_NONBLOCK))
+		return false;
+	memcpy(batch->next, data, len);
+	batch->next += len;
+	batch->left -= batch->each;
+	batch->len += batch->each;
+	return true;
+}
+/* Adds the message to a batch, or begins one. False: it has to go alone. */
+bool batch_send(struct front_port *port, const struct given *given, const uint64_t *seq);
+/* Posts the port's batch, if there is one. -EAGAIN: there is no room. */
+int batch_end(struct front_port *port);
+/* Its messages fail. */
+void batch_drop(struct front_port *port, int status);
+/* All that can be posted. */
+void batches_end(struct front *f);
+/* Before another message to that port: as batch_end(). */
+int batches_end_to(struct front *f, uint32_t addr, uint32_t number);
 
 /* send.c */
 void sent_init(struct front *f);

@@ -43,6 +43,7 @@ void msgs_free(struct front_port *port)
 		free(port->blocks);
 		port->blocks = next;
 	}
+	splits_free(port);
 }
 
 /* Without memory for a handle the message stays where it is. */
@@ -57,17 +58,31 @@ static inline __attribute__((__always_inline__)) int take(struct front_port *por
 			return -ENOMEM;
 		msg = port->free_msgs;
 	}
+	if (UNLIKELY(port->split != NULL)) {
+		split_next(port, msg);
+		port->free_msgs = msg->next;
+		*out = &msg->base;
+		return 0;
+	}
+	if (UNLIKELY(!split_room(port)))
+		return -ENOMEM;
 	msg->msg = vmsg_msg_next(port_front(port)->v, port->engine, &info);
 	if (!msg->msg)
 		return -EAGAIN;
 	port->free_msgs = msg->next;
+	*out = &msg->base;
+	if (UNLIKELY(info.each)) {
+		split_begin(port, msg->msg, &info);
+		split_next(port, msg);
+		return 0;
+	}
+	msg->split = NULL;
 	msg->base.addr = info.addr;
 	msg->base.src_port = info.src_port;
 	msg->base.seq = info.seq;
 	msg->base.len = info.len;
 	msg->base.mapped = info.mapped;
 	msg->base.data = info.data;
-	*out = &msg->base;
 	return 0;
 }
 
@@ -98,10 +113,11 @@ static __attribute__((__noinline__)) int found_none(struct front_port *port,
 	struct front *f = port_front(port);
 	int r;
 
+	/* There is nothing to do: a good time for what is lazy. */
+	batches_end(f);
 	f->receiving = port;
 	r = wait_for_msg(port, out, timeout);
 	f->receiving = NULL;
-	/* There is nothing to do: a good time for what is lazy. */
 	user_publish(f->user, r != 0);
 	front_leave(f);
 	return r;
@@ -109,8 +125,11 @@ static __attribute__((__noinline__)) int found_none(struct front_port *port,
 
 int front_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout)
 {
-	int r = take(port_of(base), out);
+	int r;
 
+	if (split_take(port_of(base), out))
+		return 0;
+	r = take(port_of(base), out);
 	return LIKELY(r != -EAGAIN) ? r : found_none(port_of(base), out, timeout);
 }
 
@@ -118,6 +137,8 @@ static bool piece(const struct xenmsg_msg *msg, uint32_t *cursor, const void **d
 {
 	const struct front_port *port = port_of(msg->port);
 
+	if (msg_of(msg)->split)
+		return split_piece(msg_of(msg), cursor, data, len);
 	return vmsg_msg_piece(port_front(port)->v, port->engine, msg_of(msg)->msg, cursor, data,
 			      len);
 }
@@ -159,10 +180,18 @@ void front_release(struct xenmsg_msg *base)
 	struct front_port *port = port_of(base->port);
 	struct front_msg *msg = msg_of(base);
 	struct front *f = port_front(port);
+	struct split *split = msg->split;
+	struct vmsg_msg *whole = msg->msg;
 
 	msg->next = port->free_msgs;
 	port->free_msgs = msg;
+	if (split) {
+		if (--split->unreleased)
+			return;
+		whole = split->msg;
+		split_put(port, split);
+	}
 	/* A sender may be waiting for the room. */
-	if (UNLIKELY(vmsg_msg_release(f->v, port->engine, msg->msg)))
+	if (UNLIKELY(vmsg_msg_release(f->v, port->engine, whole)))
 		send_leave(f, false);
 }

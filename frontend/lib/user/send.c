@@ -99,7 +99,9 @@ int send_post(struct front_port *port, struct vmsg_send *send, unsigned int flag
 	if (send->lazy)
 		user_lazy(port_front(port)->user);
 	for (;;) {
-		r = post(port, send, flags, pool, head, seq);
+		r = batches_end_to(port_front(port), send->addr, send->port);
+		if (!r)
+			r = post(port, send, flags, pool, head, seq);
 		if (r != -EAGAIN)
 			return r;
 		r = make_room(port_front(port), flags);
@@ -172,9 +174,11 @@ static int send_pages(struct front_port *port, const struct given *given, uint64
 int front_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq)
 {
 	struct front_port *port = port_of(base);
-	int r;
+	int r = 0;
 
-	if (given->len <= XENMSG_INLINE_MAX)
+	if (batch_send(port, given, seq))
+		;
+	else if (given->len <= XENMSG_INLINE_MAX)
 		r = send_inline(port, given, seq);
 	else
 		r = send_pages(port, given, seq);
@@ -207,7 +211,10 @@ int front_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const v
 	bool lazy = flags & XENMSG_LAZY;
 	enum vmsg_quick quick;
 
-	if (UNLIKELY(flags & XENMSG_CONFIRM))
+	if (batch_add(port, addr, number, data, len, flags, seq))
+		return 0;
+	if (UNLIKELY((flags & XENMSG_CONFIRM) || (lazy && !seq) ||
+		     !list_empty(&port_front(port)->batches)))
 		return send_any(base, addr, number, data, len, flags, seq);
 	if (lazy)
 		user_lazy(port_front(port)->user);

@@ -161,6 +161,7 @@ void front_pool_close(struct xenmsg_pool *base)
 
 	if (pool->closing)
 		return;
+	batches_end(f);
 	pool->closing = true;
 	f->nr_closing++;
 	pool_close_step(pool);

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Batches: lazy messages of one length from one port to another travel together.
+ *
+ * A port has one batch that is being filled, and nobody but us knows of it. It is
+ * posted when it is full, when its port sends elsewhere, before any other message
+ * to the same destination, and wherever lazy messages are published. If there is no
+ * room for it then, it is kept and tried again; whoever has more to send waits for
+ * room as ever. Its messages get their numbers when it is posted: who asks for the
+ * number of a message sends it alone.
+ */
+#include <errno.h>
+
+#include "front.h"
+#include "frontend/lib/iov.h"
+
+#define PAGE VMSGIF_PAGE_SIZE
+
+/* A longer one has a place of its own in the ring, and loses little by it. */
+#define EACH_MAX PAGE
+
+static bool is_candidate(const struct given *given, const uint64_t *seq)
+{
+	return (given->flags | XENMSG_NONBLOCK) == (XENMSG_LAZY | XENMSG_NONBLOCK) && !seq &&
+	       given->len && given->len <= EACH_MAX && given->len % VMSGIF_BATCH_ALIGN == 0 &&
+	       given->addr && given->number;
+}
+
+static bool goes_with(const struct batch *batch, const struct given *given)
+{
+	return batch->each == given->len && batch->addr == given->addr &&
+	       batch->number == given->number && batch->len < batch->most;
+}
+
+/* Pages for one more message. 0 or -EAGAIN. */
+static int make_pages(struct front_port *port)
+{
+	struct batch *batch = &port->batch;
+	uint16_t page;
+
+	while ((uint32_t)batch->nr_pages * PAGE < batch->len + batch->each) {
+		if (vmsg_tx_pages_get(port_front(port)->v, port->engine, 1, &page))
+			return -EAGAIN;
+		batch->pages[batch->nr_pages++] = page;
+	}
+	return 0;
+}
+
+static void put_pages(struct front_port *port)
+{
+	struct batch *batch = &port->batch;
+
+	vmsg_tx_pages_put(port_front(port)->v, port->engine, batch->nr_pages, batch->pages);
+	batch->nr_pages = 0;
+}
+
+/* There are pages and room for it. */
+static void append(struct front_port *port, const struct given *given)
+{
+	struct source source = { given->iov, given->iov + given->nr, 0 };
+	const struct user *user = port_front(port)->user;
+	struct batch *batch = &port->batch;
+	uint32_t left = batch->each, n;
+
+	while (left) {
+		if (!batch->left) {
+			batch->next = user_tx_page(user, batch->pages[batch->len / PAGE]);
+			batch->left = PAGE;
+		}
+		n = batch->left < left ? batch->left : left;
+		iov_gather(&source, batch->next, n);
+		batch->next += n;
+		batch->left -= n;
+		batch->len += n;
+		left -= n;
+	}
+}
+
+/* False: there cannot be one, for now. */
+static bool begin(struct front_port *port, const struct given *given)
+{
+	struct front *f = port_front(port);
+	struct batch *batch = &port->batch;
+	uint32_t each = (uint32_t)given->len, most = vmsg_batch_bytes(f->v);
+
+	most = MIN_OF(most, VMSGIF_BATCH_MESSAGES * each);
+	if (most < each || user_gone(f->user))
+		return false;
+	batch->addr = given->addr;
+	batch->number = given->number;
+	batch->each = each;
+	batch->most = most - most % each;
+	batch->len = 0;
+	batch->left = 0;
+	if (make_pages(port)) {
+		put_pages(port);
+		batch->each = 0;
+		return false;
+	}
+	list_add_tail(&f->batches, &batch->link);
+	user_lazy_until(f->user);
+	return true;
+}
+
+static void over(struct batch *batch)
+{
+	list_del(&batch->link);
+	batch->each = 0;
+	batch->nr_pages = 0;
+}
+
+static void fail(struct front_port *port, int status)
+{
+	struct batch *batch = &port->batch;
+	/* They have no numbers. */
+	const struct vmsg_failure failure = {
+		.status = status,
+		.addr = batch->addr,
+		.port = batch->number,
+		.count = batch->len / batch->each,
+	};
+
+	put_pages(port);
+	over(batch);
+	front_failed(port, &failure);
+}
+
+static struct vmsg_send whole(const struct front_port *port, struct vmsgif_segment *segs)
+{
+	const struct batch *batch = &port->batch;
+	struct vmsg_send send = {
+		.addr = batch->addr,
+		.port = batch->number,
+		.len = batch->len,
+		.form = VMSG_PAGES,
+		.lazy = true,
+		.quiet = true,
+		.segs = segs,
+	};
+	uint32_t at, n;
+
+	if (batch->len > batch->each) {
+		send.each = (uint16_t)batch->each;
+	} else if (batch->len <= XENMSG_INLINE_MAX) {
+		send.form = VMSG_INLINE;
+		send.data = user_tx_page(port_front(port)->user, batch->pages[0]);
+	}
+	for (at = 0; at < batch->len; at += n) {
+		n = MIN_OF(batch->len - at, PAGE);
+		segs[send.nr_segs] = (struct vmsgif_segment){
+			.ref = batch->pages[send.nr_segs],
+			.len = (uint16_t)n,
+		};
+		send.nr_segs++;
+	}
+	return send;
+}
+
+int batch_end(struct front_port *port)
+{
+	struct batch *batch = &port->batch;
+	struct vmsgif_segment segs[VMSGIF_SEGS_MAX];
+	struct vmsg_send send;
+	int r;
+
+	if (!batch->each)
+		return 0;
+	send = whole(port, segs);
+	r = vmsg_send(port_front(port)->v, port->engine, &send, NULL);
+	if (r == -EAGAIN)
+		return r;
+	if (r) {
+		fail(port, r);
+		return 0;
+	}
+	if (send.form == VMSG_INLINE)
+		put_pages(port);
+	over(batch);
+	return 0;
+}
+
+void batch_drop(struct front_port *port, int status)
+{
+	if (port->batch.each)
+		fail(port, status);
+}
+
+void batches_end(struct front *f)
+{
+	struct batch *batch, *next;
+
+	list_for_each_entry_safe(batch, next, &f->batches, link)
+		(void)batch_end(CONTAINER_OF(batch, struct front_port, batch));
+}
+
+int batches_end_to(struct front *f, uint32_t addr, uint32_t number)
+{
+	struct batch *batch, *next;
+	int r = 0;
+
+	list_for_each_entry_safe(batch, next, &f->batches, link)
+		if (batch->addr == addr && batch->number == number &&
+		    batch_end(CONTAINER_OF(batch, struct front_port, batch)))
+			r = -EAGAIN;
+	return r;
+}
+
+/* Whether another port has a batch for the same destination. */
+static bool other_batch(struct front_port *port, const struct given *given)
+{
+	const struct batch *batch;
+
+	list_for_each_entry(batch, &port_front(port)->batches, link)
+		if (batch != &port->batch && batch->addr == given->addr &&
+		    batch->number == given->number)
+			return true;
+	return false;
+}
+
+bool batch_send(struct front_port *port, const struct given *given, const uint64_t *seq)
+{
+	struct batch *batch = &port->batch;
+	bool candidate = is_candidate(given, seq);
+
+	if (batch->each && (!candidate || !goes_with(batch, given) || make_pages(port)) &&
+	    batch_end(port))
+		return false;
+	if (!candidate)
+		return false;
+	if (!batch->each && (other_batch(port, given) || !begin(port, given)))
+		return false;
+	append(port, given);
+	if (batch->len == batch->most)
+		(void)batch_end(port);
+	return true;
+}
