@@ -11,10 +11,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "frontend/core/core.h"
 #include "frontend/lib/kernel/sys.h"
 
 #define PAGE	 4096u
-#define TX_WHERE (XENMSG_TX_IOV | XENMSG_TX_AREA | XENMSG_TX_POOL)
+#define TX_WHERE (XENMSG_TX_IOV | XENMSG_TX_AREA | XENMSG_TX_POOL | XENMSG_TX_BATCH)
 #define TX_FLAGS (TX_WHERE | XENMSG_TX_LAZY | XENMSG_TX_CONFIRM)
 
 struct fake fake;
@@ -168,17 +169,20 @@ int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeou
 	fake.waits++;
 	n = epoll_wait(epoll_fd, events, max, timeout);
 	for (i = 0; i < n; i++) {
+		struct epoll_event event = events[i];
+
 		for (j = 0; j < FAKE_FILES; j++) {
 			struct fake_file *file = &fake.files[j];
 
-			if (file->fd < 0 || file->watcher != events[i].data.ptr)
+			if (file->fd < 0 || file->watcher != event.data.ptr)
 				continue;
 			drain(file);
-			events[kept].data.ptr = file->watcher;
-			events[kept].events = reported(file);
-			kept += reported(file) != 0;
+			event.events = reported(file);
 			break;
 		}
+		/* What is none of the driver's files is as it is. */
+		if (event.events)
+			events[kept++] = event;
 	}
 	return n < 0 ? -errno : kept;
 }
@@ -371,7 +375,9 @@ static int check_tx(struct fake_file *file, const struct xenmsg_uapi_tx *tx)
 		return -EHOSTDOWN;
 	if ((where & (where - 1)) || !tx->addr || !tx->port)
 		return -EINVAL;
-	if (!(where & (XENMSG_TX_IOV | XENMSG_TX_POOL)) && tx->nr)
+	if (!(where & (XENMSG_TX_IOV | XENMSG_TX_POOL | XENMSG_TX_BATCH)) && tx->nr)
+		return -EINVAL;
+	if (where & XENMSG_TX_BATCH && (!tx->nr || !vmsg_batch_valid(tx->len, tx->nr)))
 		return -EINVAL;
 	if (tx->len > fake.info.max_message)
 		return -EMSGSIZE;
@@ -402,11 +408,13 @@ static int send_one(struct fake_file *file, struct xenmsg_uapi_tx *tx)
 		memcpy(sent->bytes, file->pools[tx->nr].va + tx->data, tx->len);
 	else if (tx->flags & XENMSG_TX_IOV)
 		gather(sent->bytes, tx);
-	else if (tx->len)
+	else if (tx->len) /* a batch, too */
 		memcpy(sent->bytes, pointer(tx->data), tx->len);
 	if (tx->flags & XENMSG_TX_AREA)
 		area_pages(file, tx, true);
-	tx->seq = ++fake.nr_sent;
+	fake.nr_sent++;
+	fake.seq += VMSGIF_BATCH_COUNT(tx->len, tx->flags & XENMSG_TX_BATCH ? tx->nr : 0);
+	tx->seq = fake.seq;
 	fake.published |= !(tx->flags & XENMSG_TX_LAZY);
 	sent->file = file;
 	sent->tx = *tx;

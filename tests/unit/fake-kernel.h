@@ -106,6 +106,7 @@ struct fake {
 	struct fake_file files[FAKE_FILES]; /* the first one is the device's */
 	struct fake_sent sent[FAKE_SENT];
 	unsigned int nr_sent;
+	uint64_t seq; /* of the last message of the last one */
 	unsigned int calls[FAKE_CALLS];
 	unsigned int waits; /* calls of epoll_wait() */
 	struct xenmsg_uapi_subscribe subscribe;

@@ -30,6 +30,7 @@ static int wait_connected(struct kernel *k, int timeout)
 	k->addr = info.addr;
 	k->area_pages = info.area_pages;
 	k->buffer_max = info.buffer_max;
+	k->max_message = info.max_message;
 	return 0;
 }
 
@@ -51,9 +52,10 @@ static struct kernel *new_kernel(const struct xenmsg_options *options)
 		return NULL;
 	k->base.ops = &kernel_transport;
 	k->base.timeout = options->timeout;
-	k->file.fd = k->epoll_fd = k->app_fd = -1;
+	k->file.fd = k->epoll_fd = k->app_fd = k->batches.timer_fd = -1;
 	k->notice = (struct notice)NOTICE_NULL;
 	list_init(&k->ports);
+	list_init(&k->batches.all);
 	quiet_logger(&k->quiet);
 	return k;
 }
@@ -144,7 +146,8 @@ static int kernel_flush(struct xenmsg *x, int timeout)
 	struct kport *port;
 	int r = 0;
 
-	while (r >= 0 && !all_answered(k))
+	kbatches_end(k);
+	while (r >= 0 && (!all_answered(k) || !list_empty(&k->batches.all)))
 		r = kernel_await(k, deadline);
 	list_for_each_entry(port, &k->ports, link) {
 		/* One that closes watches for it on its own. */

@@ -55,6 +55,21 @@ struct kfile {
 	uint32_t watched;   /* EPOLL* */
 };
 
+/* Lazy messages that are to go together, and that the driver has not got yet; see kbatch.c. */
+struct kbatch {
+	struct list link; /* in kbatches.all, if there is one */
+	uint32_t addr, number;
+	uint32_t each;	    /* bytes of a message; 0: there is none */
+	uint32_t len, most; /* bytes so far, and at most */
+	char *data;
+};
+
+struct kbatches {
+	struct list all; /* of ports */
+	int timer_fd;
+	bool ticking; /* the timer is set */
+};
+
 struct kernel {
 	struct xenmsg base;
 	struct kfile file; /* the device's */
@@ -62,6 +77,8 @@ struct kernel {
 	uint32_t addr;
 	unsigned int area_pages; /* the driver's limits */
 	uint64_t buffer_max;
+	uint32_t max_message;
+	struct kbatches batches;
 	int failure;		 /* the first one since the last xenmsg_flush() */
 	bool gone;		 /* the device is; it may come back */
 	bool lazy;		 /* something lazy was sent since the last publishing */
@@ -83,6 +100,7 @@ struct kmsg {
 	struct kmsg *next;	  /* of the free ones, or of those to be handed out */
 	struct rx_buffer *buffer; /* that it is in; NULL: mapped */
 	uint32_t handle;	  /* mapped */
+	uint32_t each;		  /* to be handed out in parts of so many bytes; 0: as it is */
 };
 
 /* Receiving, a part of a port; see krecv.c. */
@@ -113,6 +131,7 @@ struct kport {
 	bool look;	/* something happened to it: ends that are under way may be reached */
 	bool lost;	/* events, perhaps some that give rooms back */
 	struct krecv rx;
+	struct kbatch batch;
 	unsigned int unfetched; /* messages sent since events were fetched, if there are rooms */
 	struct rooms area;	/* no pages: there is none */
 	bool no_area;		/* there never will be */
@@ -188,6 +207,8 @@ int kernel_left(uint64_t deadline);
  * serve it. > 0: something came; -ETIMEDOUT; 0: a signal.
  */
 int kernel_await(struct kernel *k, uint64_t deadline);
+/* What is lazy goes now. True: there were events. */
+bool kernel_publish(struct kernel *k);
 /* Everything that is due, without sleeping. */
 void kernel_serve(struct kernel *k);
 /* Something came up that only xenmsg_dispatch() and xenmsg_wait() report. */
@@ -207,11 +228,14 @@ static inline void kernel_leave(struct kernel *k)
 #define COOKIE_CONFIRM	       1u /* the application asked for it */
 #define COOKIE_AREA	       2u
 #define COOKIE_POOL	       4u
+#define COOKIE_BATCH	       8u /* of as many messages as the head says */
 #define COOKIE_ROOM(head)      ((uint64_t)(head) << 16)
 #define COOKIE_HEAD(cookie)    ((uint16_t)((cookie) >> 16))
 #define COOKIE_OF_POOL(id)     ((uint64_t)(id) << 32)
 #define COOKIE_POOL_ID(cookie) ((uint32_t)((cookie) >> 32))
 
+/* A message that the driver did not take, when nobody waits for that any more. */
+void kevent_failed(struct kport *port, const struct xenmsg_uapi_tx *tx, int status);
 /* Fetch all events of a file. Whether there were any. */
 bool kevent_fetch(struct kernel *k, struct kfile *file);
 
@@ -241,7 +265,29 @@ void kernel_closing(struct kernel *k);
 /* All of them, with their files; their numbers are free if the broker says so in time. */
 void kports_free(struct kernel *k);
 
+/* ---------------------------------------------------------------- kbatch.c */
+
+int kbatches_open(struct kernel *k);
+void kbatches_close(struct kernel *k);
+/* The timer is over. */
+void kbatches_timer(struct kernel *k);
+/* Adds the message to a batch, or begins one. False: it has to go alone. */
+bool kbatch_send(struct kport *port, const struct given *given, const uint64_t *seq);
+/* Hands the port's batch to the driver, if there is one. -EAGAIN: it has no room. */
+int kbatch_end(struct kport *port);
+/* Its messages fail. */
+void kbatch_drop(struct kport *port, int status);
+/* They are forgotten, and its memory is freed. */
+void kbatch_free(struct kport *port);
+/* All that the driver has room for. */
+void kbatches_end(struct kernel *k);
+/* Before another message to that port: as kbatch_end(). */
+int kbatches_end_to(struct kernel *k, uint32_t addr, uint32_t number);
+
 /* ----------------------------------------------------------------- ksend.c */
+
+/* One try. */
+int kport_post(struct kport *port, struct xenmsg_uapi_tx *tx);
 
 /* Send @tx, waiting for room unless @flags (the API's) say no. */
 int kport_send(struct kport *port, struct xenmsg_uapi_tx *tx, unsigned int flags, uint64_t *seq);

@@ -39,22 +39,50 @@ static void room_is_back(struct kport *port, uint64_t cookie)
 	}
 }
 
-static void answered(struct kernel *k, struct kport *port, const struct xenmsg_uapi_event *e)
+static void report(struct kernel *k, struct kport *port, const struct xenmsg_uapi_event *e,
+		   uint64_t seq)
 {
 	bool confirm = e->cookie & COOKIE_CONFIRM;
 	struct xenmsg_event *event;
 
-	room_is_back(port, e->cookie);
-	if (!e->status && !confirm)
-		return;
 	event = new_event(k, confirm ? XENMSG_SENT : XENMSG_SEND_FAILED);
 	if (!event)
 		return;
 	event->status = e->status;
 	event->addr = e->addr;
 	event->number = e->port;
-	event->seq = e->seq;
+	event->seq = seq;
 	event->port = told_port(port);
+}
+
+static void answered(struct kernel *k, struct kport *port, const struct xenmsg_uapi_event *e)
+{
+	unsigned int i = e->cookie & COOKIE_BATCH ? COOKIE_HEAD(e->cookie) : 1;
+
+	room_is_back(port, e->cookie);
+	if (!e->status && !(e->cookie & COOKIE_CONFIRM))
+		return;
+	while (i--)
+		report(k, port, e, e->seq - i);
+}
+
+void kevent_failed(struct kport *port, const struct xenmsg_uapi_tx *tx, int status)
+{
+	struct kernel *k = kport_kernel(port);
+	const struct xenmsg_uapi_event event = {
+		.status = status,
+		.addr = tx->addr,
+		.port = tx->port,
+		.cookie = tx->cookie,
+	};
+	unsigned int i = tx->cookie & COOKIE_BATCH ? COOKIE_HEAD(tx->cookie) : 1;
+
+	if (!k->failure)
+		k->failure = status;
+	kernel_note(k);
+	/* They have no numbers. */
+	while (i--)
+		report(k, port, &event, 0);
 }
 
 static void peer_up(struct kernel *k, const struct xenmsg_uapi_event *e)

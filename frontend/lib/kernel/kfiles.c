@@ -89,11 +89,12 @@ int kfiles_open(struct kernel *k)
 	    epoll_ctl(k->app_fd, EPOLL_CTL_ADD, k->notice.fd, &event) ||
 	    epoll_ctl(k->app_fd, EPOLL_CTL_ADD, k->epoll_fd, &event))
 		return -errno;
-	return 0;
+	return kbatches_open(k);
 }
 
 void kfiles_close(struct kernel *k)
 {
+	kbatches_close(k);
 	if (k->app_fd >= 0)
 		close(k->app_fd);
 	if (k->epoll_fd >= 0)
@@ -161,6 +162,10 @@ static int take_edges(struct kernel *k, int timeout)
 
 	n = sys_epoll_wait(k->epoll_fd, events, EDGES, timeout);
 	for (i = 0; i < n; i++) {
+		if (events[i].data.ptr == &k->batches) {
+			kbatches_timer(k);
+			continue;
+		}
 		file = events[i].data.ptr;
 		if (file->port)
 			port_edge(k, file->port, events[i].events);
@@ -179,17 +184,19 @@ static int take_edges(struct kernel *k, int timeout)
  * The timer of the driver would do it, but a wait is no time to be lazy. To ask
  * for events in vain publishes. True: there were some before.
  */
-static bool publish(struct kernel *k)
+bool kernel_publish(struct kernel *k)
 {
-	bool any = k->lazy && kevent_fetch(k, &k->file);
+	bool any;
 
+	kbatches_end(k);
+	any = k->lazy && kevent_fetch(k, &k->file);
 	k->lazy = false;
 	return any;
 }
 
 int kernel_await(struct kernel *k, uint64_t deadline)
 {
-	bool any = publish(k);
+	bool any = kernel_publish(k);
 	int n;
 
 	n = take_edges(k, any ? 0 : kernel_left(deadline));
@@ -200,7 +207,7 @@ int kernel_await(struct kernel *k, uint64_t deadline)
 
 void kernel_serve(struct kernel *k)
 {
-	publish(k);
+	kernel_publish(k);
 	while (take_edges(k, 0) == EDGES)
 		;
 }

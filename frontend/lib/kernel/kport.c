@@ -70,6 +70,7 @@ static struct kport *new_port(struct kernel *k, uint32_t number, size_t buffer)
 	port->base.number = number;
 	port->file.fd = -1;
 	list_init(&port->link);
+	list_init(&port->batch.link);
 	list_init(&port->heap);
 	list_init(&port->pools);
 	list_init(&port->foreign);
@@ -83,6 +84,7 @@ static void drop(struct kport *port)
 	struct kpool *pool, *next;
 
 	krecv_fini(port);
+	kbatch_free(port);
 	kforeign_drop(port);
 	kbuffers_free(port);
 	list_for_each_entry_safe(pool, next, &port->pools, link)
@@ -138,7 +140,12 @@ void kernel_port_close(struct xenmsg_port *base)
 {
 	struct kport *port = kport_of(base);
 	struct kernel *k = kport_kernel(port);
+	uint64_t deadline;
 
+	deadline = kernel_deadline(CLOSE_MS);
+	while (kbatch_end(port) && kernel_await(k, deadline) >= 0)
+		;
+	kbatch_drop(port, -EHOSTDOWN);
 	/* The owners of pools are told by the UNBIND that they are not mapped any more. */
 	drop(port);
 	port->closing = true;

@@ -192,6 +192,7 @@ static void take(struct kport *port, struct rx_buffer *buffer, const struct xenm
 
 	msg->buffer = mapped ? NULL : buffer;
 	msg->handle = m->handle;
+	msg->each = m->each;
 	if (mapped)
 		data = kforeign_at(port, m->slot, m->data, m->len);
 	else
@@ -267,6 +268,30 @@ static int fill(struct kport *port)
 	return rx->starved || !n ? -EAGAIN : n;
 }
 
+/* The first message of the batch that is first in the list. NULL: no memory. */
+static struct kmsg *take_part(struct kport *port)
+{
+	struct krecv *rx = &port->rx;
+	struct kmsg *batch = rx->first, *part;
+
+	if (!rx->free && !more_handles(port))
+		return NULL;
+	part = rx->free;
+	rx->free = part->next;
+	rx->nr_free--;
+	part->buffer = batch->buffer;
+	part->base.data = batch->base.data;
+	part->base.addr = batch->base.addr;
+	part->base.src_port = batch->base.src_port;
+	part->base.seq = batch->base.seq - (batch->base.len - 1) / batch->each;
+	part->base.len = batch->each;
+	part->base.mapped = false;
+	batch->buffer->nr++;
+	batch->base.data = (const char *)batch->base.data + batch->each;
+	batch->base.len -= batch->each;
+	return part;
+}
+
 /* The next message, without sleeping. */
 static int next(struct kport *port, struct xenmsg_msg **out)
 {
@@ -280,6 +305,14 @@ static int next(struct kport *port, struct xenmsg_msg **out)
 			return r;
 	}
 	msg = rx->first;
+	/* What is left of a batch in the end is its last message. */
+	if (msg->each && msg->base.len > msg->each) {
+		msg = take_part(port);
+		if (!msg)
+			return -ENOMEM;
+		*out = &msg->base;
+		return 0;
+	}
 	rx->first = msg->next;
 	if (!rx->first)
 		rx->last = &rx->first;

@@ -19,29 +19,47 @@
 
 #define PIECES_MAX 1024 /* the kernel takes no more: UIO_MAXIOV */
 
-/* After -EAGAIN. 0: something has changed, try again. */
-static int make_room(struct kport *port, unsigned int flags)
+/* After -EAGAIN, for which a file is watched. 0: something has changed, try again. */
+static int make_room(struct kernel *k, unsigned int flags)
 {
-	struct kernel *k = kport_kernel(port);
-
 	/* Who finds no room publishes. */
 	k->lazy = false;
-	port->stuck = true;
-	kfile_watch(k, &port->file);
 	return flags & XENMSG_NONBLOCK ? -EAGAIN : kernel_await(k, UINT64_MAX);
 }
 
-static int send_one(struct kport *port, struct xenmsg_uapi_tx *tx, unsigned int flags)
+int kport_post(struct kport *port, struct xenmsg_uapi_tx *tx)
 {
 	struct xenmsg_uapi_send s = { .msgs = kernel_u64(tx), .nr = 1 };
 	int r;
 
-	for (;;) {
+	/* Before, so that none of them is about this message. */
+	if (port->unfetched >= FETCH_AFTER)
+		kevent_fetch(kport_kernel(port), &port->file);
+	do
 		r = sys_ioctl(port->file.fd, XENMSG_IOC_SEND, &s);
-		if (r >= 0)
-			return 0;
-		if (r == -EAGAIN)
-			r = make_room(port, flags);
+	while (r == -EINTR);
+	if (r == -EAGAIN) {
+		port->stuck = true;
+		kfile_watch(kport_kernel(port), &port->file);
+	}
+	if (r < 0)
+		return r;
+	port->sent = true;
+	port->unfetched += port->area.nr_pages || !list_empty(&port->pools);
+	return 0;
+}
+
+static int send_one(struct kport *port, struct xenmsg_uapi_tx *tx, unsigned int flags)
+{
+	int r;
+
+	for (;;) {
+		r = kbatches_end_to(kport_kernel(port), tx->addr, tx->port);
+		if (!r)
+			r = kport_post(port, tx);
+		if (r != -EAGAIN)
+			return r;
+		r = make_room(kport_kernel(port), flags);
 		if (r < 0 && r != -EINTR)
 			return r;
 	}
@@ -52,9 +70,6 @@ int kport_send(struct kport *port, struct xenmsg_uapi_tx *tx, unsigned int flags
 	struct kernel *k = kport_kernel(port);
 	int r;
 
-	/* Before, so that none of them is about this message. */
-	if (port->unfetched >= FETCH_AFTER)
-		kevent_fetch(k, &port->file);
 	if (flags & XENMSG_CONFIRM) {
 		tx->flags |= XENMSG_TX_CONFIRM;
 		tx->cookie |= COOKIE_CONFIRM;
@@ -65,8 +80,6 @@ int kport_send(struct kport *port, struct xenmsg_uapi_tx *tx, unsigned int flags
 	if (!r) {
 		/* One that is not lazy takes along those that are. */
 		k->lazy = flags & XENMSG_LAZY;
-		port->sent = true;
-		port->unfetched += port->area.nr_pages || !list_empty(&port->pools);
 		if (seq)
 			*seq = tx->seq;
 	}
@@ -104,6 +117,16 @@ static int send_joined(struct kport *port, struct xenmsg_uapi_tx *tx, const stru
 int kernel_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
 		size_t len, unsigned int flags, uint64_t *seq)
 {
+	/* The data is only read; struct iovec cannot say so. */
+	const struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	const struct given given = {
+		.addr = addr,
+		.number = number,
+		.iov = &iov,
+		.nr = 1,
+		.flags = flags,
+		.len = len,
+	};
 	struct xenmsg_uapi_tx tx = {
 		.len = (uint32_t)len,
 		.addr = addr,
@@ -111,8 +134,11 @@ int kernel_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const 
 		.data = kernel_u64(data),
 	};
 	struct kport *port = kport_of(base);
-	int r = kport_send(port, &tx, flags, seq);
+	int r;
 
+	if (kbatch_send(port, &given, seq))
+		return 0;
+	r = kport_send(port, &tx, flags, seq);
 	kernel_leave(kport_kernel(port));
 	return r;
 }
@@ -127,6 +153,8 @@ int kernel_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *
 	struct kport *port = kport_of(base);
 	int r;
 
+	if (kbatch_send(port, given, seq))
+		return 0;
 	if (given->nr > PIECES_MAX) {
 		r = send_joined(port, &tx, given, seq);
 	} else {
