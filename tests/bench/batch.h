@@ -11,9 +11,9 @@
 struct batch;
 
 /* Messages to @port at @addr. */
-struct batch *batch_new(uint32_t addr, uint32_t port);
+struct batch *bench_batch_new(uint32_t addr, uint32_t port);
 /* One more message of the application's, @len bytes; with every 32nd they all leave. */
-void batch_send(struct batch *b, uint32_t len, uint64_t seq);
-void batch_flush(struct batch *b);
+void bench_batch_send(struct batch *b, uint32_t len, uint64_t seq);
+void bench_batch_flush(struct batch *b);
 
 #endif

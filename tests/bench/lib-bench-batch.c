@@ -19,7 +19,7 @@ struct batch {
 	char payloads[MESSAGES][BYTES];
 };
 
-struct batch *batch_new(uint32_t addr, uint32_t port)
+struct batch *bench_batch_new(uint32_t addr, uint32_t port)
 {
 	struct batch *b = bench_alloc(sizeof(*b));
 
@@ -35,7 +35,7 @@ struct batch *batch_new(uint32_t addr, uint32_t port)
 	return b;
 }
 
-void batch_flush(struct batch *b)
+void bench_batch_flush(struct batch *b)
 {
 	unsigned int at = 0;
 
@@ -54,7 +54,7 @@ void batch_flush(struct batch *b)
 	b->nr = 0;
 }
 
-void batch_send(struct batch *b, uint32_t len, uint64_t seq)
+void bench_batch_send(struct batch *b, uint32_t len, uint64_t seq)
 {
 	if (len > BYTES)
 		bench_die("no batches of %u bytes", len);
@@ -62,5 +62,5 @@ void batch_send(struct batch *b, uint32_t len, uint64_t seq)
 	bench_mark(b->payloads[b->nr], len, seq);
 	b->tx[b->nr++].len = len;
 	if (b->nr == MESSAGES)
-		batch_flush(b);
+		bench_batch_flush(b);
 }

@@ -54,7 +54,7 @@ static void ours_begin(struct bench *b, const struct bench_work *w)
 	struct ours *o = b->state;
 
 	if (w->batch && b->source && !o->batch)
-		o->batch = batch_new(o->peer, FIRST_PORT);
+		o->batch = bench_batch_new(o->peer, FIRST_PORT);
 	for (unsigned int i = 0; i < b->links && w->map; i++) {
 		int r = 0;
 
@@ -118,8 +118,12 @@ static bool ours_send(struct bench *b, unsigned int i, const struct bench_work *
 	unsigned int flags = block ? 0 : XENMSG_NONBLOCK;
 	int r;
 
+	/* Nobody waits for one of a stream alone. */
+	if (w->kind == BENCH_ONEWAY)
+		flags |= XENMSG_LAZY;
+
 	if (w->batch) {
-		batch_send(((struct ours *)b->state)->batch, w->bytes, seq);
+		bench_batch_send(((struct ours *)b->state)->batch, w->bytes, seq);
 		return true;
 	}
 	r = w->map	? send_mapped(b, i, w, seq, flags) :
@@ -139,7 +143,7 @@ static bool ours_recv(struct bench *b, unsigned int i, struct bench_got *got, bo
 	int r;
 
 	if (o->batch)
-		batch_flush(o->batch);
+		bench_batch_flush(o->batch);
 	r = xenmsg_recv(o->ports[i], &msg, block ? -1 : 0);
 	if (r == -EAGAIN && !block)
 		return false;
