@@ -113,7 +113,11 @@ struct xenmsg_uapi_subscribe {
 struct xenmsg_uapi_bind {
 	__u32 port; /* 1 to 2^32 - 1 */
 	__s32 timeout;
-	__u64 buffer; /* bytes for messages that were not received yet; 0: the default */
+	/*
+	 * Bytes for messages that were not received yet; 0: the default. Batches that
+	 * do not fit are refused, so it should be at least 16 KiB + 64.
+	 */
+	__u64 buffer;
 	__u8 name[XENMSG_UAPI_NAME_MAX];
 	__u32 name_len; /* of the service, without the domain; 0: none */
 	__u32 reserved;
