@@ -14,7 +14,7 @@
 #define BUFFER_DEFAULT ((2u << 20) + 128)
 #define BUFFER_MAX     ((size_t)1 << 30)
 /* Nobody asks a receiver before messages are sent as a batch. */
-#define BUFFER_MIN     VMSGIF_MSG_COST(VMSGIF_BATCH_BYTES)
+#define BUFFER_MIN VMSGIF_MSG_COST(VMSGIF_BATCH_BYTES)
 
 int xenmsg_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind *bind,
 		     struct xenmsg_port **out)
