@@ -26,7 +26,7 @@ VARIANT  ?= release
 CHECK_VARIANTS ?= release asan
 T        ?=
 # Seconds that one unit test program may take, and that each fuzzer gets.
-UNIT_TIMEOUT ?= 600
+UNIT_TIMEOUT ?= 1200
 FUZZ_TIME    ?= 60
 # Least branch coverage in percent: group=limit=paths (several joined by commas).
 COVERAGE_LIMITS ?= \

@@ -110,6 +110,8 @@ struct sim_process {
 	bool kill_after;
 	unsigned int access_n; /* accesses to shared memory to go; 0: not armed */
 	enum sim_access access_kind;
+	bool access_library;	     /* the last one was the C library's */
+	struct mapping *access_open; /* for it, or NULL */
 	void (*access_fn)(void *arg);
 	void *access_arg;
 	struct sim_counts counts;

@@ -9,6 +9,11 @@
  * that uses two areas faults twice and counts once.  The n-th fault disarms the
  * process and calls the test, before the access is made.
  *
+ * Stores that the C library makes one after the other, to copy, are one: that it
+ * copies a page by a hundred of them is nothing that a program can be held to. An
+ * area that is too large to be a ring stays open for them, until the program's own
+ * code stores somewhere.
+ *
  * System calls that use an armed area fail with EFAULT; accesses of the
  * simulation itself go through another window and do not count.
  */
@@ -102,11 +107,57 @@ static void uninstall(void)
 	installed = false;
 }
 
+/* Pages of the largest ring. */
+#define RING_PAGES 16
+
+static bool is_area(const struct sim_process *process, const struct mapping *area, bool *shared)
+{
+	const struct mapping *map;
+
+	*shared = false;
+	list_for_each(map, &process->maps, link)
+		if (map == area)
+			return true;
+	*shared = true;
+	list_for_each(map, &process->shares, link)
+		if (map == area)
+			return true;
+	return false;
+}
+
+/* What was open for the library, if it is still there. */
+static void close_open(struct sim_process *process)
+{
+	bool shared;
+
+	if (process->access_open && is_area(process, process->access_open, &shared))
+		protect_area(process, process->access_open, shared, true);
+	process->access_open = NULL;
+}
+
+/* Not the program's own code. */
+static bool is_library(greg_t ip)
+{
+	extern const char __executable_start[], etext[];
+
+	return (uintptr_t)ip < (uintptr_t)__executable_start || (uintptr_t)ip >= (uintptr_t)etext;
+}
+
+/* Whether this access is one more. */
+static bool counts(struct sim_process *process, greg_t ip)
+{
+	bool library = process->access_kind == SIM_STORES && is_library(ip);
+	bool more = library && process->access_library;
+
+	process->access_library = library;
+	return !more;
+}
+
 static void on_segv(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
 	struct mapping *map;
-	bool shared;
+	bool shared, count;
 	struct sim_process *process = armed_at(info->si_addr, &map, &shared);
 
 	if (!process || (stepping && (process != stepping || nr_opened == OPEN_MAX))) {
@@ -114,15 +165,23 @@ static void on_segv(int sig, siginfo_t *info, void *context)
 		sigaction(sig, &old_segv, NULL);
 		return;
 	}
-	if (!stepping && process->access_n == 1) {
+	count = !stepping && counts(process, uc->uc_mcontext.gregs[REG_RIP]);
+	if (count && process->access_n == 1) {
 		protect(process, false);
 		process->access_n = 0;
 		uninstall();
 		process->access_fn(process->access_arg);
 		return;
 	}
-	if (!stepping)
-		process->access_n--;
+	process->access_n -= count;
+	if (!stepping) {
+		close_open(process);
+		if (process->access_library && map->count > RING_PAGES) {
+			protect_area(process, map, shared, false);
+			process->access_open = map;
+			return;
+		}
+	}
 	stepping = process;
 	protect_area(process, map, shared, false);
 	opened[nr_opened++] = map;
@@ -176,6 +235,8 @@ bool sim_at_access(struct sim_process *process, enum sim_access kind, unsigned i
 		return true;
 	process->access_n = n;
 	process->access_kind = kind;
+	process->access_library = false;
+	process->access_open = NULL;
 	process->access_fn = fn;
 	process->access_arg = arg;
 	protect(process, n);

@@ -44,7 +44,7 @@
  * Those of the mover always, as they are many: each test has a round of messages
  * to itself, and the last one the rest.
  */
-#define HANDS 8u
+#define HANDS 16u
 /* A call in the middle of taking over. */
 #define MIDWAY 50u
 
