@@ -36,13 +36,14 @@ void vmsg_rx_put_chain(struct vmsg *v, unsigned int page);
 /* The same, in line if it is one page and there is room for it. */
 static inline void vmsg_rx_put_held(struct vmsg *v, unsigned int page)
 {
-	struct vmsg_cursor c = vmsg_rx_open(v);
+	struct vmsg_cursor c;
 
 	if (vmsg_unlikely(!v->rx_on || v->t.rx_mark[page] != VMSG_PAGE_END ||
-			  c.prod - c.cons > c.mask)) {
+			  vmsg_ring_unanswered(&v->rx) > v->mask)) {
 		vmsg_rx_put_chain(v, page);
 		return;
 	}
+	c = vmsg_rx_open(v);
 	v->t.rx_mark[page] = VMSG_PAGE_POSTED;
 	vmsg_rx_post(v, &c, page);
 	vmsg_cursor_close(&v->rx, &c);
