@@ -23,8 +23,9 @@ enum request_form {
 
 /*
  * A request that keeps the rules of <xen/io/vmsgif.h>. Fields that its kind
- * does not use are 0, and so is what its form does not use of the union. Indexes into pools are checked against the protocol's
- * limit only, since the pool's size is not known here.
+ * does not use are 0, and so is what its form does not use of the union. Indexes
+ * into pools are checked against the protocol's limit only, since the pool's size
+ * is not known here.
  */
 struct request {
 	uint8_t op;

@@ -294,7 +294,7 @@ static inline bool vmsg_batch_valid(uint32_t len, uint32_t each)
 	       (each % VMSGIF_BATCH_ALIGN == 0 && each < len && len <= VMSGIF_BATCH_BYTES &&
 		VMSGIF_BATCH_COUNT(len, each) <= VMSGIF_BATCH_MESSAGES);
 }
-/* Bytes of the longest batch that can be sent, for now. */
+/* Bytes of the longest batch that can be sent, which the broker's max-message bounds as well. */
 uint32_t vmsg_batch_bytes(const struct vmsg *v);
 /* SENDs of @port that are not answered yet. */
 unsigned int vmsg_unanswered(const struct vmsg_port *port);

@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include <xen/io/vmsgif.h>
+
 #include "frontend/lib/event.h"
 #include "xenmsg.h"
 
@@ -63,6 +65,36 @@ struct given {
 	unsigned int flags;
 	size_t len; /* in all, at most XENMSG_MESSAGE_MAX */
 };
+
+/* A message in one piece, which @iov becomes. */
+static inline struct given given_one(struct iovec *iov, uint32_t addr, uint32_t number,
+				     const void *data, size_t len, unsigned int flags)
+{
+	/* The data is only read; struct iovec cannot say so. */
+	*iov = (struct iovec){ .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	return (struct given){
+		.addr = addr,
+		.number = number,
+		.iov = iov,
+		.nr = 1,
+		.flags = flags,
+		.len = len,
+	};
+}
+
+/* Longer messages have a place of their own in the ring, and lose little by it. */
+#define GIVEN_BATCH_MAX 4096u
+
+/*
+ * May it go together with others like it? Those of a batch get their numbers when
+ * it is sent, so who asks for one (@seq) sends alone.
+ */
+static inline bool given_may_batch(const struct given *given, const uint64_t *seq)
+{
+	return (given->flags | XENMSG_NONBLOCK) == (XENMSG_LAZY | XENMSG_NONBLOCK) && !seq &&
+	       given->len && given->len <= GIVEN_BATCH_MAX &&
+	       given->len % VMSGIF_BATCH_ALIGN == 0 && given->addr && given->number;
+}
 
 /*
  * Pointers are not NULL unless it is said. Names are terminated, not empty, and

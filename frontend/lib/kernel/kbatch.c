@@ -14,12 +14,9 @@
 #include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include <xen/io/vmsgif.h>
 
 #include "frontend/lib/iov.h"
 #include "kernel.h"
-
-#define EACH_MAX KERNEL_PAGE
 
 int kbatches_open(struct kernel *k)
 {
@@ -55,17 +52,6 @@ void kbatches_timer(struct kernel *k)
 	if (read(k->batches.timer_fd, &count, sizeof(count)) == sizeof(count) &&
 	    !list_empty(&k->batches.all))
 		kernel_publish(k);
-}
-
-/*
- * The driver's number of a message is not known before it has it, so who asks for
- * that sends at once.
- */
-static bool is_candidate(const struct kernel *k, const struct given *given, const uint64_t *seq)
-{
-	return (given->flags | XENMSG_NONBLOCK) == (XENMSG_LAZY | XENMSG_NONBLOCK) && !seq &&
-	       given->len && given->len <= EACH_MAX && given->len % VMSGIF_BATCH_ALIGN == 0 &&
-	       given->addr && given->number && !k->gone;
 }
 
 static bool goes_with(const struct kbatch *batch, const struct given *given)
@@ -203,7 +189,7 @@ bool kbatch_send(struct kport *port, const struct given *given, const uint64_t *
 {
 	struct source source = { given->iov, given->iov + given->nr, 0 };
 	struct kbatch *batch = &port->batch;
-	bool candidate = is_candidate(kport_kernel(port), given, seq);
+	bool candidate = !kport_kernel(port)->gone && given_may_batch(given, seq);
 
 	if (batch->each && (!candidate || !goes_with(batch, given)) && kbatch_end(port))
 		return false;

@@ -117,16 +117,8 @@ static int send_joined(struct kport *port, struct xenmsg_uapi_tx *tx, const stru
 int kernel_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
 		size_t len, unsigned int flags, uint64_t *seq)
 {
-	/* The data is only read; struct iovec cannot say so. */
-	const struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-	const struct given given = {
-		.addr = addr,
-		.number = number,
-		.iov = &iov,
-		.nr = 1,
-		.flags = flags,
-		.len = len,
-	};
+	struct iovec iov;
+	const struct given given = given_one(&iov, addr, number, data, len, flags);
 	struct xenmsg_uapi_tx tx = {
 		.len = (uint32_t)len,
 		.addr = addr,

@@ -16,16 +16,6 @@
 
 #define PAGE VMSGIF_PAGE_SIZE
 
-/* A longer one has a place of its own in the ring, and loses little by it. */
-#define EACH_MAX PAGE
-
-static bool is_candidate(const struct given *given, const uint64_t *seq)
-{
-	return (given->flags | XENMSG_NONBLOCK) == (XENMSG_LAZY | XENMSG_NONBLOCK) && !seq &&
-	       given->len && given->len <= EACH_MAX && given->len % VMSGIF_BATCH_ALIGN == 0 &&
-	       given->addr && given->number;
-}
-
 static bool goes_with(const struct batch *batch, const struct given *given)
 {
 	return batch->each == given->len && batch->addr == given->addr &&
@@ -220,7 +210,7 @@ static bool other_batch(struct front_port *port, const struct given *given)
 bool batch_send(struct front_port *port, const struct given *given, const uint64_t *seq)
 {
 	struct batch *batch = &port->batch;
-	bool candidate = is_candidate(given, seq);
+	bool candidate = given_may_batch(given, seq);
 
 	if (batch->each && (!candidate || !goes_with(batch, given) || make_pages(port)) &&
 	    batch_end(port))

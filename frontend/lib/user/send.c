@@ -190,16 +190,8 @@ static __attribute__((__noinline__)) int send_any(struct xenmsg_port *base, uint
 						  uint32_t number, const void *data, size_t len,
 						  unsigned int flags, uint64_t *seq)
 {
-	/* The data is only read; struct iovec cannot say so. */
-	const struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-	const struct given given = {
-		.addr = addr,
-		.number = number,
-		.iov = &iov,
-		.nr = 1,
-		.flags = flags,
-		.len = len,
-	};
+	struct iovec iov;
+	const struct given given = given_one(&iov, addr, number, data, len, flags);
 
 	return front_sendv(base, &given, seq);
 }
