@@ -159,6 +159,22 @@ static void consume(struct broker *broker)
 
 /* ------------------------------------------------------------------ delivering */
 
+/*
+ * Messages wait there, and not for their turn: it has to take in what is lazy, too,
+ * and make room.
+ */
+static bool is_starved(const struct peer *peer)
+{
+	return peer->queue.messages && list_empty(&peer->busy);
+}
+
+/* What it got before was lazy, and it was not told yet: that is what it needs to know now. */
+static void tell_starved(struct broker *broker, struct peer *peer)
+{
+	if (is_starved(peer) && !list_empty(&peer->lazy))
+		list_move_tail(&broker->touched, &peer->touched);
+}
+
 /* A share for each receiver. Returns whether some have to wait for the next, and none got anything. */
 static bool deliver_round(struct broker *broker)
 {
@@ -181,6 +197,7 @@ static bool deliver_round(struct broker *broker)
 		switch (mover_gather(broker, peer, max)) {
 		case GATHER_ALL:
 			list_del(&peer->busy);
+			tell_starved(broker, peer);
 			break;
 		case GATHER_MORE:
 			again = true;
@@ -219,15 +236,6 @@ static void answer_late(struct broker *broker)
 			port_destroy(port);
 	}
 	mover_publish_tx(broker);
-}
-
-/*
- * Messages wait there, and not for their turn: it has to take in what is lazy, too,
- * and make room.
- */
-static bool is_starved(const struct peer *peer)
-{
-	return peer->queue.messages && list_empty(&peer->busy);
 }
 
 static void notify(struct broker *broker)

@@ -377,6 +377,27 @@ START_TEST(mixed_turn_is_urgent)
 }
 END_TEST
 
+/* Who has messages that it was not told of, and no room for the next one, is told. */
+START_TEST(starved_is_told)
+{
+	unsigned int before;
+
+	while (device_rx_posted(bob, UINT32_MAX) > 1 + VMSGIF_RX_RESERVE) {
+		fake_send(alice, bob, 7, "x");
+		fake_turns();
+	}
+	before = bob->notified;
+	fake_send_req(alice, bob, 7)->lazy = true;
+	fake_turns();
+	ck_assert_uint_eq(bob->notified, before);
+	ck_assert(!list_empty(&fake.broker->lazy));
+	fake_send_req(alice, bob, 7)->lazy = true;
+	fake_turns();
+	ck_assert_uint_eq(bob->notified, before + 1);
+	ck_assert(list_empty(&fake.broker->lazy));
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("broker-mover");
@@ -403,6 +424,7 @@ static Suite *suite(void)
 	tcase_add_test(t, receiver_frozen);
 	tcase_add_test(t, notifications);
 	tcase_add_test(t, mixed_turn_is_urgent);
+	tcase_add_test(t, starved_is_told);
 	suite_add_tcase(s, t);
 	return s;
 }
