@@ -42,6 +42,13 @@ static void on_chan(void *priv, struct chan *chan)
 	device_event(chan->priv);
 }
 
+static void on_chans(void *priv)
+{
+	struct backend *b = priv;
+
+	b->ops->kicked(b->priv);
+}
+
 /* Only notes what is to be done: the queue of events is emptied first (xs.c). */
 static void on_watch(void *priv, const char *token)
 {
@@ -123,7 +130,7 @@ static int open_all(struct backend *b)
 	r = grants_new(&b->grants, b->limits.map_budget, &b->stats);
 	if (r < 0)
 		return r;
-	r = chans_new(&b->chans, b->event, on_chan, b, &b->stats);
+	r = chans_new(&b->chans, b->event, on_chan, on_chans, b, &b->stats);
 	if (r < 0)
 		return r;
 	r = domains_new(&b->domains);

@@ -20,6 +20,7 @@
  *             while there was no broker, so that others can be told
  *   up        connected: requests flow. The same address as in awaited, or new
  *   kick      requests may be waiting
+ *   kicked    that were all of these, for now
  *   down      this address is dead for ever. The device may come up again
  *             later, with another address
  *   gone      struct device goes away after this (domain dead or unconfigured);
@@ -53,6 +54,12 @@ struct backend_limits {
 	unsigned int map_budget;
 };
 
+/*
+ * Events come after everything else that is ready, as what xenstore has to say above all: so
+ * nothing is handed any more to who is known to be dead.
+ */
+#define BACKEND_EVENTS_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
+
 struct backend_ops {
 	/* Does the domain called @name get a device? @name is "" if it has none that complies. */
 	bool (*wanted)(void *priv, uint16_t domid, const char *name);
@@ -61,6 +68,7 @@ struct backend_ops {
 	void (*awaited)(void *priv, struct device *dev);
 	void (*up)(void *priv, struct device *dev);
 	void (*kick)(void *priv, struct device *dev);
+	void (*kicked)(void *priv);
 	void (*down)(void *priv, struct device *dev, uint32_t addr);
 	void (*gone)(void *priv, struct device *dev);
 };

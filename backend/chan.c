@@ -20,6 +20,7 @@ struct chans {
 	sd_event *event;
 	sd_event_source *source;
 	chan_event_fn fn;
+	void (*end)(void *priv);
 	void *priv;
 	struct backend_stats *stats;
 	struct chan **by_port;
@@ -57,11 +58,12 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
 		chan->masked = true;
 		all->fn(all->priv, chan);
 	}
+	all->end(all->priv);
 	return 0;
 }
 
-int chans_new(struct chans **out, sd_event *event, chan_event_fn fn, void *priv,
-	      struct backend_stats *stats)
+int chans_new(struct chans **out, sd_event *event, chan_event_fn fn, void (*end)(void *priv),
+	      void *priv, struct backend_stats *stats)
 {
 	struct chans *all = calloc(1, sizeof(*all));
 	int r;
@@ -70,6 +72,7 @@ int chans_new(struct chans **out, sd_event *event, chan_event_fn fn, void *priv,
 		return -ENOMEM;
 	all->event = event;
 	all->fn = fn;
+	all->end = end;
 	all->priv = priv;
 	all->stats = stats;
 	all->handle = xenevtchn_open(NULL, 0);
@@ -85,6 +88,7 @@ int chans_new(struct chans **out, sd_event *event, chan_event_fn fn, void *priv,
 		return r;
 	}
 	(void)sd_event_source_set_description(all->source, "event channels");
+	(void)sd_event_source_set_priority(all->source, BACKEND_EVENTS_PRIORITY);
 	*out = all;
 	return 0;
 }

@@ -32,9 +32,12 @@ struct chan {
 /* An event came for @chan, which stays masked until chan_unmask(). */
 typedef void (*chan_event_fn)(void *priv, struct chan *chan);
 
-/* @priv goes to @fn. @stats: counted into; outlives the channels. */
-int chans_new(struct chans **out, sd_event *event, chan_event_fn fn, void *priv,
-	      struct backend_stats *stats);
+/*
+ * @priv goes to @fn, and to @end, which follows when @fn was called for each event that is
+ * there. @stats: counted into; outlives the channels.
+ */
+int chans_new(struct chans **out, sd_event *event, chan_event_fn fn, void (*end)(void *priv),
+	      void *priv, struct backend_stats *stats);
 /* All are unbound. */
 void chans_free(struct chans *all);
 

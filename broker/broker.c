@@ -16,9 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* After everything else that is ready: then a turn sees all kicks at once. */
-#define TURN_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
-
 uint64_t broker_now(const struct broker *broker)
 {
 	uint64_t usec = 0;
@@ -102,7 +99,7 @@ static int make_sources(struct broker *broker)
 	if (r < 0)
 		return r;
 	sd_event_source_set_enabled(broker->turn, SD_EVENT_OFF);
-	sd_event_source_set_priority(broker->turn, TURN_PRIORITY);
+	sd_event_source_set_priority(broker->turn, BACKEND_EVENTS_PRIORITY);
 	/* 1 us is the accuracy: the default lets timers of a whole system fire together. */
 	r = sd_event_add_time(broker->event, &broker->lazy_timer, CLOCK_MONOTONIC, 0, 1, on_lazy,
 			      broker);
@@ -191,6 +188,15 @@ static void on_kick(void *priv, struct device *dev)
 	broker_schedule(broker);
 }
 
+/* The turn at once: to come around to it once more costs as much as ten messages. */
+static void on_kicked(void *priv)
+{
+	struct broker *broker = priv;
+
+	if (broker->scheduled)
+		on_turn(broker->turn, broker);
+}
+
 static void on_up(void *priv, struct device *dev)
 {
 	struct broker *broker = priv;
@@ -249,6 +255,7 @@ const struct backend_ops broker_ops = {
 	.awaited = on_awaited,
 	.up = on_up,
 	.kick = on_kick,
+	.kicked = on_kicked,
 	.down = on_down,
 	.gone = on_gone,
 };

@@ -60,6 +60,13 @@ static void on_kick(void *priv, struct device *dev)
 		bed->on_kick(bed, dev);
 }
 
+static void on_kicked(void *priv)
+{
+	struct bed *bed = priv;
+
+	bed->kicked++;
+}
+
 static void on_down(void *priv, struct device *dev, uint32_t addr)
 {
 	struct bed *bed = priv;
@@ -86,6 +93,7 @@ static const struct backend_ops ops = {
 	.awaited = on_awaited,
 	.up = on_up,
 	.kick = on_kick,
+	.kicked = on_kicked,
 	.down = on_down,
 	.gone = on_gone,
 };

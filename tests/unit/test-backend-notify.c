@@ -89,7 +89,7 @@ END_TEST
 
 START_TEST(kicks_and_arming)
 {
-	unsigned int kicks = bed.kicks;
+	unsigned int kicks = bed.kicks, kicked = bed.kicked;
 
 	/* The port is masked until the broker has nothing more to do. */
 	guest_tx(&alice, &ready);
@@ -97,6 +97,7 @@ START_TEST(kicks_and_arming)
 	guest_kick(&alice);
 	guest_kick(&alice);
 	ck_assert_uint_eq(bed.kicks, ++kicks);
+	ck_assert_uint_eq(bed.kicked, kicked + 1);
 	ck_assert(device_arm(dev));
 	ck_assert_int_eq(next(), 1);
 	ck_assert(!device_arm(dev));
