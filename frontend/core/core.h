@@ -5,10 +5,9 @@
  * compile the same files.
  *
  * Model. The OS layer owns the pages, their grants, the event channel, xenstore
- * and one lock; it calls the engine with the lock held, passes the time (ns of
- * a clock that does not jump), and gets calls back through struct vmsg_ops
- * under the same lock. The engine never allocates, locks, sleeps, or reads a
- * clock. It knows pages by index: TX pages 0..nr_tx_pages-1 and RX pages
+ * and one lock; it calls the engine with the lock held, and gets calls back
+ * through struct vmsg_ops under the same lock. The engine never allocates, locks,
+ * sleeps, or asks what time it is. It knows pages by index: TX pages 0..nr_tx_pages-1 and RX pages
  * 0..nr_rx_pages-1, granted to the broker's domain before the first connect.
  *
  *   struct vmsg       one device
@@ -21,7 +20,7 @@
  *   vmsg_ring_init     the rings are fresh memory (first connect and resets)
  *   vmsg_connected     the broker said Connected: the engine goes through
  *                      POOL_ADD, BIND, SUBSCRIBE, RELEASE, READY, SENDs
- *   vmsg_poll          whenever the event channel fires, or time passed
+ *   vmsg_poll          whenever the event channel fires
  *   vmsg_disconnected  the broker went away: takes in all that is published,
  *                      keeps what is unanswered for the next vmsg_connected
  *   vmsg_shutdown      the device is gone for good: completes everything
@@ -172,7 +171,7 @@ void vmsg_ring_init(struct vmsg *v, void *tx_ring, void *rx_ring);
  * If features->addr is not the address before, SENDs that were under way
  * complete with -EHOSTDOWN; those never posted go out from the new address.
  */
-void vmsg_connected(struct vmsg *v, const struct vmsg_features *features, uint64_t now);
+void vmsg_connected(struct vmsg *v, const struct vmsg_features *features);
 void vmsg_disconnected(struct vmsg *v);
 /*
  * Complete everything with @status, forget pools and peers. Ports stay usable,
@@ -191,7 +190,7 @@ uint32_t vmsg_address(const struct vmsg *v);
  * Take in what the broker published, go on with what waits, publish requests.
  * At most @budget responses are consumed; returns whether more are there.
  */
-bool vmsg_poll(struct vmsg *v, unsigned int budget, uint64_t now);
+bool vmsg_poll(struct vmsg *v, unsigned int budget);
 /*
  * Ask for an event when something comes that somebody waits for; true: there is
  * something already, poll again. For the answers to quiet SENDs that is so only
@@ -206,11 +205,14 @@ bool vmsg_armed(const struct vmsg *v);
  * lock; send the event outside. Calls back as vmsg_poll() does.
  * @force: also for what is lazy (a wait, a flush, a timer).
  */
-bool vmsg_publish(struct vmsg *v, bool force, uint64_t now);
+bool vmsg_publish(struct vmsg *v, bool force);
 /* Responses taken in so far, modulo 2^32: to tell whether an event was about any. */
 uint32_t vmsg_taken(const struct vmsg *v);
-/* When vmsg_publish(force) has to be called for lazy requests; UINT64_MAX: not. */
-uint64_t vmsg_deadline(const struct vmsg *v);
+/*
+ * Whether an event for lazy requests is put off: then vmsg_publish(force) is to be called
+ * within VMSGIF_LAZY_NS.
+ */
+bool vmsg_put_off(const struct vmsg *v);
 
 /* ------------------------------------------------------------------ ports */
 

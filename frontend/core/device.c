@@ -133,7 +133,6 @@ struct vmsg *vmsg_init(void *memory, const struct vmsg_params *params)
 	v->cells = UINT32_MAX;
 	v->nr_cells = VMSG_CELLS;
 	v->seq = params->seq_start - 1;
-	v->deadline = UINT64_MAX;
 	init_tables(v);
 	return v;
 }

@@ -4,8 +4,8 @@
  *
  * An event costs more than fifty pages copied, so none is asked for or sent in
  * vain. Sending: lazy requests are published with the others, but the event
- * that the broker asked for is put off (v->due) until something urgent joins
- * it, the caller forces it, or the deadline comes. Receiving: nobody waits for
+ * that the broker asked for (v->due) is put off until something urgent joins it
+ * or the caller forces it, which is to be soon (vmsg_put_off()). Receiving: nobody waits for
  * the answers to CREDIT, RELEASE and POOL_ACK, nor, unless a port does
  * (vmsg_wait), for those to quiet SENDs; rsp_event is set behind
  * them, and behind those that may follow. If somebody comes to wait later, it is
@@ -44,11 +44,10 @@ static void after(struct vmsg *v)
 		vmsg_wait_wake(v);
 }
 
-bool vmsg_poll(struct vmsg *v, unsigned int budget, uint64_t now)
+bool vmsg_poll(struct vmsg *v, unsigned int budget)
 {
 	bool more;
 
-	(void)now;
 	if (v->phase == VMSG_DOWN)
 		return false;
 	more = consume(v, budget);
@@ -106,23 +105,22 @@ bool vmsg_armed(const struct vmsg *v)
 }
 
 /* Whether the event that is due, as the other end asked for it, is sent now or put off. */
-static bool decide(struct vmsg *v, unsigned int asked, bool force, uint64_t now)
+static bool decide(struct vmsg *v, unsigned int asked, bool force)
 {
 	/* Asking for an event for RX pages, the broker says that it is short of them. */
-	if (force || v->urgent || (asked & VMSG_ASKED_RX) || now >= v->deadline) {
+	if (force || v->urgent || (asked & VMSG_ASKED_RX)) {
 		v->due = false;
-		v->deadline = UINT64_MAX;
+		v->put_off = false;
 		v->lazy_releases = 0;
 		v->stats.events++;
 		return true;
 	}
 	v->due = true;
-	if (v->deadline == UINT64_MAX)
-		v->deadline = now + VMSGIF_LAZY_NS;
+	v->put_off = true;
 	return false;
 }
 
-bool vmsg_publish(struct vmsg *v, bool force, uint64_t now)
+bool vmsg_publish(struct vmsg *v, bool force)
 {
 	unsigned int asked = 0;
 	bool send = false;
@@ -134,14 +132,14 @@ bool vmsg_publish(struct vmsg *v, bool force, uint64_t now)
 	if (v->tx.prod != v->tx.pushed || v->rx.prod != v->rx.pushed)
 		asked = vmsg_ring_push(v);
 	if (asked || v->due)
-		send = decide(v, asked, force, now);
+		send = decide(v, asked, force);
 	v->urgent = false;
 	if (vmsg_unlikely(v->skipped && too_far(v)) && arm(v))
-		vmsg_poll(v, vmsg_slots(v), now);
+		vmsg_poll(v, vmsg_slots(v));
 	return send;
 }
 
-uint64_t vmsg_deadline(const struct vmsg *v)
+bool vmsg_put_off(const struct vmsg *v)
 {
-	return v->deadline;
+	return v->put_off;
 }

@@ -105,11 +105,10 @@ static void next_phase(struct vmsg *v)
 	v->todo |= VMSG_TODO_RX | VMSG_TODO_PORTS;
 }
 
-void vmsg_connected(struct vmsg *v, const struct vmsg_features *features, uint64_t now)
+void vmsg_connected(struct vmsg *v, const struct vmsg_features *features)
 {
 	uint32_t addr = v->addr;
 
-	(void)now;
 	if (v->phase != VMSG_DOWN || v->down || !v->tx.shared)
 		return;
 	v->features = *features;
@@ -190,7 +189,7 @@ static void ring_is_void(struct vmsg *v)
 	v->urgent = false;
 	v->armed = false;
 	v->skipped = VMSG_SKIP_NONE;
-	v->deadline = UINT64_MAX;
+	v->put_off = false;
 	v->tx.shared = NULL;
 	v->rx.shared = NULL;
 	vmsg_rx_reclaim(v);

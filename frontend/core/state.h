@@ -357,12 +357,12 @@ struct vmsg {
 	bool rx_on;	    /* post RX pages */
 	bool send_now;	    /* phase is RUN and nothing is queued */
 	bool urgent;	    /* something posted since the last publish is */
-	bool due;	    /* an event is due that was put off */
+	bool due;	    /* the broker asked for an event that was not sent yet */
+	bool put_off;	    /* and whoever calls us knows it: vmsg_put_off() */
 	bool armed;	    /* both rsp_event are set, and nothing had come by then */
 	uint8_t skipped;    /* enum vmsg_skipped */
 	uint32_t armed_at;  /* vmsg_taken() at that time */
 	uint64_t seq;	    /* of the last SEND */
-	uint64_t deadline;
 	struct vmsg_port *rx_port; /* last used */
 	struct vmsg_shadow *free;  /* list of free shadows */
 	struct vmsg_tables t;

@@ -72,7 +72,7 @@ static inline bool vmsg_own_announced(const struct vmsg *v, const struct vmsg_sh
 static inline bool vmsg_tx_push(struct vmsg *v, bool urgent)
 {
 	v->due |= vmsg_ring_push_tx(v);
-	if (vmsg_likely(!v->todo && (!v->due || (!urgent && v->deadline != UINT64_MAX))))
+	if (vmsg_likely(!v->todo && (!v->due || (!urgent && v->put_off))))
 		return false;
 	v->urgent |= urgent;
 	return true;

@@ -202,7 +202,7 @@ static int connected(struct vmsg_front *front)
 	if (r)
 		return r;
 	front->phase = FRONT_CONNECTED;
-	vmsg_connected(front->v, f, ktime_get_ns());
+	vmsg_connected(front->v, f);
 	if (f->addr != before)
 		list_for_each_entry(ep, &front->endpoints, link)
 			ep->new_addr = f->addr;

@@ -58,16 +58,14 @@ static enum hrtimer_restart lazy_timer(struct hrtimer *timer)
 
 void channel_set_timer(struct vmsg_front *front)
 {
-	u64 deadline = vmsg_deadline(front->v);
-
-	if (deadline != U64_MAX && !hrtimer_active(&front->lazy))
-		hrtimer_start(&front->lazy, ns_to_ktime(deadline), HRTIMER_MODE_ABS);
+	if (vmsg_put_off(front->v) && !hrtimer_active(&front->lazy))
+		hrtimer_start(&front->lazy, ns_to_ktime(VMSGIF_LAZY_NS), HRTIMER_MODE_REL);
 }
 
 void channel_init(struct vmsg_front *front)
 {
 	INIT_WORK(&front->lazy_work, lazy_work);
-	hrtimer_init(&front->lazy, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	hrtimer_init(&front->lazy, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	front->lazy.function = lazy_timer;
 }
 

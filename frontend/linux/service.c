@@ -7,7 +7,6 @@
  * sends or receives, the timer for lazy messages. Each leaves the rings armed,
  * so that an event comes for whatever comes next.
  */
-#include <linux/ktime.h>
 #include <linux/sched/signal.h>
 #include <xen/events.h>
 
@@ -24,7 +23,7 @@ void front_lock(struct vmsg_front *front)
 
 static void publish(struct vmsg_front *front, bool force)
 {
-	front->notify |= vmsg_publish(front->v, force, ktime_get_ns());
+	front->notify |= vmsg_publish(front->v, force);
 }
 
 /* True: there is more, and no event will say so. */
@@ -33,7 +32,7 @@ static bool turn(struct vmsg_front *front, bool force)
 	unsigned int i;
 
 	for (i = 0; i < ROUNDS; i++) {
-		if (vmsg_poll(front->v, BUDGET, ktime_get_ns()))
+		if (vmsg_poll(front->v, BUDGET))
 			continue;
 		publish(front, force);
 		if (!vmsg_arm(front->v))

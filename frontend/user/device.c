@@ -36,8 +36,7 @@ void connect_up(struct user *user, const struct vmsg_features *features)
 	uint32_t before = vmsg_address(user->v);
 
 	user->phase = USER_CONNECTED;
-	user->now = clock_now_ns();
-	vmsg_connected(user->v, features, user->now);
+	vmsg_connected(user->v, features);
 	if (features->addr != before && user->params.address)
 		user->params.address(user->params.priv, features->addr);
 	user_publish(user, true);

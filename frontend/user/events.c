@@ -3,9 +3,9 @@
  * Waking up: one epoll descriptor over what the bus has to say (the event
  * channel and xenstore's watches, or a socket) and a timer.
  *
- * Nothing here happens per message. The clock is read when a wait ends and when
- * the first of several lazy messages is sent; an event costs its read and its
- * unmask, and the broker sends one only when it was asked to (vmsg_arm()), which
+ * Nothing here happens per message. The clock, which is a system call in a PV
+ * guest, is read when a wait has a limit and when the timer for what is lazy is
+ * set; an event costs its read and its unmask, and the broker sends one only when it was asked to (vmsg_arm()), which
  * we do when there is nothing left to take in. So the port is unmasked at once:
  * no second event comes before the next arm.
  */
@@ -18,9 +18,11 @@
 #include "common/macros.h"
 #include "device.h"
 
-/* Responses taken in at a time, and times before others get a turn. */
+/*
+ * Responses taken in at a time, one for each page received: to take in more before
+ * the application has released some would mean to copy them out.
+ */
 #define BUDGET 64
-#define ROUNDS 8
 /* When a step fails in the middle of connecting, try again after this. */
 #define RETRY_NS (100 * NS_PER_MS)
 
@@ -94,21 +96,19 @@ static inline void timer_set(struct user *user, uint64_t when)
 
 void user_lazy(struct user *user)
 {
-	if (vmsg_deadline(user->v) == UINT64_MAX)
-		user->now = clock_now_ns();
-}
-
-void user_lazy_until(struct user *user)
-{
-	user->now = clock_now_ns();
-	timer_set(user, user->now + VMSGIF_LAZY_NS);
+	if (LIKELY(user->lazy))
+		return;
+	user->lazy = true;
+	timer_set(user, clock_now_ns() + VMSGIF_LAZY_NS);
 }
 
 void user_publish(struct user *user, bool force)
 {
-	if (vmsg_publish(user->v, force, user->now))
+	if (vmsg_publish(user->v, force || user->overdue))
 		user->bus->notify(user);
-	timer_set(user, vmsg_deadline(user->v));
+	user->overdue = false;
+	if (vmsg_put_off(user->v))
+		user_lazy(user);
 }
 
 /* The other end broke the protocol: the engine has stopped, the device is closed. */
@@ -120,12 +120,9 @@ static void broken(struct user *user)
 
 void user_poll(struct user *user)
 {
-	int i = 0;
-
 	if (user->phase != USER_CONNECTED)
 		return;
-	while (vmsg_poll(user->v, BUDGET, user->now) && ++i < ROUNDS)
-		;
+	vmsg_poll(user->v, BUDGET);
 	if (vmsg_broken(user->v))
 		broken(user);
 }
@@ -156,6 +153,8 @@ static void take_timer(struct user *user)
 	if (read(user->timer_fd, &count, sizeof(count)) < 0 && errno == EAGAIN)
 		return;
 	user->timer = UINT64_MAX;
+	user->overdue = user->lazy;
+	user->lazy = false;
 	if (user->retry)
 		events_step(user);
 }
@@ -182,7 +181,8 @@ bool events_sleep(struct user *user, uint64_t deadline)
 	n = wait_fds(user, events, deadline);
 	if (n < 0 && errno != EINTR)
 		connect_gone(user, "cannot wait for events");
-	user->now = clock_now_ns();
+	if (deadline != UINT64_MAX)
+		user->now = clock_now_ns();
 	for (i = 0; i < n; i++) {
 		if (events[i].data.u32 == SOURCE_TIMER)
 			take_timer(user);

@@ -81,18 +81,13 @@ int user_fd(const struct user *user);
 uint64_t user_deadline(int ms);
 /* Whether that time has come, as of the last wait. */
 bool user_expired(const struct user *user, uint64_t deadline);
-/*
- * Take in all that was published, or a few hundred responses at most: then
- * user_arm() will say that there are more.
- */
+/* Take in what was published, or 64 responses at most: then user_arm() will say that there are more. */
 void user_poll(struct user *user);
 /* See vmsg_arm(): true, there is more already. */
 bool user_arm(struct user *user);
 /* To be called after engine calls, before returning to the application. */
 void user_publish(struct user *user, bool force);
-/* user_fd() becomes readable when what is lazy now has to go. */
-void user_lazy_until(struct user *user);
-/* Before a lazy send: makes sure that the time it is counted from is right. */
+/* user_fd() becomes readable within VMSGIF_LAZY_NS, for what is lazy. */
 void user_lazy(struct user *user);
 /*
  * Handle what user_fd() is readable for, and take in what was published.

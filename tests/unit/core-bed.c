@@ -218,7 +218,6 @@ void cbed_defaults(struct cbed *bed)
 		.max_maps = 64,
 		.map = true,
 	};
-	bed->now = 1000;
 }
 
 void cbed_init(struct cbed *bed)
@@ -287,7 +286,7 @@ void cbed_connect(struct cbed *bed)
 {
 	vmsg_ring_init(bed->v, bed->tx_ring, bed->rx_ring);
 	bed->tx_cons = bed->tx_prod = bed->rx_cons = bed->rx_prod = 0;
-	vmsg_connected(bed->v, &bed->features, bed->now);
+	vmsg_connected(bed->v, &bed->features);
 	cbed_publish(bed);
 }
 
@@ -306,12 +305,12 @@ void cbed_down(struct cbed *bed)
 
 bool cbed_publish(struct cbed *bed)
 {
-	return vmsg_publish(bed->v, false, bed->now);
+	return vmsg_publish(bed->v, false);
 }
 
 void cbed_poll(struct cbed *bed)
 {
-	while (vmsg_poll(bed->v, 1000, bed->now))
+	while (vmsg_poll(bed->v, 1000))
 		;
 	cbed_publish(bed);
 }
@@ -716,8 +715,8 @@ void cbed_expect_broken_once(struct cbed *bed, const char *reason, unsigned int 
 	struct vmsg_port *port = cbed_port(bed, 0);
 
 	cbed_expect_broken(bed, reason);
-	ck_assert(!vmsg_poll(bed->v, 1000, bed->now));
-	ck_assert(!vmsg_publish(bed->v, true, bed->now));
+	ck_assert(!vmsg_poll(bed->v, 1000));
+	ck_assert(!vmsg_publish(bed->v, true));
 	ck_assert(!vmsg_arm(bed->v));
 	ck_assert_int_eq(cbed_send(bed, port, "x", 1, 1), -EHOSTDOWN);
 	ck_assert_int_eq(vmsg_resolve_addr(bed->v, 1, 1), -EHOSTDOWN);

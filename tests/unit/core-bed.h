@@ -52,7 +52,6 @@ struct cbed {
 	struct vmsg *v;
 	struct vmsg_params params;
 	struct vmsg_features features;
-	uint64_t now;
 	size_t ring_bytes;
 	void *tx_ring, *rx_ring;
 	void *tx_pages[VMSGIF_POOL_PAGES_MAX], *rx_pages[VMSGIF_POOL_PAGES_MAX];

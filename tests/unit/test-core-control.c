@@ -352,7 +352,7 @@ START_TEST(shutdown_ends_all)
 	ck_assert_int_eq(vmsg_resolve_addr(bed.v, 1, 1), -EHOSTDOWN);
 	ck_assert_int_eq(subscribe("x", 1), -EHOSTDOWN);
 	/* Fresh rings are needed. */
-	vmsg_connected(bed.v, &bed.features, bed.now);
+	vmsg_connected(bed.v, &bed.features);
 	ck_assert(!vmsg_is_connected(bed.v));
 	cbed_up(&bed);
 	for (unsigned int i = 0; i < 24; i++) /* all cells are there */

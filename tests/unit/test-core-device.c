@@ -100,18 +100,18 @@ START_TEST(getters)
 	ck_assert(!vmsg_is_ready(bed.v));
 	ck_assert_ptr_null(vmsg_broken(bed.v));
 	ck_assert_uint_eq(vmsg_address(bed.v), 0);
-	ck_assert_uint_eq(vmsg_deadline(bed.v), UINT64_MAX);
+	ck_assert(!vmsg_put_off(bed.v));
 	/* Nothing happens without a connection. */
-	ck_assert(!vmsg_publish(bed.v, true, 1));
-	ck_assert(!vmsg_poll(bed.v, 10, 1));
+	ck_assert(!vmsg_publish(bed.v, true));
+	ck_assert(!vmsg_poll(bed.v, 10));
 	ck_assert(!vmsg_arm(bed.v));
 	vmsg_disconnected(bed.v);
-	vmsg_connected(bed.v, &bed.features, 1); /* rings are missing */
+	vmsg_connected(bed.v, &bed.features); /* rings are missing */
 	ck_assert(!vmsg_is_connected(bed.v));
 	cbed_up(&bed);
 	ck_assert(vmsg_is_connected(bed.v));
 	ck_assert_uint_eq(vmsg_address(bed.v), CBED_ADDR);
-	vmsg_connected(bed.v, &bed.features, 1); /* it is */
+	vmsg_connected(bed.v, &bed.features); /* it is */
 	cbed_expect_none(&bed);
 	ck_assert_uint_eq(cbed_stats(&bed).resets, 0);
 	cbed_deinit(&bed);

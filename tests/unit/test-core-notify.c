@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Events: which requests send one at once, which wait for company or the
- * deadline, and which responses one is asked for.
+ * Events: which requests send one at once, which wait for company or until they
+ * are forced, and which responses one is asked for.
  */
 #include "tests/unit/core-bed.h"
 
@@ -28,7 +28,7 @@ static void setup(void)
 	port = cbed_bound_port(&bed, 9, 4096);
 	cbed_forget_events(&bed);
 	/* Whatever is put off is sent now, and the broker wants to hear of the next TX request. */
-	vmsg_publish(bed.v, true, bed.now);
+	vmsg_publish(bed.v, true);
 	tx()->req_event = tx()->req_prod + 1;
 	rx()->req_event = rx()->req_prod - 1;
 }
@@ -86,26 +86,22 @@ START_TEST(urgent)
 	ck_assert(!cbed_publish(&bed));
 	send(false, false);
 	ck_assert(cbed_publish(&bed));
-	ck_assert_uint_eq(vmsg_deadline(bed.v), UINT64_MAX);
+	ck_assert(!vmsg_put_off(bed.v));
 }
 END_TEST
 
-START_TEST(lazy_until_the_deadline)
+START_TEST(lazy_until_forced)
 {
 	send(true, false);
 	ck_assert(!cbed_publish(&bed));
 	cbed_expect(&bed, VMSGIF_OP_SEND); /* it is published, though */
-	ck_assert_uint_eq(vmsg_deadline(bed.v), bed.now + VMSGIF_LAZY_NS);
-	bed.now += VMSGIF_LAZY_NS - 1;
+	ck_assert(vmsg_put_off(bed.v));
 	send(true, false);
 	ck_assert(!cbed_publish(&bed));
-	/* The second one does not put it off further. */
-	ck_assert_uint_eq(vmsg_deadline(bed.v), bed.now + 1);
-	bed.now++;
-	ck_assert(cbed_publish(&bed));
-	ck_assert_uint_eq(vmsg_deadline(bed.v), UINT64_MAX);
-	bed.now += VMSGIF_LAZY_NS;
-	ck_assert(!cbed_publish(&bed));
+	ck_assert(vmsg_put_off(bed.v));
+	ck_assert(vmsg_publish(bed.v, true));
+	ck_assert(!vmsg_put_off(bed.v));
+	ck_assert(!vmsg_publish(bed.v, true));
 }
 END_TEST
 
@@ -116,14 +112,14 @@ START_TEST(lazy_in_company)
 	/* The broker did not ask for an event for this one, but for the one before. */
 	send(false, false);
 	ck_assert(cbed_publish(&bed));
-	ck_assert_uint_eq(vmsg_deadline(bed.v), UINT64_MAX);
+	ck_assert(!vmsg_put_off(bed.v));
 	tx()->req_event = tx()->req_prod + 1;
 	send(true, false);
-	ck_assert(vmsg_publish(bed.v, true, bed.now));
+	ck_assert(vmsg_publish(bed.v, true));
 	/* What the broker did not ask for is not due at all. */
 	send(true, false);
-	ck_assert(!vmsg_publish(bed.v, true, bed.now));
-	ck_assert_uint_eq(vmsg_deadline(bed.v), UINT64_MAX);
+	ck_assert(!vmsg_publish(bed.v, true));
+	ck_assert(!vmsg_put_off(bed.v));
 }
 END_TEST
 
@@ -133,11 +129,11 @@ START_TEST(pages_for_the_broker)
 	rx()->req_event = rx()->req_prod + 1;
 	cbed_rx(&bed, cbed_rx_event(VMSGIF_RX_BAD_PAGE, 0));
 	cbed_rx_publish(&bed);
-	ck_assert(!vmsg_poll(bed.v, 1000, bed.now));
+	ck_assert(!vmsg_poll(bed.v, 1000));
 	ck_assert(cbed_publish(&bed));
 	cbed_rx(&bed, cbed_rx_event(VMSGIF_RX_BAD_PAGE, 0));
 	cbed_rx_publish(&bed);
-	ck_assert(!vmsg_poll(bed.v, 1000, bed.now));
+	ck_assert(!vmsg_poll(bed.v, 1000));
 	ck_assert(!cbed_publish(&bed));
 }
 END_TEST
@@ -313,12 +309,12 @@ START_TEST(budget)
 	cbed_rx_publish(&bed);
 	/* Messages come first: 2, 2, 1 and an answer, then answers. */
 	for (unsigned int i = 1; i <= 5; i++) {
-		ck_assert(vmsg_poll(bed.v, 2, bed.now));
+		ck_assert(vmsg_poll(bed.v, 2));
 		ck_assert_uint_eq(cbed_stats(&bed).rx_messages, 2 * i < 5 ? 2 * i : 5);
 		ck_assert_uint_eq(vmsg_unanswered(port), 2 * i < 5 ? 5 : 10 - 2 * i);
 	}
-	ck_assert(!vmsg_poll(bed.v, 2, bed.now));
-	ck_assert(!vmsg_poll(bed.v, 2, bed.now));
+	ck_assert(!vmsg_poll(bed.v, 2));
+	ck_assert(!vmsg_poll(bed.v, 2));
 }
 END_TEST
 
@@ -329,7 +325,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, urgent);
-	tcase_add_test(tc, lazy_until_the_deadline);
+	tcase_add_test(tc, lazy_until_forced);
 	tcase_add_test(tc, lazy_in_company);
 	tcase_add_test(tc, pages_for_the_broker);
 	tcase_add_test(tc, next_answer);

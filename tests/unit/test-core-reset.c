@@ -244,7 +244,7 @@ START_TEST(stale_rings)
 	cbed_init(&bed);
 	cbed_up(&bed);
 	cbed_down(&bed);
-	vmsg_connected(bed.v, &bed.features, bed.now);
+	vmsg_connected(bed.v, &bed.features);
 	ck_assert(!vmsg_is_connected(bed.v));
 	ck_assert(!cbed_publish(&bed));
 	cbed_expect_none(&bed);

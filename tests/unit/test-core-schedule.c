@@ -73,7 +73,7 @@ static struct world {
 	struct wdev dev[DEVS];
 	struct sent sent[MESSAGES];
 	unsigned int nr_sent, answered, received;
-	uint64_t rng, now;
+	uint64_t rng;
 	unsigned int order;
 } w;
 
@@ -323,13 +323,13 @@ static void dev_deinit(unsigned int i)
 
 static void publish(struct wdev *d)
 {
-	vmsg_publish(d->v, rnd(2), w.now);
+	vmsg_publish(d->v, rnd(2));
 	ck_assert_ptr_null(vmsg_broken(d->v));
 }
 
 static void poll_dev(struct wdev *d, unsigned int budget)
 {
-	vmsg_poll(d->v, budget, w.now);
+	vmsg_poll(d->v, budget);
 	ck_assert_msg(!vmsg_broken(d->v), "%s", vmsg_broken(d->v));
 }
 
@@ -344,7 +344,7 @@ static void attach(unsigned int i)
 	vmsg_ring_init(d->v, w.b.dev[i].tx_ring, w.b.dev[i].rx_ring);
 	broker_attach(&w.b, i);
 	features.addr = w.b.dev[i].addr;
-	vmsg_connected(d->v, &features, w.now);
+	vmsg_connected(d->v, &features);
 	publish(d);
 	d->attach = false;
 }
@@ -631,7 +631,6 @@ static void step(void)
 {
 	unsigned int i = rnd(DEVS), p = rnd(PORTS), op = rnd(1000);
 
-	w.now += rnd(300000);
 	if (op < 250)
 		do_send(i);
 	else if (op < 400)

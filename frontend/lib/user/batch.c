@@ -88,7 +88,7 @@ static bool begin(struct front_port *port, const struct given *given)
 		return false;
 	}
 	list_add_tail(&f->batches, &batch->link);
-	user_lazy_until(f->user);
+	user_lazy(f->user);
 	return true;
 }
 

@@ -96,8 +96,6 @@ int send_post(struct front_port *port, struct vmsg_send *send, unsigned int flag
 	 */
 	send->quiet = !(flags & XENMSG_CONFIRM);
 	send->lazy = flags & XENMSG_LAZY;
-	if (send->lazy)
-		user_lazy(port_front(port)->user);
 	for (;;) {
 		r = batches_end_to(port_front(port), send->addr, send->port);
 		if (!r)
@@ -208,8 +206,6 @@ int front_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const v
 	if (UNLIKELY((flags & XENMSG_CONFIRM) || (lazy && !seq) ||
 		     !list_empty(&port_front(port)->batches)))
 		return send_any(base, addr, number, data, len, flags, seq);
-	if (lazy)
-		user_lazy(port_front(port)->user);
 	quick = vmsg_send_quick(port->engine, addr, number, data, len, lazy, seq);
 	if (UNLIKELY(quick == VMSG_QUICK_NOT))
 		return send_any(base, addr, number, data, len, flags, seq);
