@@ -60,8 +60,8 @@ struct xenmsg_options {
 	/* The next four mean nothing where the kernel drives the device. */
 	const char *lock;    /* lock file that says who owns the device; NULL: the usual one */
 	unsigned ring_order; /* log2 of a ring's pages, 0 to 4; XENMSG_DEFAULT: 4 */
-	unsigned tx_pages;   /* pages for sending, up to 1024; XENMSG_DEFAULT: 288 */
-	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 288 */
+	unsigned tx_pages;   /* pages for sending, up to 1024; XENMSG_DEFAULT: 272 */
+	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 336 */
 	/* To wait for the broker. */
 	int timeout;
 	/* Where the broker is in this domain: its socket; NULL: the usual one. */

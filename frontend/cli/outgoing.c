@@ -13,9 +13,12 @@
 
 #include "transfer.h"
 
-/* Shared memory: several chunks, so that reading goes on while the peer reads. */
+/*
+ * Shared memory: several chunks, so that reading goes on while the peer reads. With the
+ * device's pages it has to be within the 1024 that gntalloc grants by default.
+ */
 #define POOL_CHUNKS   8
-#define POOL_MAX      (384u * 4096)
+#define POOL_MAX      (320u * 4096)
 #define POOL_MS	      5000
 #define NAME_OF(path) (strrchr(path, '/') ? strrchr(path, '/') + 1 : (path))
 

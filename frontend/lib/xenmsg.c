@@ -23,9 +23,9 @@ static struct xenmsg_options merge_options(const struct xenmsg_options *options)
 	if (o.ring_order == XENMSG_DEFAULT)
 		o.ring_order = 4;
 	if (o.tx_pages == XENMSG_DEFAULT)
-		o.tx_pages = 288;
+		o.tx_pages = 272;
 	if (o.rx_pages == XENMSG_DEFAULT)
-		o.rx_pages = 288;
+		o.rx_pages = 336;
 	return o;
 }
 

@@ -358,12 +358,14 @@ static uint64_t cost_of(const struct device *src, uint32_t len)
 	return ((struct peer *)src->priv)->count.sent.messages[WAY_COPY] * queue_cost(len);
 }
 
-/* Fill the window of @dev to @port of @to. */
+/* Keeps so many messages of @dev to @port of @to under way. */
+#define UNDER_WAY 32
+
 static void fill(struct device *dev, struct device *to, uint32_t port, uint32_t len)
 {
 	struct flow *flow = flow_find(fake_peer(dev), to->addr, port);
 
-	for (unsigned int n = flow ? flow->open : 0; n < VMSGIF_FLOW_WINDOW; n++)
+	for (unsigned int n = flow ? flow->open : 0; n < UNDER_WAY; n++)
 		fake_send_pages(dev, to, port, 0, len);
 }
 

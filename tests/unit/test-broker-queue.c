@@ -204,23 +204,24 @@ END_TEST
 START_TEST(window)
 {
 	struct device *a = sender(10);
-	uint16_t ids[33];
+	enum { WINDOW = VMSGIF_FLOW_WINDOW };
+	uint16_t ids[WINDOW + 1];
 
-	for (unsigned int i = 0; i < 33; i++)
+	for (unsigned int i = 0; i <= WINDOW; i++)
 		ids[i] = fake_send(a, bob, 7, "x");
 	fake_turns();
-	ck_assert_int_eq(fake_status(a, ids[31]), FAKE_UNANSWERED);
-	ck_assert_int_eq(fake_status(a, ids[32]), VMSGIF_ENOBUFS);
-	ck_assert_uint_eq(fake_peer(bob)->queue.messages, 32);
-	ck_assert_uint_eq(fake_peer(bob)->queue.bytes, 32);
+	ck_assert_int_eq(fake_status(a, ids[WINDOW - 1]), FAKE_UNANSWERED);
+	ck_assert_int_eq(fake_status(a, ids[WINDOW]), VMSGIF_ENOBUFS);
+	ck_assert_uint_eq(fake_peer(bob)->queue.messages, WINDOW);
+	ck_assert_uint_eq(fake_peer(bob)->queue.bytes, WINDOW);
 	ck_assert_uint_eq(fake_peer(a)->count.refused, 1);
 	ck_assert_ptr_nonnull(strstr(fake.lines, "flow-window"));
 	/* It opens with what completes. */
 	fake_post(bob, 1 + VMSGIF_RX_RESERVE);
 	fake_turns();
-	ids[32] = fake_send(a, bob, 7, "x");
+	ids[0] = fake_send(a, bob, 7, "x");
 	fake_turns();
-	ck_assert_int_eq(fake_status(a, ids[32]), FAKE_UNANSWERED);
+	ck_assert_int_eq(fake_status(a, ids[0]), FAKE_UNANSWERED);
 }
 END_TEST
 
