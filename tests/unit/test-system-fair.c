@@ -19,6 +19,8 @@
 
 /* Of its fair share; and of the latency without the disturbance. */
 #define LEAST_SHARE 0.9
+/* The same for a short while in which he may do more. */
+#define LEAST_AT_FIRST 0.88
 #define MOST_DELAY  1.5
 
 #define RULES                \
@@ -296,7 +298,7 @@ static void disturb(const char *what, void (*nuisance)(void), uint64_t gap, unsi
 	loud = load_measure(&load, SPAN, HONEST);
 	compare(what, quiet, loud);
 	compare_delays(quiet, loud);
-	ck_assert_msg(share * sharers >= LEAST_SHARE * HONEST, "%.3f of what it was", share);
+	ck_assert_msg(share * sharers >= LEAST_AT_FIRST * HONEST, "%.3f of what it was", share);
 	ck_assert_msg((double)loud.messages * sharers >=
 			      LEAST_SHARE * (double)quiet.messages * HONEST,
 		      "%llu messages, %llu without him", (unsigned long long)loud.messages,
