@@ -22,7 +22,7 @@
  * Responses taken in at a time, one for each page received: to take in more before
  * the application has released some would mean to copy them out.
  */
-#define BUDGET 64
+#define BUDGET 32
 /* When a step fails in the middle of connecting, try again after this. */
 #define RETRY_NS (100 * NS_PER_MS)
 

@@ -81,7 +81,7 @@ int user_fd(const struct user *user);
 uint64_t user_deadline(int ms);
 /* Whether that time has come, as of the last wait. */
 bool user_expired(const struct user *user, uint64_t deadline);
-/* Take in what was published, or 64 responses at most: then user_arm() will say that there are more. */
+/* Take in what was published, or 32 responses at most: then user_arm() will say that there are more. */
 void user_poll(struct user *user);
 /* See vmsg_arm(): true, there is more already. */
 bool user_arm(struct user *user);

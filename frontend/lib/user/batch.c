@@ -10,6 +10,7 @@
  * number of a message sends it alone.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "front.h"
 #include "frontend/lib/iov.h"
@@ -44,25 +45,34 @@ static void put_pages(struct front_port *port)
 	batch->nr_pages = 0;
 }
 
+/* Where the next @n of @left bytes go, the pages being there. */
+static void *room(struct front_port *port, uint32_t left, uint32_t *n)
+{
+	struct batch *batch = &port->batch;
+	void *to;
+
+	if (!batch->left) {
+		batch->next = user_tx_page(port_front(port)->user, batch->pages[batch->len / PAGE]);
+		batch->left = PAGE;
+	}
+	*n = MIN_OF(batch->left, left);
+	to = batch->next;
+	batch->next += *n;
+	batch->left -= *n;
+	batch->len += *n;
+	return to;
+}
+
 /* There are pages and room for it. */
 static void append(struct front_port *port, const struct given *given)
 {
 	struct source source = { given->iov, given->iov + given->nr, 0 };
-	const struct user *user = port_front(port)->user;
-	struct batch *batch = &port->batch;
-	uint32_t left = batch->each, n;
+	uint32_t left, n;
 
-	while (left) {
-		if (!batch->left) {
-			batch->next = user_tx_page(user, batch->pages[batch->len / PAGE]);
-			batch->left = PAGE;
-		}
-		n = batch->left < left ? batch->left : left;
-		iov_gather(&source, batch->next, n);
-		batch->next += n;
-		batch->left -= n;
-		batch->len += n;
-		left -= n;
+	for (left = port->batch.each; left; left -= n) {
+		void *to = room(port, left, &n);
+
+		iov_gather(&source, to, n);
 	}
 }
 
@@ -205,6 +215,26 @@ static bool other_batch(struct front_port *port, const struct given *given)
 		    batch->number == given->number)
 			return true;
 	return false;
+}
+
+bool batch_go_on(struct front_port *port, const void *data)
+{
+	struct batch *batch = &port->batch;
+	uint32_t left = batch->each, n;
+
+	/* There is none, or there was no room for it. */
+	if (batch->len == batch->most || make_pages(port))
+		return false;
+	for (; left; left -= n, data = (const char *)data + n) {
+		void *to = room(port, left, &n);
+
+		memcpy(to, data, n);
+	}
+	if (batch->len == batch->most) {
+		(void)batch_end(port);
+		send_leave(port_front(port), false);
+	}
+	return true;
 }
 
 bool batch_send(struct front_port *port, const struct given *given, const uint64_t *seq)

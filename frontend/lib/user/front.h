@@ -291,18 +291,21 @@ void front_release(struct xenmsg_msg *base);
 
 /* batch.c */
 /*
- * Adds the message to the batch there is, as most are: true, and all is done. It is
- * in one piece, and there is room for one more.
+ * Adds the message, which is one of its batch, where that goes on in another page or is
+ * full by it; then it is posted. False: nothing was done.
  */
+bool batch_go_on(struct front_port *port, const void *data);
+/* Adds the message to the batch there is, as most are: true, and all is done. */
 static inline bool batch_add(struct front_port *port, uint32_t addr, uint32_t number,
 			     const void *data, size_t len, unsigned int flags, const uint64_t *seq)
 {
 	struct batch *batch = &port->batch;
 
-	if (batch->each != len || batch->addr != addr || batch->number != number ||
-	    batch->left < len || seq || batch->most - batch->len <= batch->each ||
+	if (batch->each != len || batch->addr != addr || batch->number != number || seq ||
 	    (flags | XENMSG_NONBLOCK) != (XENMSG_LAZY | XENMSG_NONBLOCK))
 		return false;
+	if (batch->left < len || batch->most - batch->len <= batch->each)
+		return batch_go_on(port, data);
 	memcpy(batch->next, data, len);
 	batch->next += len;
 	batch->left -= batch->each;
