@@ -118,8 +118,8 @@ static bool ours_send(struct bench *b, unsigned int i, const struct bench_work *
 	unsigned int flags = block ? 0 : XENMSG_NONBLOCK;
 	int r;
 
-	/* Nobody waits for one of a stream alone. */
-	if (w->kind == BENCH_ONEWAY)
+	/* Nobody waits for one of several alone; who waits for an answer sends them off by that. */
+	if (w->kind == BENCH_ONEWAY || w->window > 1)
 		flags |= XENMSG_LAZY;
 
 	if (w->batch) {

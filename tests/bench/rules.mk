@@ -6,6 +6,7 @@
 #   make bench COUNTS=           without hypercalls, events and system calls; COUNTS=y: with them
 #   make bench PARALLEL=1        in real time on parallel processors: ratios only
 #   make bench-check             the first, compared with the committed baseline
+#   make profile-xen W='...'     whose the instructions of one work are
 #   make bench-keep              the last results become that baseline, and the README's pictures
 
 W ?=
@@ -36,6 +37,22 @@ bench-keep: ## the last results of `make bench` become the baseline, to be commi
 	@cp $(BENCH_JSON:.json=-pvh.svg) tests/bench/pvh.svg
 	@echo 'bench-keep: $(BENCH_BASELINE), tests/bench/pv.svg and pvh.svg are those of $(BENCH_JSON)'
 
+# The marks are of the last work that is measured, so W is to choose one.
+PROFILE_PLUGIN := $(XEN_DIR)/tools/tcg-plugin.so
+PROFILE_COUNTS := $(XEN_DIR)/profile/counts
+$(PROFILE_PLUGIN): tests/profile/tcg-plugin.c
+	@mkdir -p $(@D)
+	@$(or $(CC),gcc) -std=gnu11 -O2 -Wall -Wextra -shared -fPIC -o $@ $<
+
+.PHONY: profile-xen
+profile-xen: $(PROFILE_PLUGIN) ## whose a bench work's instructions are, in the whole machine (W='one work' TOP=)
+	@rm -rf $(dir $(PROFILE_COUNTS)) && mkdir -p $(dir $(PROFILE_COUNTS))
+	+@XEN_PLUGIN=$(abspath $(PROFILE_PLUGIN)),out=$(abspath $(PROFILE_COUNTS)) \
+		$(MAKE) --no-print-directory bench BENCH_SYMBOLS=y COUNTS=
+	@$(PYTHON) tests/profile/machine.py --top $(TOP) --counts $(PROFILE_COUNTS).* \
+		--results $(XEN_DIR)/out/bench+*/results --symbols $(XEN_DIR)/out/bench+*/kallsyms \
+		$(BUILD)/release/payload/bench $(BUILD)/release/payload/relay $(BUILD)/release/bin/xenmsgd
+
 # In the payload it is a scenario like others, named as the target.
 .PHONY: bench-stage
 bench-stage: xen-payload
@@ -43,4 +60,5 @@ bench-stage: xen-payload
 	@rm -rf $(XEN_PAYLOAD)/bench && mkdir -p $(XEN_PAYLOAD)/bench
 	@cp -p tests/bench/*.conf $(filter-out %/scenario.sh,$(wildcard tests/bench/*.sh)) \
 		$(XEN_PAYLOAD)/bench/
+	@$(if $(BENCH_SYMBOLS),touch $(XEN_PAYLOAD)/bench/symbols)
 	@cp -p tests/bench/scenario.sh $(XEN_PAYLOAD)/scenarios/bench.sh

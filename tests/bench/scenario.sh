@@ -46,3 +46,4 @@ while read -r run path links; do
 	save_file $RESULTS
 done <"/p/bench/$XT_VARIANT.runs"
 check 'no kernel has complained' dmesg_clean
+[ ! -e /p/bench/symbols ] || { cat /proc/kallsyms >/tmp/kallsyms && save_file /tmp/kallsyms; }

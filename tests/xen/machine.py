@@ -43,6 +43,8 @@ CLOCKS = {
     "parallel": ["-accel", "tcg,thread=multi,tb-size=256", "-smp", "2",
                  "-rtc", "base=2024-01-01", "-cpu", CPU],
 }
+# For QEMU, and what it is given; see tests/profile.
+PLUGIN = os.environ.get("XEN_PLUGIN")
 XEN_ARGS = (f"console=com1 com1=115200,8n1 dom0_mem={DOM0_MB}M,max:{DOM0_MB}M "
             "dom0_max_vcpus=1 sched=credit bootscrub=0 "
             "loglvl=warning guest_loglvl=warning")
@@ -96,6 +98,8 @@ class Machine:
         command += ["-mon", "chardev=qmp,mode=control", "-serial", "stdio"]
         if not boots:
             command += ["-incoming", "defer"]
+            if PLUGIN:
+                command += ["-plugin", PLUGIN]
         self.serial_log = serial_log
         with open(serial_log, "wb") as log:
             # A session of its own: Ctrl-C at the terminal is ours to handle.
