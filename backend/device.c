@@ -243,6 +243,16 @@ int device_next_request(struct device *dev, struct request *req, const struct vm
 	return 1;
 }
 
+static bool moved(const struct ring *ring)
+{
+	return ring_peek(ring) != ring->req_cons;
+}
+
+bool device_waiting(const struct device *dev, bool pages)
+{
+	return device_live(dev) && (moved(&dev->c.tx) || (pages && moved(&dev->c.rx)));
+}
+
 bool device_arm(struct device *dev)
 {
 	uint32_t rx_now;

@@ -34,11 +34,23 @@ void broker_schedule(struct broker *broker)
 	sd_event_source_set_enabled(broker->turn, SD_EVENT_ON);
 }
 
+/* Returns whether there is more to do, and the rest of the loop comes first. */
+static bool turns_run(struct broker *broker)
+{
+	for (unsigned int i = 0; i < BUSY_TURNS; i++) {
+		if (turn_run(broker))
+			return true;
+		if (!busy_look(broker))
+			return false;
+	}
+	return true;
+}
+
 static int on_turn(sd_event_source *source, void *priv)
 {
 	struct broker *broker = priv;
 
-	broker->scheduled = turn_run(broker);
+	broker->scheduled = turns_run(broker);
 	if (!broker->scheduled)
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;
@@ -99,7 +111,8 @@ static int make_sources(struct broker *broker)
 	if (r < 0)
 		return r;
 	sd_event_source_set_enabled(broker->turn, SD_EVENT_OFF);
-	sd_event_source_set_priority(broker->turn, BACKEND_EVENTS_PRIORITY);
+	/* A source that is always ready comes before all others of its priority. */
+	sd_event_source_set_priority(broker->turn, BACKEND_EVENTS_PRIORITY + 1);
 	/* 1 us is the accuracy: the default lets timers of a whole system fire together. */
 	r = sd_event_add_time(broker->event, &broker->lazy_timer, CLOCK_MONOTONIC, 0, 1, on_lazy,
 			      broker);
@@ -182,7 +195,10 @@ static void on_kick(void *priv, struct device *dev)
 	struct broker *broker = priv;
 	struct peer *peer = device_priv(dev);
 
-	if (!peer || !peer->up || !list_empty(&peer->kicked))
+	if (!peer || !peer->up)
+		return;
+	peer->pressed = true;
+	if (!list_empty(&peer->kicked))
 		return;
 	list_add_tail(&broker->kicked, &peer->kicked);
 	broker_schedule(broker);
@@ -270,6 +286,7 @@ static void init_lists(struct broker *broker)
 	list_init(&broker->rx_dirty);
 	list_init(&broker->touched);
 	list_init(&broker->lazy);
+	list_init(&broker->watched);
 	list_init(&broker->late);
 	list_init(&broker->stalled);
 	list_init(&broker->obituaries);

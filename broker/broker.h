@@ -20,6 +20,7 @@
 #define XENMSG_BROKER_BROKER_H
 
 #include "broker/account.h"
+#include "broker/busy.h"
 #include "broker/config.h"
 #include "broker/mover.h"
 #include "broker/peer.h"
@@ -61,6 +62,7 @@ struct broker {
 	struct list rx_dirty;
 	struct list touched;
 	struct list lazy;
+	struct list watched;	/* see busy.h */
 	struct list late;	/* slots whose answers end the turn */
 	struct list stalled;	/* peers, by kicked: wait for tokens */
 	struct list obituaries; /* see down.c */
@@ -69,9 +71,10 @@ struct broker {
 	struct list accounts;	 /* of domains */
 	struct limits no_limits; /* of those that no section names */
 	unsigned int pool_ops;	 /* in this turn */
-	bool scheduled;		 /* the turn's source is on */
-	bool closing;		 /* nothing is answered any more: the next broker will */
-	bool draining;		 /* all domains; see drain.h */
+	struct busy busy_poll;
+	bool scheduled; /* the turn's source is on */
+	bool closing;	/* nothing is answered any more: the next broker will */
+	bool draining;	/* all domains; see drain.h */
 	sd_event_source *turn;
 	sd_event_source *lazy_timer;
 	sd_event_source *stall_timer;

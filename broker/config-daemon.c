@@ -42,6 +42,7 @@ static const struct key daemon_keys[] = {
 	{ "max-ports", KIND_UINT, offsetof(struct config, max_ports), 1, 65536, true },
 	{ "max-subscriptions", KIND_UINT, offsetof(struct config, max_subscriptions), 0, 65536,
 	  true },
+	{ "busy-poll", KIND_UINT, offsetof(struct config, busy_poll), 0, 65536, true },
 };
 _Static_assert(ARRAY_LEN(daemon_keys) <= 32, "struct parser.seen_daemon has a bit for each");
 

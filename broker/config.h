@@ -22,6 +22,7 @@ struct config {
 	struct backend_limits limits;
 	unsigned int max_ports;		/* bound at a time, per domain */
 	unsigned int max_subscriptions; /* per domain */
+	unsigned int busy_poll;		/* looks in vain before sleeping; 0: none */
 	struct pattern *devices;	/* domains that get a device */
 	struct policy policy;
 	char *path; /* of the main file; NULL: it was none */

@@ -25,9 +25,10 @@ static struct list *table_new(void)
 static void init_lists(struct peer *peer)
 {
 	struct list *lists[] = {
-		&peer->in_route, &peer->in_name,  &peer->kicked, &peer->busy,	 &peer->tx_dirty,
-		&peer->rx_dirty, &peer->touched,  &peer->lazy,	 &peer->orphans, &peer->all_flows,
-		&peer->senders,	 &peer->pools_in, &peer->events, &peer->subs,	 &peer->resolvers,
+		&peer->in_route, &peer->in_name,   &peer->kicked,    &peer->busy,
+		&peer->tx_dirty, &peer->rx_dirty,  &peer->touched,   &peer->lazy,
+		&peer->orphans,	 &peer->all_flows, &peer->senders,   &peer->pools_in,
+		&peer->events,	 &peer->subs,	   &peer->resolvers, &peer->watched,
 	};
 
 	for (unsigned int i = 0; i < ARRAY_LEN(lists); i++)
@@ -72,8 +73,8 @@ struct peer *peer_new(struct broker *broker, struct device *dev, uint32_t addr)
 
 void peer_free(struct peer *peer)
 {
-	struct list *turn[] = { &peer->kicked,	 &peer->busy,	 &peer->tx_dirty,
-				&peer->rx_dirty, &peer->touched, &peer->lazy };
+	struct list *turn[] = { &peer->kicked,	&peer->busy, &peer->tx_dirty, &peer->rx_dirty,
+				&peer->touched, &peer->lazy, &peer->watched };
 
 	for (unsigned int i = 0; i < ARRAY_LEN(turn); i++)
 		list_del(turn[i]);

@@ -56,6 +56,8 @@ struct peer {
 	struct list rx_dirty; /* has RX responses not published */
 	struct list touched;  /* published: an event may be due */
 	struct list lazy;     /* a lazy event is due */
+	struct list watched;  /* looked at instead of waiting for its events */
+	bool pressed;	      /* it sent an event: what is lazy goes, too, at either end */
 	bool rx_urgent;	      /* not all RX responses are lazy */
 
 	/* As a sender. */
@@ -122,6 +124,14 @@ unsigned int peer_held(const struct peer *peer);
 
 /* There may be something to deliver to it: let the turn look. */
 void peer_wake(struct peer *peer);
+/*
+ * Messages wait there, and not for their turn: it has to take in what is lazy, too,
+ * and make room.
+ */
+static inline bool peer_is_starved(const struct peer *peer)
+{
+	return peer->queue.messages && list_empty(&peer->busy);
+}
 /* The first answer, or RX response, that is not published. */
 void peer_mark_tx(struct peer *peer);
 void peer_mark_rx(struct peer *peer);

@@ -312,8 +312,12 @@ void send_serve(struct peer *src, const struct request *req, const struct vmsgif
 	m->len = req->len;
 	m->nr_segs = req->nr_segs;
 	m->each = req->each;
-	/* Who may not send more waits for the receiver, who should not be waited for as well. */
-	m->lazy = req->lazy && src->last_flow->open + 1 < src->broker->config->limits.flow_window;
+	/*
+	 * The sender waits, flushes, or its time is over: an event of its says so. And who
+	 * may not send more waits for the receiver, who should not be waited for as well.
+	 */
+	m->lazy = req->lazy && !src->pressed &&
+		  src->last_flow->open + 1 < src->broker->config->limits.flow_window;
 	m->pooled = req->pooled;
 	m->flow = src->last_flow;
 	m->last_page = (uint8_t)(pages - 1);

@@ -102,7 +102,7 @@ static enum consumed consume_device(struct peer *peer, unsigned int *max)
 	while (*max) {
 		int r = device_next_request(peer->dev, &req, &segs, &name);
 
-		if (UNLIKELY(r <= 0) && !device_arm(peer->dev))
+		if (UNLIKELY(r <= 0) && (busy_watch(peer) || !device_arm(peer->dev)))
 			return CONSUMED_ALL;
 		/* A look in vain counts too: whoever races with it gets no more than its share. */
 		(*max)--;
@@ -140,6 +140,7 @@ static void consume(struct broker *broker)
 		list_move_tail(&broker->kicked, &peer->kicked);
 		switch (consume_device(peer, &share)) {
 		case CONSUMED_ALL:
+			peer->pressed = false;
 			list_del(&peer->kicked);
 			break;
 		case CONSUMED_STALLED:
@@ -159,20 +160,14 @@ static void consume(struct broker *broker)
 
 /* ------------------------------------------------------------------ delivering */
 
-/*
- * Messages wait there, and not for their turn: it has to take in what is lazy, too,
- * and make room.
- */
-static bool is_starved(const struct peer *peer)
-{
-	return peer->queue.messages && list_empty(&peer->busy);
-}
-
-/* What it got before was lazy, and it was not told yet: that is what it needs to know now. */
+/* It is up to the receiver now. If it was not told of what it got, as that was lazy, it is. */
 static void tell_starved(struct broker *broker, struct peer *peer)
 {
-	if (is_starved(peer) && !list_empty(&peer->lazy))
+	if (!peer_is_starved(peer))
+		return;
+	if (!list_empty(&peer->lazy))
 		list_move_tail(&broker->touched, &peer->touched);
+	(void)busy_watch(peer);
 }
 
 /* A share for each receiver. Returns whether some have to wait for the next, and none got anything. */
@@ -246,7 +241,9 @@ static void notify(struct broker *broker)
 		struct peer *peer = list_first_entry(&broker->touched, struct peer, touched);
 
 		list_del(&peer->touched);
-		if (device_notify(peer->dev, is_starved(peer))) {
+		/* Its answer is likely to be next. */
+		(void)busy_watch(peer);
+		if (device_notify(peer->dev, peer_is_starved(peer))) {
 			list_move_tail(&broker->lazy, &peer->lazy);
 			lazy = true;
 		} else {
@@ -262,6 +259,7 @@ bool turn_run(struct broker *broker)
 	broker->turns++;
 	broker->turn_us = (uint32_t)(broker_now(broker) / NS_PER_US);
 	broker->pool_ops = 0;
+	busy_begin(broker);
 	consume(broker);
 	deliver(broker);
 	answer_late(broker);

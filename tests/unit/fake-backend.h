@@ -110,6 +110,10 @@ struct fake {
 	char lines[65536];
 	unsigned int rescans;
 	enum domain_fate fate; /* of every domain */
+	/* At rings, without an event. */
+	unsigned int looks;
+	void (*on_look)(struct device *dev);
+	const struct device *asked_pages; /* the last one whose pages, too */
 	struct backend_limits limits;
 };
 static struct fake fake;
@@ -227,6 +231,16 @@ int device_next_request(struct device *dev, struct request *req, const struct vm
 	*segs = in->segs;
 	*name = in->has_name ? in->name : NULL;
 	return 1;
+}
+
+bool device_waiting(const struct device *dev, bool pages)
+{
+	fake.looks++;
+	if (pages)
+		fake.asked_pages = dev;
+	if (fake.on_look)
+		fake.on_look((struct device *)(uintptr_t)dev);
+	return dev->in_first != dev->in_end;
 }
 
 bool device_arm(struct device *dev)

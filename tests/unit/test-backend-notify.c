@@ -92,7 +92,9 @@ START_TEST(kicks_and_arming)
 	unsigned int kicks = bed.kicks, kicked = bed.kicked;
 
 	/* The port is masked until the broker has nothing more to do. */
+	ck_assert(!device_waiting(dev, false));
 	guest_tx(&alice, &ready);
+	ck_assert(device_waiting(dev, false));
 	guest_kick(&alice);
 	guest_kick(&alice);
 	guest_kick(&alice);
@@ -100,6 +102,7 @@ START_TEST(kicks_and_arming)
 	ck_assert_uint_eq(bed.kicked, kicked + 1);
 	ck_assert(device_arm(dev));
 	ck_assert_int_eq(next(), 1);
+	ck_assert(!device_waiting(dev, false));
 	ck_assert(!device_arm(dev));
 	/* The event that was held back. */
 	bed_run(&bed);
@@ -115,7 +118,10 @@ START_TEST(short_of_pages_asks_for_an_event)
 {
 	ck_assert_uint_eq(device_rx_posted(dev, 2), 0);
 	ck_assert_uint_eq(alice.rx->req_event, 1);
+	ck_assert(!device_waiting(dev, true));
 	guest_rx(&alice, 0, 1, false);
+	ck_assert(device_waiting(dev, true));
+	ck_assert(!device_waiting(dev, false));
 	ck_assert_uint_eq(device_rx_posted(dev, 2), 1);
 	ck_assert_uint_eq(alice.rx->req_event, 2);
 	guest_rx(&alice, 1, 1, false);

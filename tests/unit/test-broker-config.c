@@ -70,6 +70,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(config->limits.max_maps, schema_default("max-maps"));
 	ck_assert(config->limits.feature_map);
 	ck_assert_uint_gt(config->limits.map_budget, 0);
+	ck_assert_uint_eq(config->busy_poll, 0);
 	ck_assert(!pattern_match(config->devices, "alice"));
 	ck_assert(list_empty(&config->policy.rules));
 }
@@ -87,6 +88,7 @@ START_TEST(everything)
 			       "map-budget = 1000 ; pages\n"
 			       "max-ports = 5\n"
 			       "max-subscriptions = 6\n"
+			       "busy-poll = 9\n"
 			       "\n"
 			       "[devices]\n"
 			       "domains = alice, bob\n"
@@ -98,7 +100,7 @@ START_TEST(everything)
 			       "ports = 1-5 log\n"
 			       "  a@c\n"),
 			 -EINVAL);
-	ck_assert_uint_eq(error.line, 20);
+	ck_assert_uint_eq(error.line, 21);
 	ck_assert_int_eq(parse("[daemon]\n"
 			       "max-ring-order = 2\n"
 			       "flow-window=7\n"
@@ -109,6 +111,7 @@ START_TEST(everything)
 			       "map-budget = 1000 ; pages\n"
 			       "max-ports = 5\n"
 			       "max-subscriptions = 6\n"
+			       "busy-poll = 9\n"
 			       "\n"
 			       "[devices]\n"
 			       "domains = alice, bob\n"
@@ -132,6 +135,7 @@ START_TEST(everything)
 	ck_assert_uint_eq(config->limits.map_budget, 1000);
 	ck_assert_uint_eq(config->max_ports, 5);
 	ck_assert_uint_eq(config->max_subscriptions, 6);
+	ck_assert_uint_eq(config->busy_poll, 9);
 	ck_assert(pattern_match(config->devices, "alice"));
 	ck_assert(pattern_match(config->devices, "bob"));
 	ck_assert(pattern_match(config->devices, "web-17"));

@@ -337,6 +337,13 @@ START_TEST(receiver_frozen)
 }
 END_TEST
 
+/* It is found in the ring, and no event has told of it. */
+static void send_lazily(void)
+{
+	fake_send_req(alice, bob, 7)->lazy = true;
+	fake_peer(alice)->pressed = false;
+}
+
 /* One event per domain and turn; lazy ones wait for their timer. */
 START_TEST(notifications)
 {
@@ -348,7 +355,7 @@ START_TEST(notifications)
 	fake_turns();
 	ck_assert_uint_eq(bob->notified, before + 1);
 
-	fake_send_req(alice, bob, 7)->lazy = true;
+	send_lazily();
 	fake_turns();
 	ck_assert_uint_eq(bob->notified, before + 1);
 	ck_assert(fake.entries[fake_rx_at(bob, VMSGIF_RX_MESSAGE, 10)].lazy);
@@ -357,7 +364,7 @@ START_TEST(notifications)
 	ck_assert_uint_eq(bob->notified, before + 2);
 
 	/* An urgent one takes the lazy one along. */
-	fake_send_req(alice, bob, 7)->lazy = true;
+	send_lazily();
 	fake_turns();
 	fake_send(alice, bob, 7, "x");
 	fake_turns();
@@ -368,12 +375,25 @@ END_TEST
 
 START_TEST(mixed_turn_is_urgent)
 {
-	fake_send_req(alice, bob, 7)->lazy = true;
+	send_lazily();
 	fake_send(alice, bob, 7, "x");
-	fake_send_req(alice, bob, 7)->lazy = true;
+	send_lazily();
 	fake_turns();
 	ck_assert(!fake.entries[fake_rx_at(bob, VMSGIF_RX_MESSAGE, 0)].lazy);
 	ck_assert(list_empty(&fake.broker->lazy));
+}
+END_TEST
+
+/* An event of the sender's says that its time is over, or that it waits. */
+START_TEST(lazy_until_an_event)
+{
+	unsigned int before = bob->notified;
+
+	fake_send_req(alice, bob, 7)->lazy = true;
+	fake_turns();
+	ck_assert(!fake.entries[fake_rx_at(bob, VMSGIF_RX_MESSAGE, 0)].lazy);
+	ck_assert_uint_eq(bob->notified, before + 1);
+	ck_assert(!fake_peer(alice)->pressed);
 }
 END_TEST
 
@@ -387,11 +407,11 @@ START_TEST(starved_is_told)
 		fake_turns();
 	}
 	before = bob->notified;
-	fake_send_req(alice, bob, 7)->lazy = true;
+	send_lazily();
 	fake_turns();
 	ck_assert_uint_eq(bob->notified, before);
 	ck_assert(!list_empty(&fake.broker->lazy));
-	fake_send_req(alice, bob, 7)->lazy = true;
+	send_lazily();
 	fake_turns();
 	ck_assert_uint_eq(bob->notified, before + 1);
 	ck_assert(list_empty(&fake.broker->lazy));
@@ -424,6 +444,7 @@ static Suite *suite(void)
 	tcase_add_test(t, receiver_frozen);
 	tcase_add_test(t, notifications);
 	tcase_add_test(t, mixed_turn_is_urgent);
+	tcase_add_test(t, lazy_until_an_event);
 	tcase_add_test(t, starved_is_told);
 	suite_add_tcase(s, t);
 	return s;
