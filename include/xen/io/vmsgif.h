@@ -161,7 +161,9 @@
  * as ever for what is urgent. What is lazy is published without an event: it
  * goes with the next urgent one, or after VMSGIF_LAZY_NS at the latest. Who
  * publishes keeps in mind that an event would have been due, and sends it with
- * the next decision. At most one event goes to a domain in a turn.
+ * the next decision. At most one event goes to a domain in a turn. With an
+ * event of its sender's, what is lazy is urgent for its receivers, too: the
+ * sender waits, or the time is over.
  *
  ******************************************************************************
  *                                Xenstore
