@@ -277,6 +277,19 @@ static void take_events(struct both *t)
 	}
 }
 
+static void find_peer(struct both *t)
+{
+	uint32_t i;
+	int r;
+
+	while ((r = xenmsg_resolve(t->x, t->o.peer, &t->peer, NULL, 5000)) == -EHOSTUNREACH &&
+	       seconds() - t->progress <= t->o.timeout)
+		usleep(50000);
+	check(r, t->o.peer);
+	for (i = 0; i < t->o.ports; i++)
+		t->lines[i].in_flow = (uint64_t)(t->peer & 0xffff) << 32 | (t->o.base + i);
+}
+
 /* Say @text to the peer's control port; @retry while nobody listens there. */
 static void tell(struct both *t, char text, bool retry)
 {
@@ -288,8 +301,12 @@ static void tell(struct both *t, char text, bool retry)
 		r = xenmsg_flush(t->x, (int)t->o.timeout * 1000);
 		if (!r)
 			return;
-		if (r != -ECONNREFUSED || !retry || seconds() - t->progress > t->o.timeout)
+		if (!retry || seconds() - t->progress > t->o.timeout ||
+		    (r != -ECONNREFUSED && r != -EHOSTUNREACH))
 			give_up("meeting the peer: %s", strerror(-r));
+		/* Of several programs with that name it may have been one that is gone by now. */
+		if (r == -EHOSTUNREACH)
+			find_peer(t);
 		while (!xenmsg_event(t->x, &(struct xenmsg_event){ 0 }))
 			;
 		usleep(50000);
@@ -329,16 +346,6 @@ static void wait_or_fail(struct both *t, const char *what)
 	give_up("%s: nothing happened for %u s", what, t->o.timeout);
 }
 
-static void find_peer(struct both *t)
-{
-	int r;
-
-	while ((r = xenmsg_resolve(t->x, t->o.peer, &t->peer, NULL, 5000)) == -EHOSTUNREACH &&
-	       seconds() - t->progress <= t->o.timeout)
-		usleep(50000);
-	check(r, t->o.peer);
-}
-
 static void set_up(struct both *t)
 {
 	struct xenmsg_options options = XENMSG_OPTIONS_INIT;
@@ -356,7 +363,6 @@ static void set_up(struct both *t)
 
 		check(xenmsg_port_open(t->x, t->o.base + i, NULL, &line->port), "opening a port");
 		line->out_flow = (uint64_t)(xenmsg_address(t->x) & 0xffff) << 32 | (t->o.base + i);
-		line->in_flow = (uint64_t)(t->peer & 0xffff) << 32 | (t->o.base + i);
 	}
 	check(xenmsg_port_open(t->x, t->o.base - 1, NULL, &t->control), "opening a port");
 	tell(t, 'h', true);
