@@ -20,7 +20,7 @@
  *             while there was no broker, so that others can be told
  *   up        connected: requests flow. The same address as in awaited, or new
  *   kick      requests may be waiting
- *   kicked    that were all of these, for now
+ *   kicked    that were all that have come
  *   down      this address is dead for ever. The device may come up again
  *             later, with another address
  *   gone      struct device goes away after this (domain dead or unconfigured);

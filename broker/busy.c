@@ -65,7 +65,7 @@ static unsigned int look(struct broker *broker, bool *found)
 	return looks;
 }
 
-/* No more for now: what comes from here on is an event. */
+/* What comes from here on is an event. */
 static bool arm_all(struct broker *broker)
 {
 	bool found = false;
