@@ -104,7 +104,8 @@ static void write_whole(FILE *out, struct broker *broker)
 	       broker->refused);
 	single(out, "failed_messages_total", "Queued messages that failed.", broker->failed);
 	single(out, "turns_total", "Rounds of work.", broker->turns);
-	single(out, "busy_polls_found_total", "Busy polls that found work.", broker->busy_poll.found);
+	single(out, "busy_polls_found_total", "Busy polls that found work.",
+	       broker->busy_poll.found);
 	single(out, "busy_polls_missed_total", "Busy polls in vain.", broker->busy_poll.missed);
 	single(out, "hypercalls_total", "Hypercalls for grants.", stats.hypercalls);
 	single(out, "grant_copies_total", "Operations of grant copies.", stats.copy_ops);

@@ -349,20 +349,20 @@ struct vmsg {
 	uint16_t nr_control; /* these, and posted BIND, READY */
 	uint16_t nr_tx_free;
 	uint16_t nr_rx_free;
-	uint16_t nr_behind; /* ports with VMSG_PORT_BEHIND */
-	uint8_t phase;	    /* enum vmsg_phase */
-	uint8_t tx_pool;    /* VMSGIF_TXF_POOL if the broker took the TX pool */
-	uint8_t rx_pool;    /* VMSGIF_RXF_POOL if the broker took the RX pool */
-	bool down;	    /* broken or shut down: refuse */
-	bool rx_on;	    /* post RX pages */
-	bool send_now;	    /* phase is RUN and nothing is queued */
-	bool urgent;	    /* something posted since the last publish is */
-	bool due;	    /* the broker asked for an event that was not sent yet */
-	bool put_off;	    /* and whoever calls us knows it: vmsg_put_off() */
-	bool armed;	    /* both rsp_event are set, and nothing had come by then */
-	uint8_t skipped;    /* enum vmsg_skipped */
-	uint32_t armed_at;  /* vmsg_taken() at that time */
-	uint64_t seq;	    /* of the last SEND */
+	uint16_t nr_behind;	   /* ports with VMSG_PORT_BEHIND */
+	uint8_t phase;		   /* enum vmsg_phase */
+	uint8_t tx_pool;	   /* VMSGIF_TXF_POOL if the broker took the TX pool */
+	uint8_t rx_pool;	   /* VMSGIF_RXF_POOL if the broker took the RX pool */
+	bool down;		   /* broken or shut down: refuse */
+	bool rx_on;		   /* post RX pages */
+	bool send_now;		   /* phase is RUN and nothing is queued */
+	bool urgent;		   /* something posted since the last publish is */
+	bool due;		   /* the broker asked for an event that was not sent yet */
+	bool put_off;		   /* and whoever calls us knows it: vmsg_put_off() */
+	bool armed;		   /* both rsp_event are set, and nothing had come by then */
+	uint8_t skipped;	   /* enum vmsg_skipped */
+	uint32_t armed_at;	   /* vmsg_taken() at that time */
+	uint64_t seq;		   /* of the last SEND */
 	struct vmsg_port *rx_port; /* last used */
 	struct vmsg_shadow *free;  /* list of free shadows */
 	struct vmsg_tables t;

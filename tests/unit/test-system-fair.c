@@ -21,7 +21,7 @@
 #define LEAST_SHARE 0.9
 /* The same for a short while in which he may do more. */
 #define LEAST_AT_FIRST 0.88
-#define MOST_DELAY  1.5
+#define MOST_DELAY     1.5
 
 #define RULES                \
 	"[devices]\n"        \

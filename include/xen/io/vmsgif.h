@@ -268,7 +268,7 @@
 #define VMSGIF_MAP_POOLS_MAX  64u /* ids 0 to 63, per sending device */
 #define VMSGIF_TX_RESERVE     16u
 #define VMSGIF_RX_RESERVE     4u
-#define VMSGIF_FLOW_WINDOW    64u   /* default of "flow-window" */
+#define VMSGIF_FLOW_WINDOW    64u    /* default of "flow-window" */
 #define VMSGIF_BATCH_BYTES    16384u /* longest batch: what VMSGIF_SEGS_MAX segments hold */
 #define VMSGIF_BATCH_MESSAGES 256u
 #define VMSGIF_BATCH_ALIGN    8u /* that the messages in a batch have */
