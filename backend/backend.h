@@ -165,8 +165,8 @@ int device_next_request(struct device *dev, struct request *req, const struct vm
  * the channel. True: there is one already, go on reading.
  */
 bool device_arm(struct device *dev);
-/* Whether requests have come that were not read yet; @pages: RX pages, too. */
-bool device_waiting(const struct device *dev, bool pages);
+/* Whether requests have come that were not read yet; @pages: RX pages, too, said once. */
+bool device_waiting(struct device *dev, bool pages);
 
 /*
  * Answer request @id of kind @op. Seen by the frontend after

@@ -248,9 +248,22 @@ static bool moved(const struct ring *ring)
 	return ring_peek(ring) != ring->req_cons;
 }
 
-bool device_waiting(const struct device *dev, bool pages)
+bool device_waiting(struct device *dev, bool pages)
 {
-	return device_live(dev) && (moved(&dev->c.tx) || (pages && moved(&dev->c.rx)));
+	uint32_t rx;
+
+	if (!device_live(dev))
+		return false;
+	if (moved(&dev->c.tx))
+		return true;
+	if (!pages || !moved(&dev->c.rx))
+		return false;
+	/* Messages may wait for credit, and pages be left over meanwhile. */
+	rx = ring_peek(&dev->c.rx);
+	if (rx == dev->c.rx_told)
+		return false;
+	dev->c.rx_told = rx;
+	return true;
 }
 
 bool device_arm(struct device *dev)

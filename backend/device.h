@@ -78,6 +78,7 @@ struct connection {
 	/* Where both rings stood when the channel was opened last. */
 	uint32_t tx_at_arm;
 	uint32_t rx_at_arm;
+	uint32_t rx_told; /* the frontend's index when device_waiting() said that there are pages */
 };
 
 struct device {

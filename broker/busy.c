@@ -41,12 +41,15 @@ static bool has_work(const struct peer *peer)
 	return device_waiting(peer->dev, peer_is_starved(peer));
 }
 
-static void kick(struct broker *broker, struct peer *peer)
+/* False: it is not up, or waits for tokens, which no turn now would change. */
+static bool kick(struct broker *broker, struct peer *peer)
 {
+	if (!peer->up || !list_empty(&peer->kicked))
+		return false;
 	/* As if it had sent the event that it was not asked for. */
 	peer->pressed = true;
-	if (peer->up && list_empty(&peer->kicked))
-		list_add_tail(&broker->kicked, &peer->kicked);
+	list_add_tail(&broker->kicked, &peer->kicked);
+	return true;
 }
 
 /* Once at each; their number. */
@@ -57,10 +60,8 @@ static unsigned int look(struct broker *broker, bool *found)
 
 	list_for_each_entry(peer, &broker->watched, watched) {
 		looks++;
-		if (!has_work(peer))
-			continue;
-		kick(broker, peer);
-		*found = true;
+		if (has_work(peer) && kick(broker, peer))
+			*found = true;
 	}
 	return looks;
 }
@@ -74,10 +75,8 @@ static bool arm_all(struct broker *broker)
 		struct peer *peer = list_first_entry(&broker->watched, struct peer, watched);
 
 		list_del(&peer->watched);
-		if (!device_arm(peer->dev))
-			continue;
-		kick(broker, peer);
-		found = true;
+		if (device_arm(peer->dev) && kick(broker, peer))
+			found = true;
 	}
 	return found;
 }

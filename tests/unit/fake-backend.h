@@ -233,13 +233,13 @@ int device_next_request(struct device *dev, struct request *req, const struct vm
 	return 1;
 }
 
-bool device_waiting(const struct device *dev, bool pages)
+bool device_waiting(struct device *dev, bool pages)
 {
 	fake.looks++;
 	if (pages)
 		fake.asked_pages = dev;
 	if (fake.on_look)
-		fake.on_look((struct device *)(uintptr_t)dev);
+		fake.on_look(dev);
 	return dev->in_first != dev->in_end;
 }
 

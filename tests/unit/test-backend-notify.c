@@ -121,6 +121,7 @@ START_TEST(short_of_pages_asks_for_an_event)
 	ck_assert(!device_waiting(dev, true));
 	guest_rx(&alice, 0, 1, false);
 	ck_assert(device_waiting(dev, true));
+	ck_assert(!device_waiting(dev, true));
 	ck_assert(!device_waiting(dev, false));
 	ck_assert_uint_eq(device_rx_posted(dev, 2), 1);
 	ck_assert_uint_eq(alice.rx->req_event, 2);

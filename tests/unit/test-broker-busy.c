@@ -158,6 +158,24 @@ START_TEST(off_if_in_vain)
 }
 END_TEST
 
+/* What a device that waits for tokens has in its ring is no reason to have turns. */
+START_TEST(waits_for_tokens)
+{
+	uint64_t turns;
+
+	list_move_tail(&fake.broker->stalled, &fake_peer(bob)->kicked);
+	bob->in_end++;
+	turns = fake.broker->turns;
+	send_now();
+	broker_ops.kicked(fake.broker);
+	ck_assert_uint_le(fake.broker->turns, turns + 2);
+	ck_assert(!fake.broker->scheduled);
+	ck_assert(list_empty(&fake.broker->watched));
+	list_del(&fake_peer(bob)->kicked);
+	bob->in_end--;
+}
+END_TEST
+
 START_TEST(not_wanted)
 {
 	fake.broker->config->busy_poll = 0;
@@ -192,6 +210,7 @@ static Suite *suite(void)
 	tcase_add_test(t, pages_for_the_starved);
 	tcase_add_test(t, so_many_turns);
 	tcase_add_test(t, off_if_in_vain);
+	tcase_add_test(t, waits_for_tokens);
 	tcase_add_test(t, not_wanted);
 	tcase_add_test(t, gone_meanwhile);
 	suite_add_tcase(s, t);
