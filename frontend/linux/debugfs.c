@@ -82,11 +82,13 @@ static int endpoints_show(struct seq_file *m, void *unused)
 	front_lock(front);
 	list_for_each_entry(ep, &front->endpoints, link)
 		seq_printf(m,
-			   "port %u %s%s unanswered %u tx-pages %u held %u events %u lost %llu\n",
+			   "port %u %s%s%s%s unanswered %u tx-pages %u waiting %u pending %u "
+			   "held %u events %u lost %llu\n",
 			   ep->port ? vmsg_port_number(ep->port) : 0,
 			   ep->state == EP_BOUND ? "bound" : "unbound",
-			   ep->closed ? " closing" : "", ep->nr_sent, ep->tx_pages, ep->nr_held,
-			   ep->nr_events, ep->events_lost);
+			   ep->closed ? " closing" : "", ep->readable ? " readable" : "",
+			   ep->stuck ? " stuck" : "", ep->nr_sent, ep->tx_pages, ep->nr_waiting,
+			   ep->pending_nr, ep->nr_held, ep->nr_events, ep->events_lost);
 	mutex_unlock(&front->lock);
 	return 0;
 }

@@ -35,6 +35,25 @@ static void check(const char *what, int r)
 		bench_die("%s: %s", what, strerror(-r));
 }
 
+/*
+ * Until both ends have all their ports: whoever is known by its name need not have opened any yet,
+ * and what it has not opened refuses.
+ */
+static void greet(struct ours *o, unsigned int link)
+{
+	struct xenmsg_msg *msg;
+	int r;
+
+	do {
+		check("greeting", xenmsg_send(o->ports[link], o->peer, FIRST_PORT + link, &link,
+					      sizeof(link), 0, NULL));
+		r = xenmsg_flush(o->x, 5000);
+	} while (r == -ECONNREFUSED && !usleep(50000));
+	check("greeting", r);
+	check("being greeted", xenmsg_recv(o->ports[link], &msg, 5000));
+	xenmsg_release(msg);
+}
+
 static void ours_open(struct bench *b)
 {
 	struct ours *o = bench_alloc(sizeof(*o));
@@ -47,6 +66,7 @@ static void ours_open(struct bench *b)
 	while ((r = xenmsg_resolve(o->x, b->peer, &o->peer, NULL, 5000)) == -EHOSTUNREACH)
 		usleep(50000);
 	check(b->peer, r);
+	greet(o, b->links - 1);
 }
 
 static void ours_begin(struct bench *b, const struct bench_work *w)
@@ -55,15 +75,11 @@ static void ours_begin(struct bench *b, const struct bench_work *w)
 
 	if (w->batch && b->source && !o->batch)
 		o->batch = bench_batch_new(o->peer, FIRST_PORT);
-	for (unsigned int i = 0; i < b->links && w->map; i++) {
-		int r = 0;
-
-		while (!o->pools[i] &&
-		       (r = xenmsg_pool_open(o->ports[i], o->peer, FIRST_PORT + i, POOL_BYTES,
-					     &o->pools[i], 5000)) == -ECONNREFUSED)
-			usleep(50000);
-		check("opening a pool", r);
-	}
+	for (unsigned int i = 0; i < b->links && w->map; i++)
+		if (!o->pools[i])
+			check("opening a pool",
+			      xenmsg_pool_open(o->ports[i], o->peer, FIRST_PORT + i, POOL_BYTES,
+					       &o->pools[i], 5000));
 }
 
 static int send_buffer(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
