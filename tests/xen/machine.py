@@ -146,6 +146,10 @@ class Machine:
             pass    # answer() says how QEMU ended
         return self.answer("return")
 
+    def monitor(self, line):
+        """What the monitor for people prints."""
+        return self.command("human-monitor-command", **{"command-line": line})
+
     def migrate(self, direction, command, limit):
         """Save or load the machine but for its memory, through a command.
 

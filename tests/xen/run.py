@@ -34,6 +34,7 @@ import machine
 import payload
 import shell
 import snapshot
+import spin
 from common import DEBUG, DEBUG_PATIENCE, HERE, Failure, path, read_text, say, write_text
 from control import Receiver
 
@@ -153,10 +154,12 @@ def attempt(name, options, start, saved, alone):
         printer = Printer(name, log, alone)
 
         def on_text(data):
+            lookout.output()
             printer.feed(data)
             return printer.ended and receiver.status is not None
 
         def on_data(data):
+            lookout.output()
             receiver.feed(data)
             return printer.ended and receiver.status is not None
 
@@ -164,9 +167,10 @@ def attempt(name, options, start, saved, alone):
             box = snapshot.load(saved[xenstored(scenario_file(name, options.payload))],
                                 options.disk,
                                 path("log", name + ".serial.log"))
+            lookout = spin.Lookout(box)
             try:
                 box.send(f"{start} scenario {name}")
-                box.watch(on_text, on_data, limit, quiet)
+                box.watch(on_text, on_data, limit, quiet, lookout.tick)
             except machine.Overdue as error:
                 # dom0 may still be able to tell where things stand.
                 printer.feed(f"\n{error}\n".encode())
@@ -178,7 +182,8 @@ def attempt(name, options, start, saved, alone):
                 box.kill()
         except Failure as error:
             # A hang in counted instructions comes again, and is ours.
-            broken = options.clock == "parallel" and not machine.stopping
+            broken = (options.clock == "parallel" or isinstance(error, spin.Spinning)) \
+                and not machine.stopping
             if broken:
                 printer.feed(f"\n{error}\n..... the end of the serial log:\n"
                              f"{words}\nscenario {name}: failed\n".encode())
@@ -210,11 +215,11 @@ def run_scenario(name, options, start, saved, alone):
 def emulation_broke(name, out):
     """What no program of a guest can bring about, but QEMU 7.2's SVM does at times.
 
-    PVH guests lose a triple fault, or their GS base at an entry from user
-    mode: then the kernel's page-fault handler faults at its first access to
-    per-CPU data until the entry stack is full. Or they stop without a word,
-    when lib.sh says where; that counts only where no driver of ours is in the
-    guest's kernel.
+    PVH guests lose a triple fault, or get an interrupt twice (spin.py), and so
+    lose their GS base at an entry from user mode: then the kernel's page-fault
+    handler faults at its first access to per-CPU data until the entry stack is
+    full. Or they stop without a word, when lib.sh says where; that counts only
+    where no driver of ours is in the guest's kernel.
     """
     if b"Triple fault" in read_bytes(path("log", name + ".serial.log")):
         return True
