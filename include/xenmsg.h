@@ -143,6 +143,11 @@ struct xenmsg_bind {
 	 * (8 MiB by default) is as much as that.
 	 */
 	size_t buffer;
+	/*
+	 * 1: lazy messages that came together (XENMSG_LAZY) are received together, as
+	 * one message, see xenmsg_msg_each(); 0: each is a message, as it was sent.
+	 */
+	unsigned batches;
 };
 /*
  * Endpoint bound to @number; 0: to none (it only sends, and cannot be
@@ -211,6 +216,12 @@ uint32_t xenmsg_msg_port(const struct xenmsg_msg *msg); /* whom to answer there;
 uint64_t xenmsg_msg_seq(const struct xenmsg_msg *msg);	/* rises within the sender's life */
 size_t xenmsg_msg_len(const struct xenmsg_msg *msg);	/* bytes */
 int xenmsg_msg_is_mapped(const struct xenmsg_msg *msg); /* 1: in memory that the sender can change */
+/*
+ * Where a port receives batches whole: the length of the messages that follow each other
+ * in this one's payload, of which the last may be shorter, and xenmsg_msg_seq() is its
+ * number, the others having those before it. 0: it is one message, as always elsewhere.
+ */
+uint32_t xenmsg_msg_each(const struct xenmsg_msg *msg);
 /*
  * The payload in place: fills at most @max pieces, returns how many there are.
  * The memory is read-only and valid until the message is released. One that is

@@ -20,16 +20,21 @@ int xenmsg_port_open(struct xenmsg *x, uint32_t number, const struct xenmsg_bind
 		     struct xenmsg_port **out)
 {
 	struct xenmsg_bind b = { 0 };
+	int r;
 
 	if (bind)
 		memcpy(&b, bind, bind->size < sizeof(b) ? bind->size : sizeof(b));
-	if ((b.service && (!number || !name_length(b.service))) || b.buffer > BUFFER_MAX)
+	if ((b.service && (!number || !name_length(b.service))) || b.buffer > BUFFER_MAX ||
+	    b.batches > 1)
 		return -EINVAL;
 	if (!b.buffer)
 		b.buffer = BUFFER_DEFAULT;
 	if (b.buffer < BUFFER_MIN)
 		b.buffer = BUFFER_MIN;
-	return x->ops->port_open(x, number, &b, out);
+	r = x->ops->port_open(x, number, &b, out);
+	if (!r)
+		(*out)->batches = b.batches;
+	return r;
 }
 
 void xenmsg_port_close(struct xenmsg_port *port)
@@ -123,6 +128,11 @@ size_t xenmsg_msg_len(const struct xenmsg_msg *msg)
 int xenmsg_msg_is_mapped(const struct xenmsg_msg *msg)
 {
 	return msg->mapped;
+}
+
+uint32_t xenmsg_msg_each(const struct xenmsg_msg *msg)
+{
+	return msg->each;
 }
 
 int xenmsg_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)

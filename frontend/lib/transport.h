@@ -39,6 +39,7 @@ struct xenmsg {
 struct xenmsg_port {
 	struct xenmsg *x;
 	uint32_t number;
+	bool batches; /* are received whole */
 };
 
 struct xenmsg_pool {
@@ -52,6 +53,7 @@ struct xenmsg_msg {
 	uint32_t src_port;
 	uint64_t seq;
 	uint32_t len;
+	uint32_t each; /* of a batch that is received whole; else 0 */
 	bool mapped;
 	const void *data; /* the payload; NULL: it is in pieces, or there is none */
 };

@@ -217,8 +217,8 @@ START_TEST(full_window)
 	vm_enter(bob);
 	xenmsg_port_close(to);
 	ck_assert_int_eq(xenmsg_port_open(bob->x, 7,
-					  &(struct xenmsg_bind){ sizeof(struct xenmsg_bind), NULL,
-								 2 * 4160 },
+					  &(struct xenmsg_bind){ .size = sizeof(struct xenmsg_bind),
+								 .buffer = 2 * 4160 },
 					  &to),
 			 0);
 	vm_enter(alice);

@@ -306,6 +306,38 @@ START_TEST(taken_apart)
 }
 END_TEST
 
+/* A port that receives batches whole: one message, beside others that are none. */
+START_TEST(whole)
+{
+	const struct xenmsg_bind bind = { .size = sizeof(bind), .batches = 1 };
+	struct xenmsg_port *to;
+	struct xenmsg_msg *msg;
+	char got[8];
+
+	ck_assert_int_eq(xenmsg_port_open(x, 8, &bind, &to), 0);
+	file = fake_port(8);
+	for (unsigned int round = 0; round < 3; round++) {
+		deliver(5 * 64 + 8, 64, 'a');
+		fake_deliver(file, PEER, 10, 'z');
+		ck_assert_int_eq(xenmsg_recv(to, &msg, 0), 0);
+		ck_assert_uint_eq(xenmsg_msg_len(msg), 5 * 64 + 8);
+		ck_assert_uint_eq(xenmsg_msg_each(msg), 64);
+		ck_assert_uint_eq(xenmsg_msg_seq(msg), 1001 + 2 * round);
+		for (unsigned int i = 0; i < 6; i++) {
+			ck_assert_uint_eq(xenmsg_copy(msg, i * 64, got, 8), 8);
+			ck_assert_int_eq(got[7], (char)('a' + i));
+		}
+		xenmsg_release(msg);
+		ck_assert_int_eq(xenmsg_recv(to, &msg, 0), 0);
+		ck_assert_uint_eq(xenmsg_msg_len(msg), 10);
+		ck_assert_uint_eq(xenmsg_msg_each(msg), 0);
+		xenmsg_release(msg);
+		ck_assert_int_eq(xenmsg_recv(to, &msg, 0), -EAGAIN);
+	}
+	xenmsg_port_close(to);
+}
+END_TEST
+
 /* More than there are handles, many times. */
 START_TEST(many)
 {
@@ -350,6 +382,7 @@ int main(void)
 	tcase_add_test(tcase, failures);
 	tcase_add_test(tcase, refused_late);
 	tcase_add_test(tcase, taken_apart);
+	tcase_add_test(tcase, whole);
 	tcase_add_test(tcase, many);
 	tcase_add_test(tcase, half_taken);
 	suite_add_tcase(suite, tcase);

@@ -167,7 +167,11 @@ END_TEST
 
 START_TEST(ports)
 {
-	struct xenmsg_bind bind = { sizeof(bind), "clock", 64 << 20 };
+	struct xenmsg_bind bind = {
+		.size = sizeof(bind),
+		.service = "clock",
+		.buffer = 64 << 20,
+	};
 	struct xenmsg_port *other, *unbound;
 
 	ck_assert_int_eq(xenmsg_port_open(x, 8, &bind, &other), 0);

@@ -85,6 +85,7 @@ static bool more_handles(struct kport *port)
 	rx->blocks = block;
 	for (i = 0; i < BLOCK; i++) {
 		block->msgs[i].base.port = &port->base;
+		block->msgs[i].base.each = 0;
 		block->msgs[i].next = rx->free;
 		rx->free = &block->msgs[i];
 	}
@@ -192,7 +193,10 @@ static void take(struct kport *port, struct rx_buffer *buffer, const struct xenm
 
 	msg->buffer = mapped ? NULL : buffer;
 	msg->handle = m->handle;
-	msg->each = m->each;
+	/* Whole, it is not to be taken apart. */
+	msg->each = port->base.batches ? 0 : m->each;
+	if (port->base.batches)
+		msg->base.each = m->each;
 	if (mapped)
 		data = kforeign_at(port, m->slot, m->data, m->len);
 	else

@@ -28,6 +28,7 @@ static bool more_msgs(struct front_port *port)
 	port->blocks = block;
 	for (i = 0; i < BLOCK; i++) {
 		block->msgs[i].base.port = &port->base;
+		block->msgs[i].base.each = 0;
 		block->msgs[i].next = port->free_msgs;
 		port->free_msgs = &block->msgs[i];
 	}
@@ -71,11 +72,13 @@ static inline __attribute__((__always_inline__)) int take(struct front_port *por
 		return -EAGAIN;
 	port->free_msgs = msg->next;
 	*out = &msg->base;
-	if (UNLIKELY(info.each)) {
+	if (info.each && !port->base.batches) {
 		split_begin(port, msg->msg, &info);
 		split_next(port, msg);
 		return 0;
 	}
+	if (port->base.batches)
+		msg->base.each = info.each;
 	msg->split = NULL;
 	msg->base.addr = info.addr;
 	msg->base.src_port = info.src_port;
