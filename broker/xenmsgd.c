@@ -302,7 +302,8 @@ static int start(struct daemon *d, const struct options *o)
 		config_free(config);
 		return r;
 	}
-	r = sd_event_default(&d->event);
+	/* Not the default one, which asks the kernel for the thread at each turn. */
+	r = sd_event_new(&d->event);
 	if (r >= 0)
 		r = handle_signals(d);
 	/* Where systemd wants signs of life, the loop gives them. */
