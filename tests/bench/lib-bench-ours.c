@@ -5,7 +5,8 @@
  * A link is a port of each end, both of the same number. "buffer" copies from an
  * application's buffer, by xenmsg_send() or into a room of a map pool. "in place"
  * writes into the pages that the library hands out. "batch" leaves the library out
- * for sending (batch.h). What was received is read in place in all of them.
+ * for sending (batch.h). What was received is read in place in all of them; what came
+ * as a batch is received as one, and its messages are found in it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +18,23 @@
 #include "xenmsg.h"
 
 #define FIRST_PORT 700
+#define PIECES	   8 /* of a batch at most, which has up to 16 KiB */
 /* For 64 KiB: as many messages as a pair of domains may have unreleased by default. */
 #define POOL_BYTES (4u << 20)
+
+/* A batch of which messages are left, or a message. */
+struct run {
+	struct xenmsg_msg *msg; /* NULL: none */
+	const char *at;
+	uint32_t left, each; /* bytes of the piece; of a message, if those in it are left */
+	struct iovec pieces[PIECES];
+	int nr, piece;
+};
+
+struct ours;
+
+typedef int (*send_fn)(struct bench *b, unsigned int link, const struct bench_work *w, uint64_t seq,
+		       unsigned int flags);
 
 struct ours {
 	struct xenmsg *x;
@@ -27,6 +43,11 @@ struct ours {
 	struct xenmsg_pool *pools[BENCH_LINKS_MAX];
 	struct xenmsg_buffer buffer;
 	struct batch *batch; /* to the first port */
+	/* The work under way, and how its messages are sent; what is said beside it is one. */
+	const struct bench_work *work;
+	send_fn send;
+	unsigned int flags;
+	struct run runs[BENCH_LINKS_MAX];
 };
 
 static void check(const char *what, int r)
@@ -56,30 +77,19 @@ static void greet(struct ours *o, unsigned int link)
 
 static void ours_open(struct bench *b)
 {
+	const struct xenmsg_bind whole = { .size = sizeof(whole), .batches = 1 };
 	struct ours *o = bench_alloc(sizeof(*o));
 	int r;
 
 	b->state = o;
 	check("opening the device", xenmsg_open(&o->x, NULL));
 	for (unsigned int i = 0; i < b->links; i++)
-		check("opening a port", xenmsg_port_open(o->x, FIRST_PORT + i, NULL, &o->ports[i]));
+		check("opening a port",
+		      xenmsg_port_open(o->x, FIRST_PORT + i, &whole, &o->ports[i]));
 	while ((r = xenmsg_resolve(o->x, b->peer, &o->peer, NULL, 5000)) == -EHOSTUNREACH)
 		usleep(50000);
 	check(b->peer, r);
 	greet(o, b->links - 1);
-}
-
-static void ours_begin(struct bench *b, const struct bench_work *w)
-{
-	struct ours *o = b->state;
-
-	if (w->batch && b->source && !o->batch)
-		o->batch = bench_batch_new(o->peer, FIRST_PORT);
-	for (unsigned int i = 0; i < b->links && w->map; i++)
-		if (!o->pools[i])
-			check("opening a pool",
-			      xenmsg_pool_open(o->ports[i], o->peer, FIRST_PORT + i, POOL_BYTES,
-					       &o->pools[i], 5000));
 }
 
 static int send_buffer(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
@@ -128,33 +138,73 @@ static int send_mapped(struct bench *b, unsigned int i, const struct bench_work 
 	return r;
 }
 
+static int send_batched(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
+			unsigned int flags)
+{
+	bench_batch_send(((struct ours *)b->state)->batch, w->bytes, seq);
+	return 0;
+}
+
+static void ours_begin(struct bench *b, const struct bench_work *w)
+{
+	struct ours *o = b->state;
+
+	o->work = w;
+	o->send = w->batch    ? send_batched :
+		  w->map      ? send_mapped :
+		  w->in_place ? send_in_place :
+				send_buffer;
+	/* Nobody waits for one of several alone; who waits for an answer sends them off by that. */
+	o->flags = w->kind == BENCH_ONEWAY || w->window > 1 ? XENMSG_LAZY : 0;
+	if (w->batch && b->source && !o->batch)
+		o->batch = bench_batch_new(o->peer, FIRST_PORT);
+	for (unsigned int i = 0; i < b->links && w->map; i++)
+		if (!o->pools[i])
+			check("opening a pool",
+			      xenmsg_pool_open(o->ports[i], o->peer, FIRST_PORT + i, POOL_BYTES,
+					       &o->pools[i], 5000));
+}
+
 static bool ours_send(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
 		      bool block)
 {
-	unsigned int flags = block ? 0 : XENMSG_NONBLOCK;
-	int r;
+	struct ours *o = b->state;
+	unsigned int nonblock = block ? 0 : XENMSG_NONBLOCK;
+	int r = w == o->work ? o->send(b, i, w, seq, o->flags | nonblock) :
+			       send_buffer(b, i, w, seq, nonblock);
 
-	/* Nobody waits for one of several alone; who waits for an answer sends them off by that. */
-	if (w->kind == BENCH_ONEWAY || w->window > 1)
-		flags |= XENMSG_LAZY;
-
-	if (w->batch) {
-		bench_batch_send(((struct ours *)b->state)->batch, w->bytes, seq);
+	if (!r)
 		return true;
-	}
-	r = w->map	? send_mapped(b, i, w, seq, flags) :
-	    w->in_place ? send_in_place(b, i, w, seq, flags) :
-			  send_buffer(b, i, w, seq, flags);
-
-	if (r == -EAGAIN && !block)
-		return false;
-	check("sending", r);
-	return true;
+	if (r != -EAGAIN || block)
+		check("sending", r);
+	return false;
 }
 
-static bool ours_recv(struct bench *b, unsigned int i, struct bench_got *got, bool block)
+/* The next message of a batch; it may begin in one page and end in the next. */
+static void ours_next(struct run *run, struct bench_got *got)
+{
+	uint32_t left = run->each, n;
+
+	for (got->nr = 0; left; left -= n) {
+		if (!run->left) {
+			run->at = run->pieces[run->piece].iov_base;
+			run->left = (uint32_t)run->pieces[run->piece++].iov_len;
+		}
+		n = left < run->left ? left : run->left;
+		got->iov[got->nr++] = (struct iovec){ (void *)(uintptr_t)run->at, n };
+		run->at += n;
+		run->left -= n;
+	}
+	got->msg = run->left || run->piece < run->nr ? NULL : run->msg;
+	if (got->msg)
+		run->msg = NULL;
+}
+
+static __attribute__((noinline)) bool more(struct bench *b, unsigned int i, struct bench_got *got,
+					   bool block)
 {
 	struct ours *o = b->state;
+	struct run *run = &o->runs[i];
 	struct xenmsg_msg *msg;
 	int r;
 
@@ -164,14 +214,46 @@ static bool ours_recv(struct bench *b, unsigned int i, struct bench_got *got, bo
 	if (r == -EAGAIN && !block)
 		return false;
 	check("receiving", r);
-	got->msg = msg;
-	got->nr = xenmsg_msg_iov(msg, got->iov, BENCH_PIECES_MAX);
+	run->each = xenmsg_msg_each(msg);
+	if (!run->each) {
+		got->msg = msg;
+		got->nr = xenmsg_msg_iov(msg, got->iov, BENCH_PIECES_MAX);
+		return true;
+	}
+	run->msg = msg;
+	run->nr = xenmsg_msg_iov(msg, run->pieces, PIECES);
+	run->piece = 0;
+	run->left = 0;
+	ours_next(run, got);
+	return true;
+}
+
+static bool ours_recv(struct bench *b, unsigned int i, struct bench_got *got, bool block)
+{
+	struct run *run = &((struct ours *)b->state)->runs[i];
+
+	if (!run->msg)
+		return more(b, i, got, block);
+	if (run->left < run->each) {
+		ours_next(run, got);
+		return true;
+	}
+	got->iov[0] = (struct iovec){ (void *)(uintptr_t)run->at, run->each };
+	got->nr = 1;
+	run->at += run->each;
+	run->left -= run->each;
+	got->msg = NULL;
+	if (!run->left && run->piece == run->nr) {
+		got->msg = run->msg;
+		run->msg = NULL;
+	}
 	return true;
 }
 
 static void ours_done(struct bench *b, struct bench_got *got)
 {
-	xenmsg_release(got->msg);
+	if (got->msg)
+		xenmsg_release(got->msg);
 }
 
 static void ours_wait(struct bench *b, bool room)
