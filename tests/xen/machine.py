@@ -43,7 +43,8 @@ CLOCKS = {
     "parallel": ["-accel", "tcg,thread=multi,tb-size=256", "-smp", "2",
                  "-rtc", "base=2024-01-01", "-cpu", CPU],
 }
-# For QEMU, and what it is given; see tests/profile.
+# For QEMU: what mends its SVM, and another one, with what it is given; see tests/profile.
+SVM_PLUGIN = path("qemu", "svm-plugin.so")
 PLUGIN = os.environ.get("XEN_PLUGIN")
 XEN_ARGS = (f"console=com1 com1=115200,8n1 dom0_mem={DOM0_MB}M,max:{DOM0_MB}M "
             "dom0_max_vcpus=1 sched=credit bootscrub=0 "
@@ -95,7 +96,8 @@ class Machine:
             ours[name], theirs[name] = socket.socketpair()
             command += ["-chardev",
                         f"socket,id={name},fd={theirs[name].fileno()}"]
-        command += ["-mon", "chardev=qmp,mode=control", "-serial", "stdio"]
+        command += ["-mon", "chardev=qmp,mode=control", "-serial", "stdio",
+                    "-plugin", SVM_PLUGIN]
         if not boots:
             command += ["-incoming", "defer"]
             if PLUGIN:

@@ -22,8 +22,9 @@ J ?=
 
 # Programs of the harness itself, so that it can be tested while the project
 # does not even compile.
-XEN_HARNESS_SRC := tests/xen/agent.c tests/xen/exec.c tests/xen/hub.c tests/xen/smoke.c
-XEN_TOOLS := $(addprefix $(XEN_DIR)/tools/,agent guest-exec hub smoke)
+XEN_HARNESS_SRC := tests/xen/agent.c tests/xen/exec.c tests/xen/hub.c tests/xen/smoke.c \
+	tests/xen/svm-plugin.c
+XEN_TOOLS := $(addprefix $(XEN_DIR)/tools/,agent guest-exec hub smoke) $(XEN_DIR)/qemu/svm-plugin.so
 XEN_TOOL_FLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -Wall -Wextra -Wshadow
 
 XEN_RUN = XEN_BUILD=$(abspath $(XEN_DIR)) XEN_KERNEL=$(KERNEL) $(or $(PYTHON),python3) tests/xen/run.py
@@ -34,6 +35,8 @@ $(XEN_DIR)/tools/agent: tests/xen/agent.c
 $(XEN_DIR)/tools/hub: tests/xen/hub.c
 $(XEN_DIR)/tools/smoke: tests/xen/smoke.c
 $(XEN_DIR)/tools/smoke: XEN_TOOL_LIBS = -lxengnttab -lxenevtchn -lxenstore
+$(XEN_DIR)/qemu/svm-plugin.so: tests/xen/svm-plugin.c
+$(XEN_DIR)/qemu/svm-plugin.so: XEN_TOOL_LIBS = -shared -fPIC
 $(XEN_TOOLS): tests/xen/frame.h tests/xen/client.h
 	@mkdir -p $(@D)
 	@$(or $(CC),gcc) $(XEN_TOOL_FLAGS) -o $@ $(filter %.c,$^) $(XEN_TOOL_LIBS)

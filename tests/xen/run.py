@@ -215,11 +215,11 @@ def run_scenario(name, options, start, saved, alone):
 def emulation_broke(name, out):
     """What no program of a guest can bring about, but QEMU 7.2's SVM does at times.
 
-    PVH guests lose a triple fault, or get an interrupt twice (spin.py), and so
-    lose their GS base at an entry from user mode: then the kernel's page-fault
-    handler faults at its first access to per-CPU data until the entry stack is
-    full. Or they stop without a word, when lib.sh says where; that counts only
-    where no driver of ours is in the guest's kernel.
+    PVH guests lose a triple fault, or get an interrupt while interrupts are off
+    (svm-plugin.c, spin.py), and so lose their GS base at an entry from user mode:
+    then the kernel's page-fault handler faults at its first access to per-CPU
+    data until the entry stack is full. Or they stop without a word, when lib.sh
+    says where; that counts only where no driver of ours is in the guest's kernel.
     """
     if b"Triple fault" in read_bytes(path("log", name + ".serial.log")):
         return True

@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whether a guest's kernel spins with interrupts off, seen from outside.
 
-QEMU 7.2's SVM gives a PVH guest an interrupt twice at times: helper_vmrun()
-injects it, and leaves its vector in exception_index.  If the count of
-instructions is up before the next exit or exception, the main loop finds it
-there and delivers it once more, as an exception, whether interrupts are on or
-not.  On the way from user mode into the kernel that costs the guest its GS
-base.  In the kernel it ends where the handler waits for what it interrupted:
-mostly in ktime_get_update_offsets_now(), for a sequence count that the
-timekeeper below it on the stack is about to make even.
+That is what a PVH guest's kernel may do when an interrupt came while it had them
+off, as from QEMU's SVM without svm-plugin.c: mostly in
+ktime_get_update_offsets_now(), for a sequence count that the timekeeper below it
+on the stack is about to make even.
 
 Neither Xen nor dom0 stops, but one processor has all its time used up.  Of the
 domains only a PVH guest's kernel runs with the processor's interrupt flag off,
