@@ -10,6 +10,8 @@
 #   make bench-keep              the last results become that baseline, and the README's pictures
 
 W ?=
+# Looks of the broker before it sleeps, where processors run at once.
+BENCH_BUSY_POLL ?= 4096
 # Part of a whole run, and only if asked for of some rows.
 COUNTS ?= $(if $(W)$(PARALLEL),,y)
 BENCH_JSON := $(BUILD)/bench.json
@@ -61,4 +63,5 @@ bench-stage: xen-payload
 	@cp -p tests/bench/*.conf $(filter-out %/scenario.sh,$(wildcard tests/bench/*.sh)) \
 		$(XEN_PAYLOAD)/bench/
 	@$(if $(BENCH_SYMBOLS),touch $(XEN_PAYLOAD)/bench/symbols)
+	@$(if $(PARALLEL),printf '[daemon]\nbusy-poll = $(BENCH_BUSY_POLL)\n' >>$(XEN_PAYLOAD)/bench/bench.conf)
 	@cp -p tests/bench/scenario.sh $(XEN_PAYLOAD)/scenarios/bench.sh
