@@ -134,7 +134,8 @@ bool vmsg_publish(struct vmsg *v, bool force)
 	if (asked || v->due)
 		send = decide(v, asked, force);
 	v->urgent = false;
-	if (vmsg_unlikely(v->skipped && too_far(v)) && arm(v))
+	/* Who has taken in something since will arm again anyway, when done with that. */
+	if (vmsg_unlikely(v->skipped && vmsg_armed(v) && too_far(v)) && arm(v))
 		vmsg_poll(v, vmsg_slots(v));
 	return send;
 }

@@ -260,6 +260,8 @@ START_TEST(behind_credit)
 		if (seq == 1)
 			ck_assert_uint_eq(asked_tx(), NO_ANSWER);
 	}
+	/* Who takes in messages arms when done with them. */
+	ck_assert(!vmsg_arm(bed.v));
 	ck_assert_uint_eq(tx()->rsp_event, bed.tx_prod + 1);
 	ck_assert_uint_eq(asked_tx(), 1);
 	req = cbed_expect(&bed, VMSGIF_OP_CREDIT);
