@@ -219,29 +219,38 @@ void devices_free(struct backend *b, bool remove)
 
 /* ------------------------------------------- what an earlier broker left */
 
-/* A number that a broker wrote; 0 if there is none. */
-static uint64_t own_number(struct device *dev, const char *name, uint64_t max)
+/*
+ * A number that a broker wrote; 0 if there is none. What cannot be read now may be there: it
+ * is an error, or a guest would lose its address for it.
+ */
+static int own_number(struct device *dev, const char *name, uint64_t max, uint64_t *value)
 {
 	char path[BELOW_MAX], text[24];
-	uint64_t value;
 	int len;
 
+	*value = 0;
 	below(path, dev->backend_path, name);
 	len = store_read(dev->b->store, path, text, sizeof(text));
-	if (len < 0 || num_parse_u64(text, (size_t)len, 1, max, &value) < 0)
-		return 0;
-	return value;
+	if (len < 0)
+		return len == -ENOENT || len == -E2BIG ? 0 : len;
+	if (num_parse_u64(text, (size_t)len, 1, max, value) < 0)
+		*value = 0;
+	return 0;
 }
 
-/* The address in the nodes, if it can be one of this domain. */
-static uint32_t left_address(struct device *dev, uint64_t *instance)
+/* The address in the nodes, if it can be one of this domain; else 0. */
+static int left_address(struct device *dev, uint32_t *addr, uint64_t *instance)
 {
-	uint32_t addr = (uint32_t)own_number(dev, "address", UINT32_MAX);
+	uint64_t number;
+	int r = own_number(dev, "address", UINT32_MAX, &number);
 
-	*instance = own_number(dev, "instance", UINT64_MAX);
-	if (*instance == 0 || VMSGIF_ADDR_GEN(addr) == 0 || VMSGIF_ADDR_DOMID(addr) != dev->domid)
-		return 0;
-	return addr;
+	if (r == 0)
+		r = own_number(dev, "instance", UINT64_MAX, instance);
+	*addr = (uint32_t)number;
+	if (r < 0 || *instance == 0 || VMSGIF_ADDR_GEN(*addr) == 0 ||
+	    VMSGIF_ADDR_DOMID(*addr) != dev->domid)
+		*addr = 0;
+	return r;
 }
 
 /* Nobody comes back under this address: tell the broker, who may know somebody to tell. */
@@ -259,19 +268,28 @@ static void announce_dead(struct device *dev, uint32_t addr)
 }
 
 /*
- * Nodes of a domain that is to have a device. True: it goes on with them.
- * Otherwise they are of an earlier domain of this domid, or none.
+ * Nodes of a domain that is to have a device. 1: it goes on with them. 0: they are of
+ * an earlier domain of this domid, which is dead, or none.
  */
-static bool take_over(struct device *dev)
+static int take_over(struct device *dev)
 {
 	struct node_reject why;
-	uint64_t instance = 0;
+	uint64_t instance = 0, own_state;
 	uint32_t addr;
 	int state = nodes_read_state(connect_fetch, dev, &why);
+	int r = own_number(dev, "state", XenbusStateClosed, &own_state);
 
-	if (state == -ENOENT || own_number(dev, "state", XenbusStateClosed) == 0)
-		return false;
-	addr = left_address(dev, &instance);
+	if (r == 0)
+		r = left_address(dev, &addr, &instance);
+	/* What the guest itself wrote wrongly is for later. */
+	if (r == 0 && state < 0 && state != -ENOENT && state != -EPROTO)
+		r = state;
+	if (r < 0)
+		return r;
+	if (state == -ENOENT || own_state == 0) {
+		announce_dead(dev, addr);
+		return 0;
+	}
 	/* Only an instance that was connected, and did not close since, comes back. */
 	if (state != XenbusStateInitialised && state != XenbusStateConnected) {
 		announce_dead(dev, addr);
@@ -279,7 +297,7 @@ static bool take_over(struct device *dev)
 	}
 	dev->otherstate = state == XenbusStateClosed ? state : 0;
 	otherend_begin(dev, addr, addr != 0 ? instance : 0);
-	return true;
+	return 1;
 }
 
 /* Backend nodes without a domain that is to have them. */
@@ -290,6 +308,8 @@ static int sweep_one(void *priv, const char *name)
 	struct device *dev;
 	uint64_t instance;
 	uint16_t domid;
+	uint32_t addr;
+	int r;
 
 	if (num_parse_u16(name, strlen(name), 0, DOMID_LAST, &domid) < 0)
 		return 0;
@@ -300,8 +320,12 @@ static int sweep_one(void *priv, const char *name)
 		dev = device_new(b, NULL, domid);
 		if (!dev)
 			return -ENOMEM;
-		announce_dead(dev, left_address(dev, &instance));
+		r = left_address(dev, &addr, &instance);
+		if (r == 0)
+			announce_dead(dev, addr);
 		device_free(dev);
+		if (r < 0)
+			return r;
 	}
 	remove_nodes(b, domid, dom != NULL);
 	return 0;
@@ -352,25 +376,24 @@ void devices_rename(struct backend *b, struct domain *dom)
 static int add(struct backend *b, struct domain *dom, const char *name)
 {
 	struct device *dev = device_new(b, dom, dom->domid);
-	uint64_t instance;
 	int r;
 
 	if (!dev)
 		return -ENOMEM;
 	(void)snprintf(dev->name, sizeof(dev->name), "%s", name);
 	dom->dev = dev;
-	if (!b->swept && take_over(dev))
+	r = b->swept ? 0 : take_over(dev);
+	if (r > 0)
 		return 0;
-	if (!b->swept)
-		announce_dead(dev, left_address(dev, &instance));
 	/* Half of a device, or one of an earlier domain, is none. */
-	remove_nodes(b, dom->domid, true);
-	r = store_transaction(b->store, provision, dev);
 	if (r == 0) {
-		otherend_begin(dev, 0, 0);
-		return 0;
+		remove_nodes(b, dom->domid, true);
+		r = store_transaction(b->store, provision, dev);
 	}
-	device_free(dev);
+	if (r == 0)
+		otherend_begin(dev, 0, 0);
+	else
+		device_free(dev);
 	return r;
 }
 

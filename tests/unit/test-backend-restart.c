@@ -93,6 +93,26 @@ START_TEST(restart_after_restart)
 }
 END_TEST
 
+/* What cannot be read at the take-over is read later, and costs nobody its address. */
+START_TEST(nodes_that_cannot_be_read_now)
+{
+	for (unsigned int n = 1; n < 30; n++) {
+		bed_stop(&bed, false);
+		ck_assert_int_eq(bed_try_start(&bed), 0);
+		sim_fail_nth(bed.process, SIM_CALL_XS_READ, n, ENOSPC);
+		bed_run(&bed);
+		bed_wait(&bed, 3 * SIM_NSEC_PER_SEC);
+		sim_fail_reset();
+		ck_assert_uint_eq(device_address(guest_dev(&alice)), alice_addr);
+		ck_assert_uint_eq(device_address(guest_dev(&bob)), bob_addr);
+		ck_assert_ptr_null(strstr(bed_calls(&bed), "down"));
+	}
+	guest_reset_rings(&alice);
+	guest_connect(&alice);
+	ck_assert_uint_eq(device_address(guest_dev(&alice)), alice_addr);
+}
+END_TEST
+
 START_TEST(another_instance_is_another_peer)
 {
 	go(_i);
@@ -358,6 +378,7 @@ static Suite *restart_suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, same_instances_come_back, 0, WAYS);
 	tcase_add_test(t, restart_after_restart);
+	tcase_add_test(t, nodes_that_cannot_be_read_now);
 	tcase_add_loop_test(t, another_instance_is_another_peer, 0, WAYS);
 	tcase_add_loop_test(t, closed_meanwhile, 0, 4);
 	tcase_add_loop_test(t, awaited_one_closes, 5, 7);
