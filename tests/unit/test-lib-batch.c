@@ -245,6 +245,28 @@ START_TEST(order)
 }
 END_TEST
 
+/* It is in no batch, least of all in one that has gone. */
+START_TEST(empty)
+{
+	begin(configs[0]);
+	ck_assert_int_eq(lazy(0, 0), 0);
+	ck_assert_int_eq(lazy(64, 1), 0);
+	ck_assert_int_eq(lazy(64, 2), 0);
+	ck_assert_int_eq(lazy(0, 3), 0);
+	ck_assert_int_eq(lazy(64, 4), 0);
+	ck_assert_int_eq(xenmsg_flush(alice->x, 1000), 0);
+	ck_assert_int_eq(lazy(0, 5), 0);
+	ck_assert_int_eq(xenmsg_flush(alice->x, 1000), 0);
+	expect(0, 0);
+	expect(64, 1);
+	expect(64, 2);
+	expect(0, 3);
+	expect(64, 4);
+	expect(0, 5);
+	end();
+}
+END_TEST
+
 /* Each failure is told, with the number that the message had; and by the flush. */
 START_TEST(failures)
 {
@@ -479,6 +501,7 @@ int main(void)
 	tcase_add_test(tcase, parts);
 	tcase_add_loop_test(tcase, held, 0, 2);
 	tcase_add_test(tcase, order);
+	tcase_add_test(tcase, empty);
 	tcase_add_test(tcase, failures);
 	tcase_add_test(tcase, errors);
 	tcase_add_test(tcase, after_a_millisecond);

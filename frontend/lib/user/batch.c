@@ -105,7 +105,9 @@ static bool begin(struct front_port *port, const struct given *given)
 static void over(struct batch *batch)
 {
 	list_del(&batch->link);
+	/* No message goes with this one, not even an empty one: it is full. */
 	batch->each = 0;
+	batch->most = batch->len;
 	batch->nr_pages = 0;
 }
 
