@@ -107,4 +107,24 @@ static inline enum vmsg_quick vmsg_send_quick(struct vmsg_port *port, uint32_t a
 	return vmsg_likely(!vmsg_tx_push(v, !lazy)) ? VMSG_QUICK_DONE : VMSG_QUICK_PUBLISH;
 }
 
+/* A free page becomes the caller's, as by vmsg_tx_pages_get(): its memory. NULL: there is none. */
+static inline void *vmsg_tx_page_take(const struct vmsg_port *port, uint16_t *page)
+{
+	struct vmsg *v = port->device;
+
+	if (vmsg_unlikely(!v->nr_tx_free))
+		return NULL;
+	*page = v->t.tx_free[--v->nr_tx_free];
+	v->t.tx_mark[*page] = VMSG_PAGE_CALLER;
+	return v->params.tx_pages[*page];
+}
+
+/* The memory of a page that is the caller's; NULL: it is not. */
+static inline void *vmsg_tx_page_of(const struct vmsg_port *port, uint32_t page)
+{
+	const struct vmsg *v = port->device;
+
+	return vmsg_likely(vmsg_pages_callers(v, page)) ? v->params.tx_pages[page] : NULL;
+}
+
 #endif /* XENMSG_CORE_QUICK_H */

@@ -31,10 +31,12 @@ static struct vm *alice, *bob;
 static struct xenmsg_port *from, *to;
 static uint32_t addr;
 
+static uint64_t seed;
+
 /* The applications' event loops are the tests': the vms' actors do not dispatch. */
 static void begin(const char *config)
 {
-	world_init(&w, 1, config);
+	world_init(&w, 1 + seed, config);
 	alice = vm_new(&w, "alice", SIM_PV);
 	bob = vm_new(&w, "bob", SIM_PVH);
 	ck_assert_int_eq(world_broker_start(&w), 0);
@@ -66,6 +68,36 @@ static int send_to(uint32_t number, size_t len, uint64_t key, unsigned int flags
 static int lazy(size_t len, uint64_t key)
 {
 	return send_to(7, len, key, XENMSG_LAZY | XENMSG_NONBLOCK, NULL);
+}
+
+/* Fills it; @len may be less than what the buffer was asked for. */
+static int send_buffer(struct xenmsg_buffer *buffer, uint32_t number, size_t len, uint64_t key,
+		       unsigned int flags, uint64_t *seq)
+{
+	ck_assert_int_eq(buffer->nr, 1);
+	traffic_fill(buffer->iov[0].iov_base, len, key);
+	buffer->iov[0].iov_len = len;
+	return xenmsg_buffer_send(from, addr, number, buffer, flags, seq);
+}
+
+static int in_place_to(uint32_t number, size_t len, uint64_t key, unsigned int flags, uint64_t *seq)
+{
+	struct xenmsg_buffer buffer;
+	int r;
+
+	vm_enter(alice);
+	r = xenmsg_buffer_get(from, len, &buffer, flags);
+	if (r)
+		return r;
+	r = send_buffer(&buffer, number, len, key, flags, seq);
+	if (r)
+		xenmsg_buffer_put(from, &buffer);
+	return r;
+}
+
+static int lazy_in_place(size_t len, uint64_t key)
+{
+	return in_place_to(7, len, key, XENMSG_LAZY | XENMSG_NONBLOCK, NULL);
 }
 
 static struct xenmsg_msg *receive(void)
@@ -102,18 +134,18 @@ static uint64_t slots(void)
 static const size_t lens[] = { 8, 16, 64, 104, 1000, 1024, 2048, 3000, 4096 };
 
 /* Every length, with pools and without; what it says of itself is as if it were alone. */
-START_TEST(contents)
+static void contents(size_t len, const char *config, int (*send)(size_t len, uint64_t key),
+		     unsigned int most)
 {
-	size_t len = lens[(size_t)_i % NR(lens)];
 	uint64_t seq = 0, before, used;
 	struct xenmsg_msg *msg;
 	unsigned int i, n = 0;
 
-	begin(configs[(size_t)_i / NR(lens)]);
+	begin(config);
 	before = slots();
 	while (n < 200) {
 		for (i = n; i < 200; i++)
-			if (lazy(len, i))
+			if (send(len, i))
 				break;
 		ck_assert_int_eq(xenmsg_flush(alice->x, 1000), 0);
 		for (; n < i; n++) {
@@ -127,9 +159,21 @@ START_TEST(contents)
 	}
 	used = slots() - before;
 	printf("figure: %zu bytes: 200 messages took %llu slots\n", len, (unsigned long long)used);
-	/* Each of them is one of a TX ring, and of an RX ring one for every page, twice. */
-	ck_assert_uint_lt(used, 200 * 2);
+	ck_assert_uint_lt(used, most);
 	end();
+}
+
+/* Each of them is one of a TX ring, and of an RX ring one for every page, twice. */
+START_TEST(copied)
+{
+	contents(lens[(size_t)_i % NR(lens)], configs[(size_t)_i / NR(lens)], lazy, 200 * 2);
+}
+END_TEST
+
+/* At least four together, unless pages are what there is too few of. */
+START_TEST(in_place)
+{
+	contents(lens[(size_t)_i % NR(lens)], configs[(size_t)_i / NR(lens)], lazy_in_place, 150);
 }
 END_TEST
 
@@ -245,6 +289,43 @@ START_TEST(order)
 }
 END_TEST
 
+/* The same of messages in place, and among others. */
+START_TEST(order_in_place)
+{
+	static const size_t all[] = { 64, 64, 64, 64, 64, 64, 72, 63,	64,   64,  64,
+				      64, 64, 8,  8,  8,  8,  8,  4096, 4096, 4096 };
+	unsigned int n = 0;
+	uint64_t seq;
+
+	begin(configs[_i]);
+	ck_assert_int_eq(lazy_in_place(64, n++), 0);
+	ck_assert_int_eq(lazy_in_place(64, n++), 0);
+	ck_assert_int_eq(lazy(64, n++), 0); /* copied */
+	ck_assert_int_eq(lazy(64, n++), 0);
+	ck_assert_int_eq(lazy_in_place(64, n++), 0);
+	ck_assert_int_eq(lazy_in_place(64, n++), 0);
+	ck_assert_int_eq(lazy_in_place(72, n++), 0);
+	ck_assert_int_eq(lazy_in_place(63, n++), 0);
+	ck_assert_int_eq(in_place_to(7, 64, n++, 0, NULL), 0); /* not lazy */
+	ck_assert_int_eq(lazy_in_place(64, n++), 0);
+	ck_assert_int_eq(in_place_to(7, 64, n++, XENMSG_LAZY, &seq), 0);
+	ck_assert_int_eq(lazy_in_place(64, n++), 0);
+	ck_assert_int_eq(in_place_to(7, 64, n++, XENMSG_LAZY | XENMSG_CONFIRM, NULL), 0);
+	/* More than a SEND's. */
+	for (unsigned int i = 0; i < 5; i++)
+		ck_assert_int_eq(lazy_in_place(8, n++), 0);
+	/* Those that fill their pages. */
+	ck_assert_int_eq(lazy(4096, n++), 0);
+	ck_assert_int_eq(lazy_in_place(4096, n++), 0);
+	ck_assert_int_eq(lazy(4096, n++), 0);
+	ck_assert_uint_eq(n, NR(all));
+	ck_assert_int_eq(xenmsg_flush(alice->x, 1000), 0);
+	for (unsigned int i = 0; i < n; i++)
+		expect(all[i], i);
+	end();
+}
+END_TEST
+
 /* It is in no batch, least of all in one that has gone. */
 START_TEST(empty)
 {
@@ -276,7 +357,7 @@ START_TEST(failures)
 	begin(configs[0]);
 	ck_assert_int_eq(send_to(7, 64, 0, 0, &seq), 0);
 	for (unsigned int i = 0; i < 10; i++)
-		ck_assert_int_eq(send_to(99, 64, i, XENMSG_LAZY, NULL), 0);
+		ck_assert_int_eq((_i ? in_place_to : send_to)(99, 64, i, XENMSG_LAZY, NULL), 0);
 	ck_assert_int_eq(xenmsg_flush(alice->x, 1000), -ECONNREFUSED);
 	for (unsigned int i = 0; i < 10; i++) {
 		ck_assert_int_eq(xenmsg_event(alice->x, &event), 0);
@@ -312,6 +393,48 @@ START_TEST(errors)
 	while (!xenmsg_event(alice->x, &event))
 		lost += event.type == XENMSG_SEND_FAILED && event.status == -EHOSTDOWN;
 	ck_assert_uint_le(lost, 2);
+	end();
+}
+END_TEST
+
+/* A buffer is its application's until it is sent: once, and as it was handed out. */
+START_TEST(given_away)
+{
+	struct xenmsg_buffer buffer, copy;
+	struct xenmsg_event event;
+
+	begin(configs[0]);
+	vm_enter(alice);
+	for (unsigned int i = 0; i < 6; i++) {
+		ck_assert_int_eq(xenmsg_buffer_get(from, 4096, &buffer, 0), 0);
+		copy = buffer;
+		copy.iov[0].iov_base = (char *)copy.iov[0].iov_base + 8;
+		ck_assert_int_eq(xenmsg_buffer_send(from, addr, 7, &copy, XENMSG_LAZY, NULL),
+				 -EINVAL);
+		copy = buffer;
+		copy.iov[0].iov_len = 4104;
+		ck_assert_int_eq(xenmsg_buffer_send(from, addr, 7, &copy, XENMSG_LAZY, NULL),
+				 -EINVAL);
+		copy = buffer;
+		copy.opaque[1] = 100000;
+		ck_assert_int_eq(xenmsg_buffer_send(from, addr, 7, &copy, XENMSG_LAZY, NULL),
+				 -EINVAL);
+		ck_assert_int_eq(xenmsg_buffer_send(from, 0, 7, &buffer, XENMSG_LAZY, NULL),
+				 -EINVAL);
+		copy = buffer;
+		ck_assert_int_eq(send_buffer(&buffer, 7, 4096 - 8 * (i / 3), i, XENMSG_LAZY, NULL),
+				 0);
+		xenmsg_buffer_put(from, &buffer); /* harmless */
+		ck_assert_int_eq(xenmsg_buffer_send(from, addr, 7, &buffer, XENMSG_LAZY, NULL),
+				 -EINVAL);
+		copy.iov[0].iov_len = 4096 - 8 * (i / 3);
+		ck_assert_int_eq(xenmsg_buffer_send(from, addr, 7, &copy, XENMSG_LAZY, NULL),
+				 -EINVAL);
+	}
+	ck_assert_int_eq(xenmsg_flush(alice->x, 1000), 0);
+	ck_assert_int_eq(xenmsg_event(alice->x, &event), -EAGAIN);
+	for (unsigned int i = 0; i < 6; i++)
+		expect(4096 - 8 * (i / 3), i);
 	end();
 }
 END_TEST
@@ -382,11 +505,13 @@ static void (*const ways[])(void) = { by_wait,	by_recv,  by_resolve,
 
 START_TEST(goes_with_any_call)
 {
+	int (*send)(size_t len, uint64_t key) = (size_t)_i < NR(ways) ? lazy : lazy_in_place;
+
 	begin(configs[0]);
-	ck_assert_int_eq(lazy(64, 1), 0);
-	ck_assert_int_eq(lazy(64, 2), 0);
+	ck_assert_int_eq(send(64, 1), 0);
+	ck_assert_int_eq(send(64, 2), 0);
 	vm_enter(alice);
-	ways[_i]();
+	ways[(size_t)_i % NR(ways)]();
 	expect(64, 1);
 	expect(64, 2);
 	end();
@@ -438,6 +563,95 @@ START_TEST(smaller_window)
 	ck_assert_int_eq(xenmsg_flush(alice->x, 1000), 0);
 	while (got < sent)
 		expect(1024, got++);
+	end();
+}
+END_TEST
+
+/* Who finds no page sends off those that are in batches, or there never would be any. */
+START_TEST(no_pages)
+{
+	struct xenmsg_buffer *buffers = calloc(1024, sizeof(*buffers));
+	unsigned int nr = 0;
+
+	begin(configs[0]);
+	ck_assert_ptr_nonnull(buffers);
+	vm_enter(alice);
+	while (!xenmsg_buffer_get(from, 4096, &buffers[nr], XENMSG_NONBLOCK))
+		ck_assert_uint_lt(++nr, 1024);
+	for (unsigned int i = 0; i < 2; i++)
+		ck_assert_int_eq(send_buffer(&buffers[i], 7, 4096, i, XENMSG_LAZY, NULL), 0);
+	ck_assert_int_eq(lazy_in_place(8, 0), -EAGAIN);
+	expect(4096, 0);
+	expect(4096, 1);
+	vm_enter(alice);
+	ck_assert_int_eq(send_buffer(&buffers[2], 7, 4096, 2, XENMSG_LAZY, NULL), 0);
+	for (unsigned int i = 3; i < 8; i++)
+		ck_assert_int_eq(in_place_to(7, 4096, i, XENMSG_LAZY, NULL), 0);
+	ck_assert_int_eq(xenmsg_flush(alice->x, 1000), 0);
+	for (unsigned int i = 2; i < 8; i++)
+		expect(4096, i);
+	free(buffers);
+	end();
+}
+END_TEST
+
+/* Of any kind to two ports, copied and in place, and nobody waits. */
+START_TEST(mixed)
+{
+	static const unsigned int kinds[] = { XENMSG_LAZY, XENMSG_LAZY,
+					      XENMSG_LAZY, XENMSG_LAZY,
+					      XENMSG_LAZY, XENMSG_LAZY,
+					      0,	   XENMSG_LAZY | XENMSG_CONFIRM };
+	static size_t sizes[2][4000];
+	struct xenmsg_port *ports[2];
+	unsigned int sent[2] = { 0 }, got[2] = { 0 }, refused = 0;
+	size_t len = 64;
+	bool copy = false;
+
+	seed = (uint64_t)_i;
+	begin(configs[_i % 2]);
+	ports[0] = to;
+	ports[1] = vm_bind(bob, 8, NULL);
+	while (got[0] + got[1] < 4000) {
+		unsigned int k = (unsigned int)sim_random_below(2);
+		uint64_t seq;
+		struct xenmsg_msg *msg;
+
+		if (sim_random_below(4) == 0)
+			len = sim_random_below(2) ? lens[sim_random_below(NR(lens))] :
+						    1 + sim_random_below(4096);
+		if (sim_random_below(4) == 0)
+			copy = sim_random_below(2);
+		if (sent[0] + sent[1] < 4000) {
+			unsigned int flags = kinds[sim_random_below(NR(kinds))] | XENMSG_NONBLOCK;
+			int r = (copy ? send_to : in_place_to)(7 + k, len, sent[k], flags,
+							       sim_random_below(20) ? NULL : &seq);
+
+			ck_assert(r == 0 || r == -EAGAIN);
+			if (r == 0)
+				sizes[k][sent[k]++] = len;
+			else
+				refused++;
+		} else {
+			vm_enter(alice);
+			ck_assert_int_eq(xenmsg_dispatch(alice->x), 0);
+		}
+		if (sim_random_below(50))
+			continue;
+		world_run(&w, 1);
+		vm_enter(alice);
+		ck_assert_int_eq(xenmsg_dispatch(alice->x), 0);
+		vm_enter(bob);
+		for (k = 0; k < 2; k++) {
+			while (!xenmsg_recv(ports[k], &msg, 0)) {
+				ck_assert_uint_lt(got[k], sent[k]);
+				ck_assert(traffic_is(msg, sizes[k][got[k]], got[k]));
+				got[k]++;
+				xenmsg_release(msg);
+			}
+		}
+	}
+	ck_assert_uint_gt(refused, 0);
 	end();
 }
 END_TEST
@@ -497,16 +711,21 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_add_loop_test(tcase, contents, 0, 2 * NR(lens));
+	tcase_add_loop_test(tcase, copied, 0, 2 * NR(lens));
+	tcase_add_loop_test(tcase, in_place, 0, 2 * NR(lens));
 	tcase_add_test(tcase, parts);
 	tcase_add_loop_test(tcase, held, 0, 2);
 	tcase_add_test(tcase, order);
+	tcase_add_loop_test(tcase, order_in_place, 0, 2);
 	tcase_add_test(tcase, empty);
-	tcase_add_test(tcase, failures);
+	tcase_add_loop_test(tcase, failures, 0, 2);
 	tcase_add_test(tcase, errors);
+	tcase_add_test(tcase, given_away);
 	tcase_add_test(tcase, after_a_millisecond);
-	tcase_add_loop_test(tcase, goes_with_any_call, 0, NR(ways));
+	tcase_add_loop_test(tcase, goes_with_any_call, 0, 2 * NR(ways));
 	tcase_add_test(tcase, smaller_window);
+	tcase_add_test(tcase, no_pages);
+	tcase_add_loop_test(tcase, mixed, 0, 6);
 	tcase_add_test(tcase, rates);
 	tcase_add_test(tcase, counters);
 	suite_add_tcase(suite, tcase);

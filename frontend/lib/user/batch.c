@@ -8,6 +8,11 @@
  * room for it then, it is kept and tried again; whoever has more to send waits for
  * room as ever. Its messages get their numbers when it is posted: who asks for the
  * number of a message sends it alone.
+ *
+ * Messages are copied into pages of the batch, one behind the other. One that is in
+ * a page already, as it is sent in place, brings that along: a batch is of such
+ * messages alone, each at the begin of its page, or of copied ones alone. Where a
+ * message fills its page, there is no difference.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,13 +22,13 @@
 
 #define PAGE VMSGIF_PAGE_SIZE
 
-static bool goes_with(const struct batch *batch, const struct given *given)
+static bool goes_with(const struct batch *batch, const struct given *given, uint32_t step)
 {
 	return batch->each == given->len && batch->addr == given->addr &&
-	       batch->number == given->number && batch->len < batch->most;
+	       batch->number == given->number && batch->step == step && batch->len < batch->most;
 }
 
-/* Pages for one more message. 0 or -EAGAIN. */
+/* Pages for one more message to be copied. 0 or -EAGAIN. */
 static int make_pages(struct front_port *port)
 {
 	struct batch *batch = &port->batch;
@@ -64,7 +69,7 @@ static void *room(struct front_port *port, uint32_t left, uint32_t *n)
 }
 
 /* There are pages and room for it. */
-static void append(struct front_port *port, const struct given *given)
+static void append_copy(struct front_port *port, const struct given *given)
 {
 	struct source source = { given->iov, given->iov + given->nr, 0 };
 	uint32_t left, n;
@@ -76,14 +81,21 @@ static void append(struct front_port *port, const struct given *given)
 	}
 }
 
+static void append_page(struct batch *batch, uint16_t page)
+{
+	batch->pages[batch->nr_pages++] = page;
+	batch->len += batch->each;
+}
+
 /* False: there cannot be one, for now. */
-static bool begin(struct front_port *port, const struct given *given)
+static bool begin(struct front_port *port, const struct given *given, uint32_t step, bool copy)
 {
 	struct front *f = port_front(port);
 	struct batch *batch = &port->batch;
 	uint32_t each = (uint32_t)given->len, most = vmsg_batch_bytes(f->v);
 
 	most = MIN_OF(most, VMSGIF_BATCH_MESSAGES * each);
+	most = MIN_OF(most, VMSGIF_SEGS_MAX * step);
 	if (most < each || user_gone(f->user))
 		return false;
 	batch->addr = given->addr;
@@ -91,8 +103,9 @@ static bool begin(struct front_port *port, const struct given *given)
 	batch->each = each;
 	batch->most = most - most % each;
 	batch->len = 0;
+	batch->step = step;
 	batch->left = 0;
-	if (make_pages(port)) {
+	if (copy && make_pages(port)) {
 		put_pages(port);
 		batch->each = 0;
 		return false;
@@ -148,7 +161,7 @@ static struct vmsg_send whole(const struct front_port *port, struct vmsgif_segme
 		send.data = user_tx_page(port_front(port)->user, batch->pages[0]);
 	}
 	for (at = 0; at < batch->len; at += n) {
-		n = MIN_OF(batch->len - at, PAGE);
+		n = MIN_OF(batch->len - at, batch->step);
 		segs[send.nr_segs] = (struct vmsgif_segment){
 			.ref = batch->pages[send.nr_segs],
 			.len = (uint16_t)n,
@@ -224,8 +237,8 @@ bool batch_go_on(struct front_port *port, const void *data)
 	struct batch *batch = &port->batch;
 	uint32_t left = batch->each, n;
 
-	/* There is none, or there was no room for it. */
-	if (batch->len == batch->most || make_pages(port))
+	/* There is none, there was no room for it, or its messages are in pages of their own. */
+	if (batch->len == batch->most || batch->step != PAGE || make_pages(port))
 		return false;
 	for (; left; left -= n, data = (const char *)data + n) {
 		void *to = room(port, left, &n);
@@ -239,19 +252,25 @@ bool batch_go_on(struct front_port *port, const void *data)
 	return true;
 }
 
-bool batch_send(struct front_port *port, const struct given *given, const uint64_t *seq)
+bool batch_send(struct front_port *port, const struct given *given, uint16_t page,
+		const uint64_t *seq)
 {
 	struct batch *batch = &port->batch;
-	bool candidate = given_may_batch(given, seq);
+	bool candidate = given_may_batch(given, seq), copy = page == NO_PAGE;
+	uint32_t step = copy ? PAGE : (uint32_t)given->len;
 
-	if (batch->each && (!candidate || !goes_with(batch, given) || make_pages(port)) &&
+	if (batch->each &&
+	    (!candidate || !goes_with(batch, given, step) || (copy && make_pages(port))) &&
 	    batch_end(port))
 		return false;
 	if (!candidate)
 		return false;
-	if (!batch->each && (other_batch(port, given) || !begin(port, given)))
+	if (!batch->each && (other_batch(port, given) || !begin(port, given, step, copy)))
 		return false;
-	append(port, given);
+	if (copy)
+		append_copy(port, given);
+	else
+		append_page(batch, page);
 	if (batch->len == batch->most)
 		(void)batch_end(port);
 	return true;

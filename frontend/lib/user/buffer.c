@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "front.h"
+#include "frontend/core/quick.h"
 
 #define PAGE VMSGIF_PAGE_SIZE
 
@@ -21,6 +22,8 @@ static __attribute__((__noinline__)) int wait_for_pages(struct front_port *port,
 	struct front *f = port_front(port);
 	int r;
 
+	/* Some may be in batches. */
+	batches_end(f);
 	do {
 		r = make_room(f, flags);
 		if (r)
@@ -52,10 +55,10 @@ void pages_put(struct front_port *port, unsigned int nr, const uint16_t *pages)
 	vmsg_tx_pages_put(port_front(port)->v, port->engine, nr + (pages[nr] != NO_PAGE), pages);
 }
 
-int front_buffer_get(struct xenmsg_port *base, size_t len, struct xenmsg_buffer *buffer,
-		     unsigned int flags)
+/* Any number of pages, or none is free. */
+static __attribute__((__noinline__)) int get_any(struct front_port *port, size_t len,
+						 struct xenmsg_buffer *buffer, unsigned int flags)
 {
-	struct front_port *port = port_of(base);
 	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
 	unsigned int i, nr;
 	int r;
@@ -72,6 +75,26 @@ int front_buffer_get(struct xenmsg_port *base, size_t len, struct xenmsg_buffer 
 		buffer->iov[i].iov_len = len < PAGE ? len : PAGE;
 		len -= buffer->iov[i].iov_len;
 	}
+	return 0;
+}
+
+int front_buffer_get(struct xenmsg_port *base, size_t len, struct xenmsg_buffer *buffer,
+		     unsigned int flags)
+{
+	struct front_port *port = port_of(base);
+	uint16_t page;
+	void *memory;
+
+	if (len > PAGE)
+		return get_any(port, len, buffer, flags);
+	memory = vmsg_tx_page_take(port->engine, &page);
+	if (UNLIKELY(!memory))
+		return get_any(port, len, buffer, flags);
+	buffer->iov[0] = (struct iovec){ memory, len };
+	buffer->nr = 1;
+	buffer->opaque[0] = 1;
+	buffer->opaque[1] = page;
+	buffer->opaque[2] = NO_PAGE;
 	return 0;
 }
 
@@ -101,10 +124,11 @@ static void put_rest(struct front_port *port, unsigned int used, unsigned int nr
 		vmsg_tx_pages_put(v, port->engine, 1, pages + nr);
 }
 
-int front_buffer_send(struct xenmsg_port *base, uint32_t addr, uint32_t number,
-		      struct xenmsg_buffer *buffer, unsigned int flags, uint64_t *seq)
+/* Any number of pages, alone. */
+static __attribute__((__noinline__)) int send_any(struct front_port *port, uint32_t addr,
+						  uint32_t number, struct xenmsg_buffer *buffer,
+						  unsigned int flags, uint64_t *seq)
 {
-	struct front_port *port = port_of(base);
 	struct vmsgif_segment segs[XENMSG_SEGMENTS_MAX];
 	struct vmsg_send send = { .addr = addr, .port = number, .form = VMSG_PAGES, .segs = segs };
 	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
@@ -133,6 +157,51 @@ int front_buffer_send(struct xenmsg_port *base, uint32_t addr, uint32_t number,
 		buffer->opaque[0] = 0;
 	}
 	return r;
+}
+
+/* Whether the buffer has one page and what it says of it is right: it, and its memory. */
+static bool one_page(const struct front_port *port, const struct xenmsg_buffer *buffer)
+{
+	const struct iovec *iov = buffer->iov;
+
+	return buffer->nr == 1 && buffer->opaque[0] == 1 && iov->iov_len - 1 < PAGE &&
+	       iov->iov_base && iov->iov_base == vmsg_tx_page_of(port->engine, buffer->opaque[1]) &&
+	       !batch_has(port, buffer->opaque[1]);
+}
+
+/* False: it has to go alone. */
+static __attribute__((__noinline__)) bool send_in_batch(struct front_port *port, uint32_t addr,
+							uint32_t number,
+							const struct xenmsg_buffer *buffer,
+							unsigned int flags)
+{
+	struct given given = {
+		.addr = addr,
+		.number = number,
+		.iov = buffer->iov,
+		.nr = 1,
+		.flags = flags,
+		.len = buffer->iov[0].iov_len,
+	};
+	bool sent = batch_send(port, &given, (uint16_t)buffer->opaque[1], NULL);
+
+	if (sent)
+		send_leave(port_front(port), false);
+	return sent;
+}
+
+int front_buffer_send(struct xenmsg_port *base, uint32_t addr, uint32_t number,
+		      struct xenmsg_buffer *buffer, unsigned int flags, uint64_t *seq)
+{
+	struct front_port *port = port_of(base);
+
+	if (!(flags & XENMSG_LAZY) || seq || !one_page(port, buffer) ||
+	    (!batch_add_page(port, addr, number, (uint16_t)buffer->opaque[1],
+			     buffer->iov[0].iov_len, flags, seq) &&
+	     !send_in_batch(port, addr, number, buffer, flags)))
+		return send_any(port, addr, number, buffer, flags, seq);
+	buffer->opaque[0] = 0;
+	return 0;
 }
 
 void front_buffer_put(struct xenmsg_port *base, struct xenmsg_buffer *buffer)

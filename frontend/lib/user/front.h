@@ -41,12 +41,16 @@ struct sent {
 	bool confirm;
 };
 
+/* In place of a page's number. */
+#define NO_PAGE UINT16_MAX
+
 /* Lazy messages that are to go together, and were not handed to the engine yet; see batch.c. */
 struct batch {
 	struct list link; /* in front.batches, if there is one */
 	uint32_t addr, number;
 	uint32_t each;	    /* bytes of a message; 0: there is none */
 	uint32_t len, most; /* bytes so far, and at most */
+	uint32_t step;	    /* bytes in a page: all; or those of a message, each in its own */
 	uint32_t left;	    /* bytes from next on in its page */
 	char *next;	    /* where the next message goes */
 	uint16_t nr_pages;
@@ -290,6 +294,13 @@ size_t front_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, siz
 void front_release(struct xenmsg_msg *base);
 
 /* batch.c */
+/* Whether such a message is one of the port's batch, as far as its kind goes. */
+static inline bool batch_takes(const struct batch *batch, uint32_t addr, uint32_t number,
+			       size_t len, unsigned int flags, const uint64_t *seq)
+{
+	return batch->each == len && batch->addr == addr && batch->number == number && !seq &&
+	       (flags | XENMSG_NONBLOCK) == (XENMSG_LAZY | XENMSG_NONBLOCK);
+}
 /*
  * Adds the message, which is one of its batch, where that goes on in another page or is
  * full by it; then it is posted. False: nothing was done.
@@ -301,8 +312,7 @@ static inline bool batch_add(struct front_port *port, uint32_t addr, uint32_t nu
 {
 	struct batch *batch = &port->batch;
 
-	if (batch->each != len || batch->addr != addr || batch->number != number || seq ||
-	    (flags | XENMSG_NONBLOCK) != (XENMSG_LAZY | XENMSG_NONBLOCK))
+	if (!batch_takes(batch, addr, number, len, flags, seq))
 		return false;
 	if (batch->left < len || batch->most - batch->len <= batch->each)
 		return batch_go_on(port, data);
@@ -312,8 +322,37 @@ static inline bool batch_add(struct front_port *port, uint32_t addr, uint32_t nu
 	batch->len += batch->each;
 	return true;
 }
-/* Adds the message to a batch, or begins one. False: it has to go alone. */
-bool batch_send(struct front_port *port, const struct given *given, const uint64_t *seq);
+/* The same for a message that is in a page, the caller's, which becomes the batch's. */
+static inline bool batch_add_page(struct front_port *port, uint32_t addr, uint32_t number,
+				  uint16_t page, size_t len, unsigned int flags,
+				  const uint64_t *seq)
+{
+	struct batch *batch = &port->batch;
+
+	if (!batch_takes(batch, addr, number, len, flags, seq) || batch->step != len ||
+	    batch->most - batch->len <= batch->each)
+		return false;
+	batch->pages[batch->nr_pages++] = page;
+	batch->len += batch->each;
+	return true;
+}
+/* Whether @page is in the port's batch. */
+static inline bool batch_has(const struct front_port *port, uint32_t page)
+{
+	const struct batch *batch = &port->batch;
+	unsigned int i;
+
+	for (i = 0; i < batch->nr_pages; i++)
+		if (batch->pages[i] == page)
+			return true;
+	return false;
+}
+/*
+ * Adds the message to a batch, or begins one. False: it has to go alone. @page: it is
+ * there, and the page is the batch's then; or NO_PAGE.
+ */
+bool batch_send(struct front_port *port, const struct given *given, uint16_t page,
+		const uint64_t *seq);
 /* Posts the port's batch, if there is one. -EAGAIN: there is no room. */
 int batch_end(struct front_port *port);
 /* Its messages fail. */
@@ -340,7 +379,6 @@ int front_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const v
 int front_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq);
 
 /* buffer.c */
-#define NO_PAGE UINT16_MAX
 /*
  * Pages for @len bytes: *@nr of them, and behind them one more for their list
  * if it does not fit the slot, or NO_PAGE.

@@ -174,7 +174,7 @@ int front_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *s
 	struct front_port *port = port_of(base);
 	int r = 0;
 
-	if (batch_send(port, given, seq))
+	if (batch_send(port, given, NO_PAGE, seq))
 		;
 	else if (given->len <= XENMSG_INLINE_MAX)
 		r = send_inline(port, given, seq);
