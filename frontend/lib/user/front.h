@@ -251,19 +251,29 @@ void front_port_close(struct xenmsg_port *base);
 bool split_room(struct front_port *port);
 /* Begin with the batch @msg, which was received; there is room. */
 void split_begin(struct front_port *port, struct vmsg_msg *msg, const struct vmsg_info *info);
+/* To the next piece, of which there is one. */
+static inline void split_turn(struct split *split)
+{
+	split->next = split->pieces[split->piece].iov_base;
+	split->left = (uint32_t)split->pieces[split->piece++].iov_len;
+}
 /* The next message of the batch that is being handed out: all of @out but its list. */
 void split_next(struct front_port *port, struct front_msg *out);
-/* The same for most of them: one that is in one piece, and not the last. False: it is not. */
+/* The same for most of them: one that is in one piece. False: it is not. */
 static inline bool split_take(struct front_port *port, struct xenmsg_msg **out)
 {
 	struct split *split = port->split;
 	struct front_msg *msg = port->free_msgs;
-	uint32_t each;
+	uint32_t each, left;
 
 	if (!split || !msg)
 		return false;
 	each = split->info.each;
-	if (split->left < each || split->info.len - split->given <= each)
+	left = split->info.len - split->given;
+	/* Where another page begins, it is the next one's. */
+	if (!split->left)
+		split_turn(split);
+	if (split->left < each || left < each)
 		return false;
 	port->free_msgs = msg->next;
 	msg->split = split;
@@ -277,6 +287,8 @@ static inline bool split_take(struct front_port *port, struct xenmsg_msg **out)
 	split->given += each;
 	split->next += each;
 	split->left -= each;
+	if (left == each)
+		port->split = NULL;
 	*out = &msg->base;
 	return true;
 }

@@ -60,15 +60,12 @@ static void step(struct split *split, struct front_msg *out)
 	uint32_t len = out->base.len;
 
 	split->given += len;
-	if (!split->left) {
-		split->next = split->pieces[split->piece].iov_base;
-		split->left = (uint32_t)split->pieces[split->piece++].iov_len;
-	}
+	if (!split->left)
+		split_turn(split);
 	out->base.data = len <= split->left ? split->next : NULL;
 	while (len > split->left) {
 		len -= split->left;
-		split->next = split->pieces[split->piece].iov_base;
-		split->left = (uint32_t)split->pieces[split->piece++].iov_len;
+		split_turn(split);
 	}
 	split->next += len;
 	split->left -= len;
