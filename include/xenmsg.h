@@ -173,9 +173,9 @@ uint32_t xenmsg_port_number(const struct xenmsg_port *port);
  *
  * Lazy messages of one length, a multiple of 8 up to 4096, that a port sends to one
  * destination go together, up to 256 and 16 KiB of them, and cost little more than
- * their bytes: this is how to stream. Those in buffers of the driver's pages do, too,
- * but a page is one message's: up to 4. Not so those whose number is asked for (@seq),
- * or XENMSG_CONFIRM.
+ * their bytes: this is how to stream. So do those in buffers of the driver's pages, of
+ * over 2 KiB up to 4 of them. Not so those whose number is asked for (@seq), or
+ * XENMSG_CONFIRM.
  */
 #define XENMSG_LAZY	1u
 #define XENMSG_NONBLOCK 2u /* -EAGAIN instead of waiting for room */

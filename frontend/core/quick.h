@@ -127,4 +127,13 @@ static inline void *vmsg_tx_page_of(const struct vmsg_port *port, uint32_t page)
 	return vmsg_likely(vmsg_pages_callers(v, page)) ? v->params.tx_pages[page] : NULL;
 }
 
+/* It is free again: as vmsg_tx_pages_put(), of one that is the caller's. */
+static inline void vmsg_tx_page_put(const struct vmsg_port *port, uint32_t page)
+{
+	struct vmsg *v = port->device;
+
+	vmsg_pages_put(v, page);
+	v->todo |= v->on_free;
+}
+
 #endif /* XENMSG_CORE_QUICK_H */

@@ -170,7 +170,7 @@ START_TEST(copied)
 }
 END_TEST
 
-/* At least four together, unless pages are what there is too few of. */
+/* Four together at least. */
 START_TEST(in_place)
 {
 	contents(lens[(size_t)_i % NR(lens)], configs[(size_t)_i / NR(lens)], lazy_in_place, 150);
@@ -289,31 +289,32 @@ START_TEST(order)
 }
 END_TEST
 
-/* The same of messages in place, and among others. */
+/* The same of messages in place, short ones and those that bring their pages along. */
 START_TEST(order_in_place)
 {
 	static const size_t all[] = { 64, 64, 64, 64, 64, 64, 72, 63,	64,   64,  64,
 				      64, 64, 8,  8,  8,  8,  8,  4096, 4096, 4096 };
+	size_t more = _i / 2 ? 3000 : 0;
 	unsigned int n = 0;
 	uint64_t seq;
 
-	begin(configs[_i]);
-	ck_assert_int_eq(lazy_in_place(64, n++), 0);
-	ck_assert_int_eq(lazy_in_place(64, n++), 0);
-	ck_assert_int_eq(lazy(64, n++), 0); /* copied */
-	ck_assert_int_eq(lazy(64, n++), 0);
-	ck_assert_int_eq(lazy_in_place(64, n++), 0);
-	ck_assert_int_eq(lazy_in_place(64, n++), 0);
-	ck_assert_int_eq(lazy_in_place(72, n++), 0);
-	ck_assert_int_eq(lazy_in_place(63, n++), 0);
-	ck_assert_int_eq(in_place_to(7, 64, n++, 0, NULL), 0); /* not lazy */
-	ck_assert_int_eq(lazy_in_place(64, n++), 0);
-	ck_assert_int_eq(in_place_to(7, 64, n++, XENMSG_LAZY, &seq), 0);
-	ck_assert_int_eq(lazy_in_place(64, n++), 0);
-	ck_assert_int_eq(in_place_to(7, 64, n++, XENMSG_LAZY | XENMSG_CONFIRM, NULL), 0);
+	begin(configs[_i % 2]);
+	ck_assert_int_eq(lazy_in_place(more + 64, n++), 0);
+	ck_assert_int_eq(lazy_in_place(more + 64, n++), 0);
+	ck_assert_int_eq(lazy(more + 64, n++), 0); /* copied */
+	ck_assert_int_eq(lazy(more + 64, n++), 0);
+	ck_assert_int_eq(lazy_in_place(more + 64, n++), 0);
+	ck_assert_int_eq(lazy_in_place(more + 64, n++), 0);
+	ck_assert_int_eq(lazy_in_place(more + 72, n++), 0);
+	ck_assert_int_eq(lazy_in_place(more + 63, n++), 0);
+	ck_assert_int_eq(in_place_to(7, more + 64, n++, 0, NULL), 0); /* not lazy */
+	ck_assert_int_eq(lazy_in_place(more + 64, n++), 0);
+	ck_assert_int_eq(in_place_to(7, more + 64, n++, XENMSG_LAZY, &seq), 0);
+	ck_assert_int_eq(lazy_in_place(more + 64, n++), 0);
+	ck_assert_int_eq(in_place_to(7, more + 64, n++, XENMSG_LAZY | XENMSG_CONFIRM, NULL), 0);
 	/* More than a SEND's. */
 	for (unsigned int i = 0; i < 5; i++)
-		ck_assert_int_eq(lazy_in_place(8, n++), 0);
+		ck_assert_int_eq(lazy_in_place(more + 8, n++), 0);
 	/* Those that fill their pages. */
 	ck_assert_int_eq(lazy(4096, n++), 0);
 	ck_assert_int_eq(lazy_in_place(4096, n++), 0);
@@ -321,7 +322,7 @@ START_TEST(order_in_place)
 	ck_assert_uint_eq(n, NR(all));
 	ck_assert_int_eq(xenmsg_flush(alice->x, 1000), 0);
 	for (unsigned int i = 0; i < n; i++)
-		expect(all[i], i);
+		expect(all[i] == 4096 ? 4096 : more + all[i], i);
 	end();
 }
 END_TEST
@@ -357,7 +358,8 @@ START_TEST(failures)
 	begin(configs[0]);
 	ck_assert_int_eq(send_to(7, 64, 0, 0, &seq), 0);
 	for (unsigned int i = 0; i < 10; i++)
-		ck_assert_int_eq((_i ? in_place_to : send_to)(99, 64, i, XENMSG_LAZY, NULL), 0);
+		ck_assert_int_eq(
+			(_i ? in_place_to : send_to)(99, _i ? 3000 : 64, i, XENMSG_LAZY, NULL), 0);
 	ck_assert_int_eq(xenmsg_flush(alice->x, 1000), -ECONNREFUSED);
 	for (unsigned int i = 0; i < 10; i++) {
 		ck_assert_int_eq(xenmsg_event(alice->x, &event), 0);
@@ -506,14 +508,15 @@ static void (*const ways[])(void) = { by_wait,	by_recv,  by_resolve,
 START_TEST(goes_with_any_call)
 {
 	int (*send)(size_t len, uint64_t key) = (size_t)_i < NR(ways) ? lazy : lazy_in_place;
+	size_t len = (size_t)_i < NR(ways) ? 64 : 3000;
 
 	begin(configs[0]);
-	ck_assert_int_eq(send(64, 1), 0);
-	ck_assert_int_eq(send(64, 2), 0);
+	ck_assert_int_eq(send(len, 1), 0);
+	ck_assert_int_eq(send(len, 2), 0);
 	vm_enter(alice);
 	ways[(size_t)_i % NR(ways)]();
-	expect(64, 1);
-	expect(64, 2);
+	expect(len, 1);
+	expect(len, 2);
 	end();
 }
 END_TEST
@@ -563,6 +566,35 @@ START_TEST(smaller_window)
 	ck_assert_int_eq(xenmsg_flush(alice->x, 1000), 0);
 	while (got < sent)
 		expect(1024, got++);
+	end();
+}
+END_TEST
+
+/*
+ * Who waits for room has it for a batch, not for a message alone; and what goes elsewhere
+ * does not wait.
+ */
+START_TEST(no_room)
+{
+	int (*send)(uint32_t number, size_t len, uint64_t key, unsigned int flags, uint64_t *seq) =
+		_i ? in_place_to : send_to;
+	unsigned int n = 0;
+	uint64_t before;
+
+	begin("[daemon]\nflow-window = 1\n" RULES);
+	before = slots();
+	while (send(7, 4096, n, XENMSG_LAZY | XENMSG_NONBLOCK, NULL) == 0)
+		ck_assert_uint_lt(++n, 100);
+	ck_assert_uint_eq(n, 8);
+	ck_assert_int_eq(send(99, 4096, 0, XENMSG_LAZY | XENMSG_NONBLOCK, NULL), 0);
+	for (; n < 32; n++) {
+		ck_assert_int_eq(send(7, 4096, n, XENMSG_LAZY, NULL), 0);
+		expect(4096, n - 8);
+	}
+	ck_assert_int_eq(xenmsg_flush(alice->x, 1000), -ECONNREFUSED);
+	for (n = 24; n < 32; n++)
+		expect(4096, n);
+	ck_assert_uint_le(slots() - before, 9 + 9);
 	end();
 }
 END_TEST
@@ -716,7 +748,7 @@ int main(void)
 	tcase_add_test(tcase, parts);
 	tcase_add_loop_test(tcase, held, 0, 2);
 	tcase_add_test(tcase, order);
-	tcase_add_loop_test(tcase, order_in_place, 0, 2);
+	tcase_add_loop_test(tcase, order_in_place, 0, 4);
 	tcase_add_test(tcase, empty);
 	tcase_add_loop_test(tcase, failures, 0, 2);
 	tcase_add_test(tcase, errors);
@@ -724,6 +756,7 @@ int main(void)
 	tcase_add_test(tcase, after_a_millisecond);
 	tcase_add_loop_test(tcase, goes_with_any_call, 0, 2 * NR(ways));
 	tcase_add_test(tcase, smaller_window);
+	tcase_add_loop_test(tcase, no_room, 0, 2);
 	tcase_add_test(tcase, no_pages);
 	tcase_add_loop_test(tcase, mixed, 0, 6);
 	tcase_add_test(tcase, rates);

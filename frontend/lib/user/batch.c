@@ -6,13 +6,13 @@
  * posted when it is full, when its port sends elsewhere, before any other message
  * to the same destination, and wherever lazy messages are published. If there is no
  * room for it then, it is kept and tried again; whoever has more to send waits for
- * room as ever. Its messages get their numbers when it is posted: who asks for the
+ * room as ever, and begins the next one. Its messages get their numbers when it is posted: who asks for the
  * number of a message sends it alone.
  *
  * Messages are copied into pages of the batch, one behind the other. One that is in
- * a page already, as it is sent in place, brings that along: a batch is of such
- * messages alone, each at the begin of its page, or of copied ones alone. Where a
- * message fills its page, there is no difference.
+ * a page already, as it is sent in place, brings that along, unless it is short: a
+ * batch is of such messages alone, each at the begin of its page, or of copied ones
+ * alone. Where a message fills its page, there is no difference.
  */
 #include <errno.h>
 #include <string.h>
@@ -232,6 +232,12 @@ static bool other_batch(struct front_port *port, const struct given *given)
 	return false;
 }
 
+void batch_full(struct front_port *port)
+{
+	(void)batch_end(port);
+	send_leave(port_front(port), false);
+}
+
 bool batch_go_on(struct front_port *port, const void *data)
 {
 	struct batch *batch = &port->batch;
@@ -245,33 +251,38 @@ bool batch_go_on(struct front_port *port, const void *data)
 
 		memcpy(to, data, n);
 	}
-	if (batch->len == batch->most) {
-		(void)batch_end(port);
-		send_leave(port_front(port), false);
-	}
+	if (batch->len == batch->most)
+		batch_full(port);
 	return true;
 }
 
-bool batch_send(struct front_port *port, const struct given *given, uint16_t page,
-		const uint64_t *seq)
+int batch_send(struct front_port *port, const struct given *given, uint16_t page,
+	       const uint64_t *seq)
 {
 	struct batch *batch = &port->batch;
 	bool candidate = given_may_batch(given, seq), copy = page == NO_PAGE;
 	uint32_t step = copy ? PAGE : (uint32_t)given->len;
+	int r;
 
-	if (batch->each &&
-	    (!candidate || !goes_with(batch, given, step) || (copy && make_pages(port))) &&
-	    batch_end(port))
-		return false;
-	if (!candidate)
-		return false;
-	if (!batch->each && (other_batch(port, given) || !begin(port, given, step, copy)))
-		return false;
+	while (batch->each &&
+	       (!candidate || !goes_with(batch, given, step) || (copy && make_pages(port))) &&
+	       batch_end(port)) {
+		/* Others are not to wait for a destination that is slow. */
+		if (!candidate || batch->addr != given->addr || batch->number != given->number)
+			return 0;
+		/* Not alone behind it: what there is too little room for are SENDs. */
+		r = make_room(port_front(port), given->flags);
+		if (r)
+			return r;
+	}
+	if (!candidate ||
+	    (!batch->each && (other_batch(port, given) || !begin(port, given, step, copy))))
+		return 0;
 	if (copy)
 		append_copy(port, given);
 	else
 		append_page(batch, page);
 	if (batch->len == batch->most)
 		(void)batch_end(port);
-	return true;
+	return 1;
 }

@@ -14,6 +14,8 @@
 #include "frontend/core/quick.h"
 
 #define PAGE VMSGIF_PAGE_SIZE
+/* What is no longer and goes in a batch is copied there: that costs less than a page does. */
+#define COPY_MAX (PAGE / 2)
 
 /* There were too few. */
 static __attribute__((__noinline__)) int wait_for_pages(struct front_port *port, unsigned int nr,
@@ -169,13 +171,13 @@ static bool one_page(const struct front_port *port, const struct xenmsg_buffer *
 	       !batch_has(port, buffer->opaque[1]);
 }
 
-/* False: it has to go alone. */
-static __attribute__((__noinline__)) bool send_in_batch(struct front_port *port, uint32_t addr,
-							uint32_t number,
-							const struct xenmsg_buffer *buffer,
-							unsigned int flags)
+/* As batch_send(). */
+static __attribute__((__noinline__)) int begin_batch(struct front_port *port, uint32_t addr,
+						     uint32_t number,
+						     const struct xenmsg_buffer *buffer,
+						     unsigned int flags)
 {
-	struct given given = {
+	const struct given given = {
 		.addr = addr,
 		.number = number,
 		.iov = buffer->iov,
@@ -183,23 +185,47 @@ static __attribute__((__noinline__)) bool send_in_batch(struct front_port *port,
 		.flags = flags,
 		.len = buffer->iov[0].iov_len,
 	};
-	bool sent = batch_send(port, &given, (uint16_t)buffer->opaque[1], NULL);
+	bool copy = given.len <= COPY_MAX, ends = port->batch.each;
+	int r;
 
-	if (sent)
-		send_leave(port_front(port), false);
-	return sent;
+	r = batch_send(port, &given, copy ? NO_PAGE : (uint16_t)buffer->opaque[1], NULL);
+	if (r > 0 && copy)
+		vmsg_tx_page_put(port->engine, buffer->opaque[1]);
+	/* Unless all it did was to begin one, there is something to publish. */
+	if (r && (ends || !port->batch.each))
+		send_leave(port_front(port), r < 0);
+	return r;
+}
+
+/* With the batch there is, as most do. */
+static inline bool join_batch(struct front_port *port, uint32_t addr, uint32_t number,
+			      const struct xenmsg_buffer *buffer, unsigned int flags)
+{
+	const struct iovec *iov = buffer->iov;
+
+	if (iov->iov_len > COPY_MAX)
+		return batch_add_page(port, addr, number, (uint16_t)buffer->opaque[1], iov->iov_len,
+				      flags, NULL);
+	if (!batch_add(port, addr, number, iov->iov_base, iov->iov_len, flags, NULL))
+		return false;
+	vmsg_tx_page_put(port->engine, buffer->opaque[1]);
+	return true;
 }
 
 int front_buffer_send(struct xenmsg_port *base, uint32_t addr, uint32_t number,
 		      struct xenmsg_buffer *buffer, unsigned int flags, uint64_t *seq)
 {
 	struct front_port *port = port_of(base);
+	int r = 0;
 
-	if (!(flags & XENMSG_LAZY) || seq || !one_page(port, buffer) ||
-	    (!batch_add_page(port, addr, number, (uint16_t)buffer->opaque[1],
-			     buffer->iov[0].iov_len, flags, seq) &&
-	     !send_in_batch(port, addr, number, buffer, flags)))
+	if ((flags & XENMSG_LAZY) && !seq && one_page(port, buffer))
+		r = join_batch(port, addr, number, buffer, flags) ?
+			    1 :
+			    begin_batch(port, addr, number, buffer, flags);
+	if (!r)
 		return send_any(port, addr, number, buffer, flags, seq);
+	if (r < 0)
+		return r;
 	buffer->opaque[0] = 0;
 	return 0;
 }

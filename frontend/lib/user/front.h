@@ -318,6 +318,8 @@ static inline bool batch_takes(const struct batch *batch, uint32_t addr, uint32_
  * full by it; then it is posted. False: nothing was done.
  */
 bool batch_go_on(struct front_port *port, const void *data);
+/* It is full: it is posted, if there is room. */
+void batch_full(struct front_port *port);
 /* Adds the message to the batch there is, as most are: true, and all is done. */
 static inline bool batch_add(struct front_port *port, uint32_t addr, uint32_t number,
 			     const void *data, size_t len, unsigned int flags, const uint64_t *seq)
@@ -342,10 +344,12 @@ static inline bool batch_add_page(struct front_port *port, uint32_t addr, uint32
 	struct batch *batch = &port->batch;
 
 	if (!batch_takes(batch, addr, number, len, flags, seq) || batch->step != len ||
-	    batch->most - batch->len <= batch->each)
+	    batch->len == batch->most)
 		return false;
 	batch->pages[batch->nr_pages++] = page;
 	batch->len += batch->each;
+	if (batch->len == batch->most)
+		batch_full(port);
 	return true;
 }
 /* Whether @page is in the port's batch. */
@@ -360,11 +364,13 @@ static inline bool batch_has(const struct front_port *port, uint32_t page)
 	return false;
 }
 /*
- * Adds the message to a batch, or begins one. False: it has to go alone. @page: it is
- * there, and the page is the batch's then; or NO_PAGE.
+ * Adds the message to a batch, or begins one, and waits for room for that before it,
+ * unless the message's flags say no. 1: it is there. 0: it has to go alone. -EAGAIN,
+ * -EHOSTDOWN: it cannot be sent. @page: where it is, which is the batch's then; or
+ * NO_PAGE.
  */
-bool batch_send(struct front_port *port, const struct given *given, uint16_t page,
-		const uint64_t *seq);
+int batch_send(struct front_port *port, const struct given *given, uint16_t page,
+	       const uint64_t *seq);
 /* Posts the port's batch, if there is one. -EAGAIN: there is no room. */
 int batch_end(struct front_port *port);
 /* Its messages fail. */

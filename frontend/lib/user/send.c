@@ -172,10 +172,10 @@ static int send_pages(struct front_port *port, const struct given *given, uint64
 int front_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq)
 {
 	struct front_port *port = port_of(base);
-	int r = 0;
+	int r = batch_send(port, given, NO_PAGE, seq);
 
-	if (batch_send(port, given, NO_PAGE, seq))
-		;
+	if (r)
+		r = r < 0 ? r : 0;
 	else if (given->len <= XENMSG_INLINE_MAX)
 		r = send_inline(port, given, seq);
 	else
