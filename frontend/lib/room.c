@@ -12,7 +12,7 @@
 
 int rooms_init(struct rooms *rooms, unsigned int nr_pages)
 {
-	*rooms = (struct rooms){ .nr_pages = nr_pages };
+	*rooms = (struct rooms){ .nr_pages = nr_pages, .nr_free = nr_pages };
 	rooms->head = malloc(nr_pages * sizeof(*rooms->head));
 	rooms->busy = calloc(nr_pages, sizeof(*rooms->busy));
 	if (!rooms->head || !rooms->busy) {
@@ -34,12 +34,16 @@ void rooms_fini(struct rooms *rooms)
 static unsigned int find(const struct rooms *rooms, unsigned int from, unsigned int to,
 			 unsigned int n)
 {
-	unsigned int i, run = 0;
+	const uint16_t *head = rooms->head;
+	unsigned int first = from, i;
 
-	for (i = from; i < to; i++) {
-		run = rooms->head[i] == FREE_PAGE ? run + 1 : 0;
-		if (run == n)
-			return i + 1 - n;
+	while (first + n <= to) {
+		/* From the last one on: the first that is found taken is passed with all before it. */
+		for (i = first + n; i > first && head[i - 1] == FREE_PAGE; i--)
+			;
+		if (i == first)
+			return first;
+		first = i;
 	}
 	return to;
 }
@@ -47,10 +51,13 @@ static unsigned int find(const struct rooms *rooms, unsigned int from, unsigned 
 int room_get(struct rooms *rooms, size_t len)
 {
 	size_t n = len / PAGE + !!(len % PAGE);
+	uint16_t *head = rooms->head;
 	unsigned int i, first;
 
 	if (n > rooms->nr_pages)
 		return -EMSGSIZE;
+	if (n > rooms->nr_free)
+		return -EAGAIN;
 	first = find(rooms, rooms->next, rooms->nr_pages, (unsigned int)n);
 	if (first == rooms->nr_pages) {
 		first = find(rooms, 0, rooms->nr_pages, (unsigned int)n);
@@ -58,7 +65,8 @@ int room_get(struct rooms *rooms, size_t len)
 			return -EAGAIN;
 	}
 	for (i = first; i < first + n; i++)
-		rooms->head[i] = (uint16_t)first;
+		head[i] = (uint16_t)first;
+	rooms->nr_free -= (unsigned int)n;
 	rooms->busy[first] = false;
 	rooms->next = (unsigned int)((first + n) % rooms->nr_pages);
 	return (int)first;
@@ -66,10 +74,12 @@ int room_get(struct rooms *rooms, size_t len)
 
 void room_put(struct rooms *rooms, unsigned int head)
 {
-	unsigned int i;
+	unsigned int nr = rooms->nr_pages, i;
+	uint16_t *heads = rooms->head;
 
-	for (i = head; i < rooms->nr_pages && rooms->head[i] == head; i++)
-		rooms->head[i] = FREE_PAGE;
+	for (i = head; i < nr && heads[i] == head; i++)
+		heads[i] = FREE_PAGE;
+	rooms->nr_free += i - head;
 }
 
 int room_of(const struct rooms *rooms, const void *data, size_t len)

@@ -16,9 +16,10 @@
 struct rooms {
 	char *va; /* of the first page */
 	unsigned int nr_pages;
-	unsigned int next; /* page to look for room from */
-	uint16_t *head;	   /* per page: the first page of the room it belongs to */
-	bool *busy;	   /* per first page */
+	unsigned int nr_free; /* of them */
+	unsigned int next;    /* page to look for room from */
+	uint16_t *head;	      /* per page: the first page of the room it belongs to */
+	bool *busy;	      /* per first page */
 };
 
 /* 1 to 1024 pages, all free; -ENOMEM. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/lib/room.h"
 #include "tests/unit/system-traffic.h"
 #include "tests/unit/system.h"
 
@@ -112,6 +113,53 @@ START_TEST(room)
 	ck_assert_int_eq(xenmsg_pool_get(pool, 8192, &data, XENMSG_NONBLOCK), -EAGAIN);
 	xenmsg_pool_put(pool, b);
 	ck_assert_ptr_eq(get(pool, 4 * 4096, 'd'), a);
+}
+END_TEST
+
+#define PAGES 37u
+
+/* Whether @n pages in a row are free. */
+static bool fits(const bool taken[PAGES], unsigned int n)
+{
+	for (unsigned int i = 0, run = 0; i < PAGES; i++) {
+		run = taken[i] ? 0 : run + 1;
+		if (run == n)
+			return true;
+	}
+	return false;
+}
+
+/* Against what is known of each page. */
+START_TEST(rooms_at_random)
+{
+	unsigned int len[PAGES] = { 0 };
+	bool taken[PAGES] = { false };
+	struct rooms rooms;
+
+	ck_assert_int_eq(rooms_init(&rooms, PAGES), 0);
+	for (unsigned int round = 0; round < 20000; round++) {
+		unsigned int n = 1 + (unsigned int)sim_random_below(round % 3 ? 4 : PAGES);
+		unsigned int at = (unsigned int)sim_random_below(PAGES);
+		int first;
+
+		if (len[at]) {
+			room_put(&rooms, at);
+			memset(taken + at, 0, len[at] * sizeof(taken[0]));
+			len[at] = 0;
+			continue;
+		}
+		first = room_get(&rooms, n * 4096 - sim_random_below(4096));
+		ck_assert_int_eq(first >= 0, fits(taken, n));
+		if (first < 0)
+			continue;
+		ck_assert_uint_le((unsigned int)first + n, PAGES);
+		for (unsigned int i = (unsigned int)first; i < (unsigned int)first + n; i++) {
+			ck_assert(!taken[i]);
+			taken[i] = true;
+		}
+		len[first] = n;
+	}
+	rooms_fini(&rooms);
 }
 END_TEST
 
@@ -347,6 +395,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, room);
+	tcase_add_test(tcase, rooms_at_random);
 	tcase_add_test(tcase, nonsense);
 	tcase_add_test(tcase, room_comes_back);
 	tcase_add_test(tcase, get_waits);
