@@ -171,6 +171,40 @@ START_TEST(by_the_timer)
 }
 END_TEST
 
+/* One without a byte has the length of a batch that there is not. */
+START_TEST(empty)
+{
+	ck_assert_int_eq(lazy(0, 0), 0);
+	ck_assert_uint_eq(fake.nr_sent, 1);
+	ck_assert_int_eq(lazy(64, 1), 0);
+	ck_assert_int_eq(lazy(0, 0), 0);
+	expect(1, 1, 64, 1);
+	ck_assert_int_eq(lazy(0, 0), 0);
+	ck_assert_uint_eq(fake.nr_sent, 4);
+	ck_assert_uint_eq(fake.sent[3].tx.len, 0);
+	for (int c = 0; c < 256; c++)
+		ck_assert_int_eq(lazy(64, c), 0);
+	ck_assert_int_eq(lazy(0, 0), 0);
+	ck_assert_uint_eq(fake.nr_sent, 6);
+}
+END_TEST
+
+/* Once that is known, nothing goes to a batch any more. */
+START_TEST(device_gone)
+{
+	struct xenmsg_event event;
+
+	ck_assert_int_eq(lazy(64, 1), 0);
+	fake_gone();
+	ck_assert_int_eq(xenmsg_wait(x, 0), -EHOSTDOWN);
+	ck_assert_int_eq(lazy(64, 2), -EHOSTDOWN);
+	ck_assert_int_eq(xenmsg_event(x, &event), 0);
+	ck_assert_int_eq(event.type, XENMSG_SEND_FAILED);
+	ck_assert_int_eq(event.status, -EHOSTDOWN);
+	ck_assert_int_eq(xenmsg_event(x, &event), -EAGAIN);
+}
+END_TEST
+
 START_TEST(by_closing)
 {
 	ck_assert_int_eq(lazy(64, 1), 0);
@@ -376,6 +410,8 @@ int main(void)
 	tcase_add_test(tcase, small_device);
 	tcase_add_test(tcase, not_together);
 	tcase_add_test(tcase, by_the_timer);
+	tcase_add_test(tcase, empty);
+	tcase_add_test(tcase, device_gone);
 	tcase_add_test(tcase, by_closing);
 	tcase_add_test(tcase, by_receiving);
 	tcase_add_test(tcase, no_room);

@@ -73,13 +73,13 @@ static bool begin(struct kport *port, const struct given *given)
 {
 	struct kernel *k = kport_kernel(port);
 	struct kbatch *batch = &port->batch;
-	uint32_t each = (uint32_t)given->len;
+	uint32_t each = (uint32_t)given->len, most = most_bytes(k, each);
 
-	batch->most = most_bytes(k, each);
 	if (!batch->data)
 		batch->data = malloc(VMSGIF_BATCH_BYTES);
-	if (!batch->data || !batch->most)
+	if (!batch->data || !most)
 		return false;
+	batch->most = most;
 	batch->addr = given->addr;
 	batch->number = given->number;
 	batch->each = each;
@@ -112,6 +112,7 @@ static void over(struct kbatch *batch)
 {
 	list_del(&batch->link);
 	batch->each = 0;
+	batch->most = 0;
 }
 
 int kbatch_end(struct kport *port)
@@ -133,6 +134,12 @@ int kbatch_end(struct kport *port)
 	return 0;
 }
 
+void kbatch_full(struct kport *port)
+{
+	(void)kbatch_end(port);
+	kernel_leave(kport_kernel(port));
+}
+
 void kbatch_drop(struct kport *port, int status)
 {
 	struct kbatch *batch = &port->batch;
@@ -147,8 +154,7 @@ void kbatch_drop(struct kport *port, int status)
 
 void kbatch_free(struct kport *port)
 {
-	list_del(&port->batch.link);
-	port->batch.each = 0;
+	over(&port->batch);
 	free(port->batch.data);
 	port->batch.data = NULL;
 }
@@ -200,6 +206,6 @@ bool kbatch_send(struct kport *port, const struct given *given, const uint64_t *
 	iov_gather(&source, batch->data + batch->len, given->len);
 	batch->len += batch->each;
 	if (batch->len == batch->most)
-		(void)kbatch_end(port);
+		kbatch_full(port);
 	return true;
 }

@@ -32,6 +32,7 @@
 #define XENMSG_KERNEL_H
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/list.h"
 #include "common/macros.h"
@@ -60,7 +61,7 @@ struct kbatch {
 	struct list link; /* in kbatches.all, if there is one */
 	uint32_t addr, number;
 	uint32_t each;	    /* bytes of a message; 0: there is none */
-	uint32_t len, most; /* bytes so far, and at most */
+	uint32_t len, most; /* bytes so far, and at most; most is 0 if there is none */
 	char *data;
 };
 
@@ -271,6 +272,25 @@ int kbatches_open(struct kernel *k);
 void kbatches_close(struct kernel *k);
 /* The timer is over. */
 void kbatches_timer(struct kernel *k);
+/* The batch is full: it goes, if the driver has room for it. */
+void kbatch_full(struct kport *port);
+/* Adds the message to the batch there is, as most are: true, and all is done. */
+static inline bool kbatch_add(struct kport *port, uint32_t addr, uint32_t number, const void *data,
+			      size_t len, unsigned int flags, const uint64_t *seq)
+{
+	struct kbatch *batch = &port->batch;
+	uint32_t at = batch->len;
+
+	if (batch->each != len || batch->addr != addr || batch->number != number || seq ||
+	    (flags | XENMSG_NONBLOCK) != (XENMSG_LAZY | XENMSG_NONBLOCK) || at >= batch->most ||
+	    kport_kernel(port)->gone)
+		return false;
+	batch->len = at + (uint32_t)len;
+	memcpy(batch->data + at, data, len);
+	if (UNLIKELY(batch->len == batch->most))
+		kbatch_full(port);
+	return true;
+}
 /* Adds the message to a batch, or begins one. False: it has to go alone. */
 bool kbatch_send(struct kport *port, const struct given *given, const uint64_t *seq);
 /* Hands the port's batch to the driver, if there is one. -EAGAIN: it has no room. */

@@ -114,27 +114,6 @@ static int send_joined(struct kport *port, struct xenmsg_uapi_tx *tx, const stru
 	return r;
 }
 
-int kernel_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
-		size_t len, unsigned int flags, uint64_t *seq)
-{
-	struct iovec iov;
-	const struct given given = given_one(&iov, addr, number, data, len, flags);
-	struct xenmsg_uapi_tx tx = {
-		.len = (uint32_t)len,
-		.addr = addr,
-		.port = number,
-		.data = kernel_u64(data),
-	};
-	struct kport *port = kport_of(base);
-	int r;
-
-	if (kbatch_send(port, &given, seq))
-		return 0;
-	r = kport_send(port, &tx, flags, seq);
-	kernel_leave(kport_kernel(port));
-	return r;
-}
-
 int kernel_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq)
 {
 	struct xenmsg_uapi_tx tx = {
@@ -157,4 +136,23 @@ int kernel_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *
 	}
 	kernel_leave(kport_kernel(port));
 	return r;
+}
+
+/* Not in kernel_send(), which hardly ever needs its room on the stack. */
+static __attribute__((__noinline__)) int send_any(struct xenmsg_port *base, uint32_t addr,
+						  uint32_t number, const void *data, size_t len,
+						  unsigned int flags, uint64_t *seq)
+{
+	struct iovec iov;
+	const struct given given = given_one(&iov, addr, number, data, len, flags);
+
+	return kernel_sendv(base, &given, seq);
+}
+
+int kernel_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
+		size_t len, unsigned int flags, uint64_t *seq)
+{
+	if (kbatch_add(kport_of(base), addr, number, data, len, flags, seq))
+		return 0;
+	return send_any(base, addr, number, data, len, flags, seq);
 }
