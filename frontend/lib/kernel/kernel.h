@@ -101,7 +101,7 @@ struct kmsg {
 	struct kmsg *next;	  /* of the free ones, or of those to be handed out */
 	struct rx_buffer *buffer; /* that it is in; NULL: mapped */
 	uint32_t handle;	  /* mapped */
-	uint32_t each;		  /* to be handed out in parts of so many bytes; 0: as it is */
+	uint32_t each; /* to be handed out in parts of so many bytes; UINT32_MAX: as it is */
 };
 
 /* Receiving, a part of a port; see krecv.c. */

@@ -163,16 +163,13 @@ static struct rx_buffer *some_buffer(struct krecv *rx, size_t need)
 	return next || need || !left ? next : current;
 }
 
-/* True: its buffer is free. */
-static bool put_message(struct krecv *rx, struct rx_buffer *buffer)
+/* All messages in it are released. */
+static void put_buffer(struct krecv *rx, struct rx_buffer *buffer)
 {
-	if (--buffer->nr)
-		return false;
 	buffer->fill = 0;
 	rx->held -= rx->size[buffer->kind];
 	if (buffer != rx->current)
 		put_spare(rx, buffer);
-	return true;
 }
 
 /* ----------------------------------------------------------------- receive */
@@ -193,10 +190,6 @@ static void take(struct kport *port, struct rx_buffer *buffer, const struct xenm
 
 	msg->buffer = mapped ? NULL : buffer;
 	msg->handle = m->handle;
-	/* Whole, it is not to be taken apart. */
-	msg->each = port->base.batches ? 0 : m->each;
-	if (port->base.batches)
-		msg->base.each = m->each;
 	if (mapped)
 		data = kforeign_at(port, m->slot, m->data, m->len);
 	else
@@ -210,6 +203,14 @@ static void take(struct kport *port, struct rx_buffer *buffer, const struct xenm
 	msg->base.addr = m->addr;
 	msg->base.src_port = m->src_port;
 	msg->base.seq = m->seq;
+	msg->each = UINT32_MAX;
+	if (port->base.batches) {
+		msg->base.each = m->each;
+	} else if (m->each && m->len) {
+		msg->each = m->each;
+		/* That is the last one's number, and here the next one's. */
+		msg->base.seq -= (m->len - 1) / m->each;
+	}
 	msg->base.len = m->len;
 	msg->base.mapped = mapped;
 	msg->base.data = m->len ? data : NULL;
@@ -272,28 +273,37 @@ static int fill(struct kport *port)
 	return rx->starved || !n ? -EAGAIN : n;
 }
 
-/* The first message of the batch that is first in the list. NULL: no memory. */
-static struct kmsg *take_part(struct kport *port)
+/* What is left of a batch in the end is its last message. */
+static inline bool in_parts(const struct kmsg *msg)
 {
-	struct krecv *rx = &port->rx;
-	struct kmsg *batch = rx->first, *part;
+	return msg->base.len > msg->each;
+}
 
-	if (!rx->free && !more_handles(port))
-		return NULL;
-	part = rx->free;
+/* The next message of the batch that is first in the list. False: there is none, or no handle. */
+static inline bool take_part(struct krecv *rx, struct xenmsg_msg **out)
+{
+	struct kmsg *batch = rx->first, *part = rx->free;
+	const char *data;
+	uint32_t each;
+
+	if (!batch || !part || !in_parts(batch))
+		return false;
+	data = batch->base.data;
+	each = batch->each;
 	rx->free = part->next;
 	rx->nr_free--;
 	part->buffer = batch->buffer;
-	part->base.data = batch->base.data;
+	part->base.data = data;
 	part->base.addr = batch->base.addr;
 	part->base.src_port = batch->base.src_port;
-	part->base.seq = batch->base.seq - (batch->base.len - 1) / batch->each;
-	part->base.len = batch->each;
+	part->base.seq = batch->base.seq++;
+	part->base.len = each;
 	part->base.mapped = false;
-	batch->buffer->nr++;
-	batch->base.data = (const char *)batch->base.data + batch->each;
-	batch->base.len -= batch->each;
-	return part;
+	part->buffer->nr++;
+	batch->base.data = data + each;
+	batch->base.len -= each;
+	*out = &part->base;
+	return true;
 }
 
 /* The next message, without sleeping. */
@@ -309,12 +319,10 @@ static int next(struct kport *port, struct xenmsg_msg **out)
 			return r;
 	}
 	msg = rx->first;
-	/* What is left of a batch in the end is its last message. */
-	if (msg->each && msg->base.len > msg->each) {
-		msg = take_part(port);
-		if (!msg)
+	if (in_parts(msg)) {
+		if (!rx->free && !more_handles(port))
 			return -ENOMEM;
-		*out = &msg->base;
+		take_part(rx, out);
 		return 0;
 	}
 	rx->first = msg->next;
@@ -354,9 +362,10 @@ static int wait_for_nothing(struct kernel *k, int timeout)
 	return timeout ? r : -EAGAIN;
 }
 
-int kernel_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout)
+/* What is not at hand: not in kernel_recv(), for most messages are. */
+static __attribute__((__noinline__)) int receive(struct kport *port, struct xenmsg_msg **out,
+						 int timeout)
 {
-	struct kport *port = kport_of(base);
 	struct kernel *k = kport_kernel(port);
 	int r;
 
@@ -364,10 +373,17 @@ int kernel_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout)
 	if (r != -EAGAIN)
 		return r;
 	k->receiving = port;
-	r = base->number ? wait_for_msg(port, out, timeout) : wait_for_nothing(k, timeout);
+	r = port->base.number ? wait_for_msg(port, out, timeout) : wait_for_nothing(k, timeout);
 	k->receiving = NULL;
 	kernel_leave(k);
 	return r;
+}
+
+int kernel_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout)
+{
+	struct kport *port = kport_of(base);
+
+	return take_part(&port->rx, out) ? 0 : receive(port, out, timeout);
 }
 
 /* ------------------------------------------------------------ in the hands */
@@ -383,22 +399,29 @@ size_t kernel_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, si
 	return 0;
 }
 
-void kernel_release(struct xenmsg_msg *base)
+/* It was the last one of its buffer, or mapped. */
+static __attribute__((__noinline__)) void release_rest(struct kport *port, const struct kmsg *msg)
 {
-	struct kport *port = kport_of(base->port);
 	struct kernel *k = kport_kernel(port);
-	struct kmsg *msg = kmsg_of(base);
-	bool room = true;
 
 	if (msg->buffer)
-		room = put_message(&port->rx, msg->buffer);
+		put_buffer(&port->rx, msg->buffer);
 	else
 		give_back(port, msg->handle);
-	put_handle(&port->rx, msg);
 	/* What waits in the driver is not announced again. */
-	if (port->rx.starved && room) {
+	if (port->rx.starved) {
 		port->rx.starved = false;
 		kernel_note(k);
 		kernel_leave(k);
 	}
+}
+
+void kernel_release(struct xenmsg_msg *base)
+{
+	struct kport *port = kport_of(base->port);
+	struct kmsg *msg = kmsg_of(base);
+
+	put_handle(&port->rx, msg);
+	if (!msg->buffer || !--msg->buffer->nr)
+		release_rest(port, msg);
 }
