@@ -31,7 +31,6 @@ struct tx_item {
 };
 
 struct tx_scratch {
-	struct xenmsg_uapi_tx txs[GROUP];
 	struct tx_item items[GROUP];
 	struct vmsgif_segment segs[VMSGIF_INDIRECT_MAX];
 };
@@ -224,8 +223,12 @@ static int copy_payload(struct endpoint *ep, struct tx_item *item)
 	if (is_inline(&item->tx))
 		return copy_from_user(item->data, from, left) ? -EFAULT : 0;
 	for (i = 0; i < item->nr_pages; i++, from += n, left -= n) {
+		void *to = front->tx.va[item->pages[i]];
+
 		n = min_t(u32, left, PAGE_SIZE);
-		if (copy_from_user(front->tx.va[item->pages[i]], from, n))
+		/* With a constant size the kernel does not look up what the place is a part of. */
+		if (n == PAGE_SIZE ? copy_from_user(to, from, PAGE_SIZE) :
+				     copy_from_user(to, from, n))
 			return -EFAULT;
 	}
 	return 0;
@@ -416,7 +419,6 @@ static int wait_for_room(struct endpoint *ep, u32 seen, long *left)
 static int send_next(struct endpoint *ep, struct xenmsg_uapi_tx __user *msgs, unsigned int nr,
 		     u32 *seen)
 {
-	struct xenmsg_uapi_tx *txs;
 	struct tx_item *items;
 	unsigned int i;
 	int r;
@@ -425,13 +427,11 @@ static int send_next(struct endpoint *ep, struct xenmsg_uapi_tx __user *msgs, un
 		ep->scratch = kvzalloc(sizeof(*ep->scratch), GFP_KERNEL_ACCOUNT);
 	if (!ep->scratch)
 		return -ENOMEM;
-	txs = ep->scratch->txs;
 	items = ep->scratch->items;
 	nr = min_t(unsigned int, nr, GROUP);
-	if (copy_from_user(txs, msgs, nr * sizeof(*txs)))
-		return -EFAULT;
 	for (i = 0; i < nr; i++)
-		items[i].tx = txs[i];
+		if (copy_from_user(&items[i].tx, &msgs[i], sizeof(items[i].tx)))
+			return -EFAULT;
 	r = send_group(ep, items, nr, seen);
 	/* They are sent, whether their numbers can be told or not. */
 	for (i = 0; r > 0 && i < r; i++)
