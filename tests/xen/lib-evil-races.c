@@ -82,10 +82,10 @@ static bool two_send(const struct evil *e)
 	bool good;
 	int r;
 
-	/* Some it takes, at first. */
+	/* Some it takes, at first. Until as many are under way as may be, whatever their size. */
 	s.port = EVIL_SINK;
 	do
-		r = evil_send(s.fd, s.addr, s.port, scratch, EVIL_PAGE, 0, 300);
+		r = evil_send(s.fd, s.addr, s.port, scratch, 10, 0, 300);
 	while (!r);
 	good = EXPECT(r, EAGAIN);
 	start(&s, do_send);
