@@ -6,10 +6,11 @@
  * the lock, pages are taken; without it, payload is copied from the process,
  * which may take as long as it likes; with the lock, all are posted, and at the
  * end published at once. A message is charged to its endpoint until it is
- * answered: while an endpoint has pages in flight it may have a quarter of all,
+ * answered: while an endpoint has pages in flight it may have as many as are left,
  * and all of a user have their share, so that nobody who writes to a receiver
- * that does not read keeps others from sending. Nobody sleeps with the lock of
- * the endpoint.
+ * that does not read keeps others from sending: alone it may have half of them,
+ * and n such endpoints leave others an n+1st. Nobody sleeps with the lock of the
+ * endpoint.
  */
 #include <linux/fs.h>
 #include <linux/sched/signal.h>
@@ -147,7 +148,7 @@ static int take_item(struct endpoint *ep, struct tx_item *item)
 	all = nr_all(item);
 	if (confirm && !event_room(ep))
 		return -EAGAIN;
-	if (all && ep->tx_pages && ep->tx_pages + all > front->tx.nr / 4) {
+	if (all && ep->tx_pages && ep->tx_pages + all > vmsg_tx_pages_free(front->v)) {
 		vmsg_drained(front->v, ep->port); /* have answers wake us */
 		return -EAGAIN;
 	}
