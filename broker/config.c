@@ -24,7 +24,7 @@ struct config *config_new(void)
 		.max_ring_order = VMSGIF_MAX_RING_ORDER,
 		.flow_window = VMSGIF_FLOW_WINDOW,
 		.max_message = VMSGIF_MESSAGE_MAX,
-		.max_pool_pages = 384,
+		.max_pool_pages = 512,
 		.max_maps = 64,
 		.feature_map = true,
 		/* Two of Xen's 262144 map-track handles a page where dom0 is PV. */
