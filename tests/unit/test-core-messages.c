@@ -334,17 +334,35 @@ START_TEST(interrupted)
 }
 END_TEST
 
-START_TEST(second_page_out_of_order)
+/* Whatever bit of the second page's response is another one; its payload is not there. */
+START_TEST(second_page_any_bit)
 {
-	struct vmsgif_rx_response rsp;
+	for (unsigned int bit = 0; bit < 64 * 8; bit++) {
+		struct vmsgif_rx_response rsp;
+		const char *reason = "message cut";
 
+		start(_i);
+		prepare(_i);
+		cbed_rx(&bed, half(false));
+		rsp = half(true);
+		rsp.id = (uint16_t)(bed.rx_prod & 63);
+		((uint8_t *)&rsp)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		if (rsp.id != (bed.rx_prod & 63))
+			reason = "RX response out of order";
+		else if (rsp.flags || rsp.used != LONG - 4096)
+			reason = "bad page of a message";
+		cbed_rx_raw(&bed, &rsp);
+		if (bit / 8 < offsetof(struct vmsgif_rx_response, u)) {
+			expect_broken(reason);
+		} else {
+			cbed_rx_publish(&bed);
+			cbed_poll(&bed);
+			ck_assert_ptr_null(vmsg_broken(bed.v));
+		}
+		teardown();
+		setup();
+	}
 	start(_i);
-	prepare(_i);
-	cbed_rx(&bed, half(false));
-	rsp = half(true);
-	rsp.id = (uint16_t)((bed.rx_prod + 1) & 63);
-	cbed_rx_raw(&bed, &rsp);
-	expect_broken("RX response out of order");
 }
 END_TEST
 
@@ -518,7 +536,7 @@ int main(void)
 	tcase_add_loop_test(tc, bad_second_page, 0, VARIANTS);
 	tcase_add_loop_test(tc, second_page_missing, 0, VARIANTS);
 	tcase_add_loop_test(tc, interrupted, 0, VARIANTS);
-	tcase_add_loop_test(tc, second_page_out_of_order, 0, VARIANTS);
+	tcase_add_loop_test(tc, second_page_any_bit, 0, VARIANTS);
 	tcase_add_test(tc, unknown_events);
 	tcase_add_test(tc, bad_events);
 	tcase_add_test(tc, bad_named_events);
