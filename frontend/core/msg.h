@@ -110,6 +110,15 @@ static inline const void *vmsg_msg_data(const struct vmsg *v, const struct vmsg_
 	}
 }
 
+/* Where page *@page of a chain is; *@page is the one behind it then, or VMSG_PAGE_END. */
+static inline const void *vmsg_msg_page(const struct vmsg *v, uint32_t *page)
+{
+	const void *data = v->params.rx_pages[*page];
+
+	*page = v->t.rx_mark[*page];
+	return data;
+}
+
 /* vmsg_recv(), to be inlined. */
 static inline struct vmsg_msg *vmsg_msg_next(const struct vmsg *v, struct vmsg_port *port,
 					     struct vmsg_info *info)

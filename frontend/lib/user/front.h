@@ -118,8 +118,7 @@ struct split {
 	uint32_t left;	  /* bytes of the piece from next on */
 	const char *next; /* where the next message begins */
 	unsigned int piece;
-	unsigned int unreleased; /* messages, those to be handed out included */
-	unsigned int nr;
+	unsigned int unreleased;	      /* messages, those to be handed out included */
 	struct iovec pieces[VMSGIF_SEGS_MAX]; /* pages, or two of the port's memory */
 };
 
@@ -301,7 +300,10 @@ void splits_free(struct front_port *port);
 /* recv.c */
 void msgs_free(struct front_port *port);
 int front_recv(struct xenmsg_port *base, struct xenmsg_msg **out, int timeout);
-int front_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max);
+/* The pieces of what was received whole: how many there are, @max of them at most in @iov. */
+int front_pieces(const struct front_port *port, const struct vmsg_msg *msg, struct iovec *iov,
+		 int max);
+int front_msg_iov(const struct xenmsg_msg *base, struct iovec *iov, int max);
 size_t front_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len);
 void front_release(struct xenmsg_msg *base);
 

@@ -146,16 +146,62 @@ static bool piece(const struct xenmsg_msg *msg, uint32_t *cursor, const void **d
 			      len);
 }
 
-int front_msg_iov(const struct xenmsg_msg *msg, struct iovec *iov, int max)
+/* The pages of a message in pages. */
+static int page_pieces(const struct vmsg *v, const struct vmsg_msg *msg, struct iovec *iov, int max)
+{
+	int n, nr = (int)((msg->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE);
+	uint32_t page = msg->ref, left = msg->len;
+
+	for (n = 0; n < nr && n < max; n++) {
+		iov[n].iov_base = (void *)(uintptr_t)vmsg_msg_page(v, &page);
+		iov[n].iov_len = left < VMSGIF_PAGE_SIZE ? left : VMSGIF_PAGE_SIZE;
+		left -= VMSGIF_PAGE_SIZE;
+	}
+	return nr;
+}
+
+static __attribute__((__noinline__)) int
+other_pieces(const struct front_port *port, const struct vmsg_msg *msg, struct iovec *iov, int max)
+{
+	struct vmsg *v = port_front(port)->v;
+	uint32_t cursor = 0, len;
+	const void *data;
+	int n;
+
+	for (n = 0; vmsg_msg_piece(v, port->engine, msg, &cursor, &data, &len); n++)
+		if (n < max)
+			iov[n] = (struct iovec){ (void *)(uintptr_t)data, len };
+	return n;
+}
+
+int front_pieces(const struct front_port *port, const struct vmsg_msg *msg, struct iovec *iov,
+		 int max)
+{
+	if (LIKELY(msg->form == VMSG_MSG_PAGES))
+		return page_pieces(port_front(port)->v, msg, iov, max);
+	return other_pieces(port, msg, iov, max);
+}
+
+static __attribute__((__noinline__)) int part_pieces(const struct front_msg *msg, struct iovec *iov,
+						     int max)
 {
 	uint32_t cursor = 0, len;
 	const void *data;
 	int n;
 
-	for (n = 0; piece(msg, &cursor, &data, &len); n++)
+	for (n = 0; split_piece(msg, &cursor, &data, &len); n++)
 		if (n < max)
 			iov[n] = (struct iovec){ (void *)(uintptr_t)data, len };
 	return n;
+}
+
+int front_msg_iov(const struct xenmsg_msg *base, struct iovec *iov, int max)
+{
+	const struct front_msg *msg = msg_of(base);
+
+	if (msg->split)
+		return part_pieces(msg, iov, max);
+	return front_pieces(port_of(base->port), msg->msg, iov, max);
 }
 
 size_t front_copy(const struct xenmsg_msg *msg, size_t offset, void *buffer, size_t len)

@@ -36,8 +36,6 @@ void splits_free(struct front_port *port)
 void split_begin(struct front_port *port, struct vmsg_msg *msg, const struct vmsg_info *info)
 {
 	struct split *split = port->free_splits;
-	uint32_t cursor = 0, len;
-	const void *data;
 
 	port->free_splits = split->next_free;
 	split->msg = msg;
@@ -47,10 +45,7 @@ void split_begin(struct front_port *port, struct vmsg_msg *msg, const struct vms
 	split->piece = 0;
 	split->unreleased = VMSGIF_BATCH_COUNT(info->len, info->each);
 	split->seq = info->seq - split->unreleased + 1;
-	split->nr = 0;
-	while (split->nr < VMSGIF_SEGS_MAX &&
-	       vmsg_msg_piece(port_front(port)->v, port->engine, msg, &cursor, &data, &len))
-		split->pieces[split->nr++] = (struct iovec){ (void *)(uintptr_t)data, len };
+	front_pieces(port, msg, split->pieces, VMSGIF_SEGS_MAX);
 	port->split = split;
 }
 
