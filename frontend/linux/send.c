@@ -6,11 +6,10 @@
  * the lock, pages are taken; without it, payload is copied from the process,
  * which may take as long as it likes; with the lock, all are posted, and at the
  * end published at once. A message is charged to its endpoint until it is
- * answered: while an endpoint has pages in flight it may have as many as are left,
- * and all of a user have their share, so that nobody who writes to a receiver
- * that does not read keeps others from sending: alone it may have half of them,
- * and n such endpoints leave others an n+1st. Nobody sleeps with the lock of the
- * endpoint.
+ * answered: while an endpoint has pages in flight it may have as many as are left
+ * (half of them alone, a third beside another), and all of a user have their share,
+ * so that nobody who writes to a receiver that does not read keeps others from
+ * sending. Nobody sleeps with the lock of the endpoint.
  */
 #include <linux/fs.h>
 #include <linux/sched/signal.h>
