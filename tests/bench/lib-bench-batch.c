@@ -49,7 +49,7 @@ static unsigned int describe(const struct batch *b, struct xenmsg_uapi_tx *tx)
 
 	for (at = 0; at < b->nr; at += n) {
 		n = MIN_OF(most(b->len), b->nr - at);
-		tx[nr++] = (struct xenmsg_uapi_tx){
+		tx[nr] = (struct xenmsg_uapi_tx){
 			.data = (uint64_t)(uintptr_t)(b->payloads + (size_t)at * b->len),
 			.len = n * b->len,
 			.addr = b->addr,
@@ -57,6 +57,7 @@ static unsigned int describe(const struct batch *b, struct xenmsg_uapi_tx *tx)
 			.flags = XENMSG_TX_LAZY | (n > 1 ? XENMSG_TX_BATCH : 0),
 			.nr = (uint16_t)(n > 1 ? b->len : 0),
 		};
+		nr++;
 	}
 	return nr;
 }
