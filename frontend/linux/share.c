@@ -41,15 +41,13 @@ unsigned int share_of_pages(const struct vmsg_front *front)
 
 static unsigned long limit_of(const struct vmsg_front *front, enum front_share share)
 {
-	unsigned int both = 2 * share_of_pages(front);
-
 	switch (share) {
 	case SHARE_FILES:
 		return FILES_PER_USER;
 	case SHARE_REQUESTS:
 		return (VMSGIF_RING_SLOTS(front->ring_order) - VMSGIF_TX_RESERVE) / 2;
-	case SHARE_TX_PAGES: /* and what the areas leave of theirs */
-		return both - min(both, front->area_pages);
+	case SHARE_TX_PAGES:
+		return share_of_pages(front);
 	case SHARE_AREA_PAGES: /* all areas may have as much as a user's messages */
 		return share_of_pages(front) / 2;
 	case SHARE_PORTS:

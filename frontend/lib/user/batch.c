@@ -6,8 +6,8 @@
  * posted when it is full, when its port sends elsewhere, before any other message
  * to the same destination, and wherever lazy messages are published. If there is no
  * room for it then, it is kept and tried again; whoever has more to send waits for
- * room as ever, and begins the next one. Its messages get their numbers when it is posted: who asks for the
- * number of a message sends it alone.
+ * room as ever, and begins the next one. Its messages get their numbers when it is
+ * posted: who asks for the number of a message sends it alone.
  *
  * Messages are copied into pages of the batch, one behind the other. One that is in
  * a page already, as it is sent in place, brings that along, unless it is short: a
