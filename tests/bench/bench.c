@@ -5,6 +5,7 @@
  *	bench source|sink --path ours|vchan|tcp --plan FILE [OPTION...]
  *
  *	--links N	pairs at once (1)
+ *	--repeat-ms N	how long each repeat is to take at least (20)
  *	--peer X	ours: the other domain's name; tcp: its address
  *	--domid N	vchan: the other end's domain
  *	--channel P	vchan: where in xenstore, without "-N" for the Nth link
@@ -74,10 +75,15 @@ static const struct bench_path *find_path(const char *name)
 static const char *parse(int argc, char **argv, struct bench *b)
 {
 	static const struct option known[] = {
-		{ "path", 1, NULL, 'p' },   { "plan", 1, NULL, 'f' },
-		{ "links", 1, NULL, 'n' },  { "peer", 1, NULL, 'a' },
-		{ "domid", 1, NULL, 'd' },  { "channel", 1, NULL, 'c' },
-		{ "server", 0, NULL, 's' }, { 0 },
+		{ "path", 1, NULL, 'p' },
+		{ "plan", 1, NULL, 'f' },
+		{ "links", 1, NULL, 'n' },
+		{ "peer", 1, NULL, 'a' },
+		{ "domid", 1, NULL, 'd' },
+		{ "channel", 1, NULL, 'c' },
+		{ "server", 0, NULL, 's' },
+		{ "repeat-ms", 1, NULL, 'r' },
+		{ 0 },
 	};
 	const char *plan = NULL;
 	int c;
@@ -102,6 +108,9 @@ static const char *parse(int argc, char **argv, struct bench *b)
 		case 'c':
 			b->channel = optarg;
 			break;
+		case 'r':
+			b->repeat_ms = (unsigned int)strtoul(optarg, NULL, 10);
+			break;
 		case 's':
 			b->server = true;
 			break;
@@ -115,13 +124,13 @@ static const char *parse(int argc, char **argv, struct bench *b)
 int main(int argc, char **argv)
 {
 	static struct bench_work works[BENCH_WORKS_MAX];
-	struct bench b = { .links = 1 };
+	struct bench b = { .links = 1, .repeat_ms = 20 };
 	const char *plan;
 	unsigned int nr;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	plan = argc > 2 ? parse(argc - 1, argv + 1, &b) : NULL;
-	if (!plan || !b.path || !b.links || b.links > BENCH_LINKS_MAX) {
+	if (!plan || !b.path || !b.links || b.links > BENCH_LINKS_MAX || !b.repeat_ms) {
 		(void)fprintf(stderr,
 			      "usage: bench source|sink --path P --plan FILE [OPTION...]\n");
 		return 2;

@@ -74,10 +74,11 @@ struct bench {
 	const struct bench_path *path;
 	bool source;
 	unsigned int links;
-	const char *peer;    /* ours: its name; tcp: its address (source) */
-	unsigned int domid;  /* vchan: the other end's */
-	const char *channel; /* vchan: prefix in xenstore; NULL at the source: the sink's */
-	bool server;	     /* vchan: creates the channels */
+	unsigned int repeat_ms; /* at least, of what is counted */
+	const char *peer;	/* ours: its name; tcp: its address (source) */
+	unsigned int domid;	/* vchan: the other end's */
+	const char *channel;	/* vchan: prefix in xenstore; NULL at the source: the sink's */
+	bool server;		/* vchan: creates the channels */
 	/* The payload that messages are sent from; a length prefix fits before it. */
 	char *payload;
 	void *state; /* the path's */

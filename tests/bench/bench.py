@@ -77,7 +77,8 @@ def report(options):
         measured.errors.append("not everything went well on the machines, see above")
     if options.parallel:
         lines = ["real time on parallel processors, as multiples of libvchan's, median of "
-                 f"{results.REPEATS}", *table.tables(measured.rows, relative=True)]
+                 f"{results.REPEATS}", *table.tables(measured.rows, relative=True),
+                 *limits.parallel(measured.rows)]
         files = []
     else:
         lines = ["instructions of the whole machine for each message, median of "

@@ -13,9 +13,9 @@
  *	R ID REPEAT MESSAGES NANOSECONDS
  *
  * A repeat is long enough for what is at its begin and its end to be lost in it,
- * the different levels of rings and buffers of 1 MiB above all: REPEAT_NS, and more
- * if less than REPEAT_BYTES for each link would go through them, up to REPEAT_NS_MAX,
- * or four times that for several links.
+ * the different levels of rings and buffers of 1 MiB above all: bench.repeat_ms, and more
+ * if less than REPEAT_BYTES for each link would go through them, up to three times that,
+ * or twelve times for several links.
  *
  * A stream from rest to rest would be no better, though its repeats agree: the machine's
  * clock goes on while all wait, as TCP does at an end (delayed acknowledgements), and
@@ -30,10 +30,8 @@
 
 #include "bench.h"
 
-#define REPEAT_NS     20000000u
-#define REPEAT_NS_MAX 60000000u
-#define REPEAT_BYTES  (8u << 20)
-#define REPEAT_MIN    16u
+#define REPEAT_BYTES (8u << 20)
+#define REPEAT_MIN   16u
 
 /* Of one work: how far it is, seen by who receives. */
 struct progress {
@@ -237,12 +235,12 @@ static uint64_t median(const uint64_t times[BENCH_REPEATS])
 	return a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
 }
 
-static uint64_t enough(const struct progress *p, unsigned int links)
+static uint64_t enough(const struct bench *b, const struct progress *p)
 {
 	const struct bench_work *w = p->w;
-	uint64_t one = median(p->times) / w->count + 1;
-	uint64_t most = (links > 1 ? 4 : 1) * REPEAT_NS_MAX / one;
-	uint64_t n = REPEAT_NS / one, bytes = (uint64_t)links * REPEAT_BYTES / w->bytes;
+	uint64_t one = median(p->times) / w->count + 1, ns = b->repeat_ms * UINT64_C(1000000);
+	uint64_t most = (b->links > 1 ? 12 : 3) * ns / one;
+	uint64_t n = ns / one, bytes = (uint64_t)b->links * REPEAT_BYTES / w->bytes;
 
 	if (w->kind == BENCH_ONEWAY && n < bytes)
 		n = bytes < most ? bytes : most;
@@ -322,7 +320,7 @@ void bench_run(struct bench *b, struct bench_work *works, unsigned int nr)
 		if (w->exact)
 			continue;
 		if (measures)
-			w->count = enough(&p, b->links);
+			w->count = enough(b, &p);
 		once(b, w, &p);
 		if (measures)
 			progress_print(&p);

@@ -66,6 +66,24 @@ def saturation(counted):
     return ["", *aligned([head, *found])]
 
 
+# Real time, the broker being allowed to poll: ours over the relay.
+PARALLEL = (("rtt", 64, 0.8), ("oneway", 4096, 0.8))
+
+
+def parallel(rows):
+    """What the broker costs in time where processors run at once."""
+    found = []
+    for guest in GUESTS:
+        for work, count, most in PARALLEL:
+            mine, theirs = (_find(rows, path=path, guest=guest, work=work, bytes=count,
+                                  mode="copy", style="buffer") for path in ("ours-user", "relay"))
+            if mine and theirs:
+                found.append([f"{guest} ours-user {work} {size(count)} copy",
+                              f"{mine / theirs:.2f} ({most})",
+                              "holds" if mine / theirs <= most else "OVER"])
+    return ["", *aligned([["ours : theirs (limit)", "relay", ""], *found])] if found else []
+
+
 def lines(rows):
     cells = [["ours : theirs (limit)", *OTHERS, ""]]
     for guest, path, (work, count, mode, style, most), found in ratios(rows):

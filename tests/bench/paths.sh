@@ -5,6 +5,8 @@
 NETWORK=
 DRIVERS=
 BROKER_CONF=
+# More than the default, where that is real time.
+REPEAT_MS=$(cat /p/bench/repeat-ms 2>/dev/null)
 
 # Memory is copied as modern processors do it, whatever its alignment. For QEMU's, glibc takes a
 # memcpy that needs half as much again for what is not aligned, as messages in a stream are not.
@@ -20,9 +22,10 @@ done
 # shellcheck disable=SC2086 # the arguments are lists of words
 both_ends()
 {
-	guest_bg $B "$1" env GLIBC_TUNABLES=$GLIBC_TUNABLES bench sink --plan "/p/bench/$1.plan" $3
+	guest_bg $B "$1" env GLIBC_TUNABLES=$GLIBC_TUNABLES bench sink --plan "/p/bench/$1.plan" $3 ${REPEAT_MS:+--repeat-ms $REPEAT_MS}
 	# Its output is what is waited for, and nothing polls meanwhile.
-	guest_out $A env GLIBC_TUNABLES=$GLIBC_TUNABLES bench source --plan "/p/bench/$1.plan" $2 >"$XT/$A.$1.out" 2>&1
+	guest_out $A env GLIBC_TUNABLES=$GLIBC_TUNABLES bench source --plan "/p/bench/$1.plan" $2 \
+		${REPEAT_MS:+--repeat-ms $REPEAT_MS} >"$XT/$A.$1.out" 2>&1
 	status=$?
 	[ $status = 0 ] || guest_kill $B "$1"
 	guest_wait $B "$1" 30 || status=1

@@ -64,4 +64,5 @@ bench-stage: xen-payload
 		$(XEN_PAYLOAD)/bench/
 	@$(if $(BENCH_SYMBOLS),touch $(XEN_PAYLOAD)/bench/symbols)
 	@$(if $(PARALLEL),printf '[daemon]\nbusy-poll = $(BENCH_BUSY_POLL)\n' >>$(XEN_PAYLOAD)/bench/bench.conf)
+	@$(if $(PARALLEL),echo 500 >$(XEN_PAYLOAD)/bench/repeat-ms)
 	@cp -p tests/bench/scenario.sh $(XEN_PAYLOAD)/scenarios/bench.sh

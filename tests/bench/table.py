@@ -52,7 +52,7 @@ def _cell(row, base, relative):
 
 
 def tables(rows, relative=False):
-    """relative: to libvchan's figure, as times are worth nothing by themselves."""
+    """relative: to libvchan's figure, or the relay's, as times are worth nothing by themselves."""
     lines = []
     for guest in GUESTS:
         mine = [row for row in rows if row["guest"] == guest]
@@ -71,7 +71,8 @@ def tables(rows, relative=False):
                 row = found.get((path, mode))
                 if not row and style != "buffer" and not path.startswith("ours"):
                     row = other.get((path, mode))
-                line.append(_cell(row, other.get(("vchan", "copy")), relative))
+                base = other.get(("vchan", "copy"), other.get(("relay", "copy")))
+                line.append(_cell(row, base, relative))
             cells.append(line)
         lines += ["", *aligned(cells)]
     return lines
