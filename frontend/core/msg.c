@@ -108,8 +108,11 @@ void vmsg_msg_to_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg
 /* Whether the RELEASE that was just posted is urgent: it gives a sender back a place in its window. */
 static bool release_urgent(struct vmsg *v)
 {
-	/* Not until much of that is used up. */
-	return ++v->lazy_releases >= v->window / 4u;
+	/*
+	 * Not until half of that is used up: each time costs three wake-ups. Who finds nothing to
+	 * receive publishes what there is.
+	 */
+	return ++v->lazy_releases >= v->window / 2u;
 }
 
 void vmsg_msg_post_release(struct vmsg *v, struct vmsg_port *port)

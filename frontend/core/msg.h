@@ -86,6 +86,9 @@ static inline void vmsg_msg_free(struct vmsg *v, struct vmsg_port *port)
 		port->used -= cost;
 		msg = vmsg_msg_at(port, port->head);
 	} while (port->used && msg->state == VMSG_MSG_DONE);
+	/* All of it is free: the begin is in the cache, and has been touched before. */
+	if (!port->used)
+		port->head = port->tail = 0;
 	if (vmsg_unlikely(port->unsaid >= port->quarter) ||
 	    (!port->used && port->unsaid > port->slack))
 		vmsg_msg_check_credit(v, port);

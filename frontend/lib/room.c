@@ -7,43 +7,70 @@
 #include <string.h>
 #include <xen/io/vmsgif.h>
 
-#define PAGE	  VMSGIF_PAGE_SIZE
-#define FREE_PAGE UINT16_MAX
+#define PAGE VMSGIF_PAGE_SIZE
+
+_Static_assert(ROOM_PAGES_MAX == VMSGIF_POOL_PAGES_MAX, "what has rooms is as large as a pool");
 
 int rooms_init(struct rooms *rooms, unsigned int nr_pages)
 {
 	*rooms = (struct rooms){ .nr_pages = nr_pages, .nr_free = nr_pages };
-	rooms->head = malloc(nr_pages * sizeof(*rooms->head));
-	rooms->busy = calloc(nr_pages, sizeof(*rooms->busy));
-	if (!rooms->head || !rooms->busy) {
-		rooms_fini(rooms);
-		return -ENOMEM;
-	}
-	memset(rooms->head, 0xff, nr_pages * sizeof(*rooms->head));
-	return 0;
+	rooms->rooms = calloc(nr_pages, sizeof(*rooms->rooms));
+	return rooms->rooms ? 0 : -ENOMEM;
 }
 
 void rooms_fini(struct rooms *rooms)
 {
-	free(rooms->head);
-	free(rooms->busy);
+	free(rooms->rooms);
 	*rooms = (struct rooms){ 0 };
 }
 
-/* The first of @n free pages in a row between pages @from and @to, or @to. */
+static bool is_head(const struct rooms *rooms, unsigned int page)
+{
+	return rooms->heads[page / 64] >> page % 64 & 1;
+}
+
+/* The first room that begins at @page or behind it, or @to, which is not before @page. */
+static unsigned int head_from(const struct rooms *rooms, unsigned int page, unsigned int to)
+{
+	uint64_t bits;
+
+	for (; page < to; page = (page | 63) + 1) {
+		bits = rooms->heads[page / 64] >> page % 64;
+		if (bits) {
+			page += (unsigned int)__builtin_ctzll(bits);
+			break;
+		}
+	}
+	return page < to ? page : to;
+}
+
+/* The last room that begins at @page or before it, or -1. */
+static int head_before(const struct rooms *rooms, unsigned int page)
+{
+	unsigned int i = page / 64;
+	uint64_t bits = rooms->heads[i] << (63 - page % 64);
+
+	if (bits)
+		return (int)page - __builtin_clzll(bits);
+	while (i--)
+		if (rooms->heads[i])
+			return (int)(i * 64 + 63) - __builtin_clzll(rooms->heads[i]);
+	return -1;
+}
+
+/* The first of @n free pages in a row between pages @from, where no room goes on, and @to; or @to. */
 static unsigned int find(const struct rooms *rooms, unsigned int from, unsigned int to,
 			 unsigned int n)
 {
-	const uint16_t *head = rooms->head;
-	unsigned int first = from, i;
+	unsigned int page = from, head;
 
-	while (first + n <= to) {
-		/* From the last one on: the first that is found taken is passed with all before it. */
-		for (i = first + n; i > first && head[i - 1] == FREE_PAGE; i--)
-			;
-		if (i == first)
-			return first;
-		first = i;
+	while (page + n <= to) {
+		head = head_from(rooms, page, to);
+		if (head - page >= n)
+			return page;
+		if (head == to)
+			break;
+		page = head + rooms->rooms[head].nr_pages;
 	}
 	return to;
 }
@@ -51,35 +78,36 @@ static unsigned int find(const struct rooms *rooms, unsigned int from, unsigned 
 int room_get(struct rooms *rooms, size_t len)
 {
 	size_t n = len / PAGE + !!(len % PAGE);
-	uint16_t *head = rooms->head;
-	unsigned int i, first;
+	unsigned int first;
 
 	if (n > rooms->nr_pages)
 		return -EMSGSIZE;
-	if (n > rooms->nr_free)
+	if (!n || n > rooms->nr_free)
 		return -EAGAIN;
 	first = find(rooms, rooms->next, rooms->nr_pages, (unsigned int)n);
-	if (first == rooms->nr_pages) {
+	if (first == rooms->nr_pages)
 		first = find(rooms, 0, rooms->nr_pages, (unsigned int)n);
-		if (first == rooms->nr_pages)
-			return -EAGAIN;
-	}
-	for (i = first; i < first + n; i++)
-		head[i] = (uint16_t)first;
+	if (first == rooms->nr_pages)
+		return -EAGAIN;
+	rooms->heads[first / 64] |= UINT64_C(1) << first % 64;
+	rooms->rooms[first] = (struct room){ .nr_pages = (uint16_t)n };
 	rooms->nr_free -= (unsigned int)n;
-	rooms->busy[first] = false;
+	/* No other room is found across it before it moves again. */
 	rooms->next = (unsigned int)((first + n) % rooms->nr_pages);
 	return (int)first;
 }
 
 void room_put(struct rooms *rooms, unsigned int head)
 {
-	unsigned int nr = rooms->nr_pages, i;
-	uint16_t *heads = rooms->head;
+	if (head >= rooms->nr_pages || !is_head(rooms, head))
+		return;
+	rooms->heads[head / 64] &= ~(UINT64_C(1) << head % 64);
+	rooms->nr_free += rooms->rooms[head].nr_pages;
+}
 
-	for (i = head; i < nr && heads[i] == head; i++)
-		heads[i] = FREE_PAGE;
-	rooms->nr_free += i - head;
+void room_set_busy(struct rooms *rooms, unsigned int head)
+{
+	rooms->rooms[head].busy = true;
 }
 
 int room_of(const struct rooms *rooms, const void *data, size_t len)
@@ -87,12 +115,13 @@ int room_of(const struct rooms *rooms, const void *data, size_t len)
 	size_t offset = (size_t)((uintptr_t)data - (uintptr_t)rooms->va);
 	size_t last = offset + (len ? len - 1 : 0);
 	size_t bytes = (size_t)rooms->nr_pages * PAGE;
-	uint16_t head;
+	int head;
 
 	if (offset >= bytes || last < offset || last >= bytes)
 		return -EINVAL;
-	head = rooms->head[offset / PAGE];
-	if (head == FREE_PAGE || head != rooms->head[last / PAGE] || rooms->busy[head])
+	head = head_before(rooms, (unsigned int)(offset / PAGE));
+	if (head < 0 || rooms->rooms[head].busy ||
+	    last / PAGE >= (unsigned int)head + rooms->rooms[head].nr_pages)
 		return -EINVAL;
 	return head;
 }
@@ -101,7 +130,8 @@ void rooms_put_busy(struct rooms *rooms)
 {
 	unsigned int i;
 
-	for (i = 0; i < rooms->nr_pages; i++)
-		if (rooms->head[i] == i && rooms->busy[i])
+	for (i = head_from(rooms, 0, rooms->nr_pages); i < rooms->nr_pages;
+	     i = head_from(rooms, i + 1, rooms->nr_pages))
+		if (rooms->rooms[i].busy)
 			room_put(rooms, i);
 }

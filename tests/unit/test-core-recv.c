@@ -166,12 +166,48 @@ START_TEST(released_in_any_order)
 }
 END_TEST
 
+/* When nothing is there, what comes next is at the begin of the memory again. */
+START_TEST(begins_anew)
+{
+	struct vmsg_msg *first, *second, *third;
+
+	cbed_deliver(&bed, 9, 1, bytes, 100);
+	first = hold(1);
+	cbed_deliver(&bed, 9, 2, bytes, 100);
+	second = hold(2);
+	ck_assert_ptr_ne(first, second);
+	vmsg_release(bed.v, port, first);
+	cbed_deliver(&bed, 9, 3, bytes, 100);
+	third = hold(3);
+	ck_assert(third != first && third != second);
+	vmsg_release(bed.v, port, third);
+	vmsg_release(bed.v, port, second);
+	cbed_deliver(&bed, 9, 4, bytes + 4, 100);
+	ck_assert_ptr_eq(hold(4), first);
+	check(first, 4, 100, 1);
+}
+END_TEST
+
+/* Receives small message @seq, behind @msg, which goes: the memory's begin is not free with it. */
+static struct vmsg_msg *held_behind(struct vmsg_msg *msg, uint64_t seq)
+{
+	struct vmsgif_tx_request req;
+	struct vmsg_msg *keep;
+
+	cbed_deliver(&bed, 9, seq, bytes, 20);
+	keep = hold(seq);
+	vmsg_release(bed.v, port, msg);
+	cbed_publish(&bed);
+	req = cbed_expect(&bed, VMSGIF_OP_CREDIT);
+	cbed_answered(&bed, &req, 0);
+	return keep;
+}
+
 /* Payload that is copied goes around the end of the memory, in two pieces. */
 START_TEST(around_the_end)
 {
-	const uint32_t rest = SIZE - 2 * VMSGIF_MSG_COST(10000) % SIZE;
-	struct vmsgif_tx_request req;
-	struct vmsg_msg *msg;
+	const uint32_t rest = SIZE - 2 * (VMSGIF_MSG_COST(10000) + VMSGIF_MSG_COST(20)) % SIZE;
+	struct vmsg_msg *msg, *keep;
 
 	cbed_port_free(&bed, port);
 	cbed_deinit(&bed);
@@ -181,19 +217,17 @@ START_TEST(around_the_end)
 	cbed_up(&bed);
 	port = cbed_bound_port(&bed, 9, SIZE);
 	cbed_deliver(&bed, 9, 1, bytes, 10000);
-	cbed_expect_msg(&bed, port, 1, bytes, 10000);
-	cbed_publish(&bed);
-	req = cbed_expect(&bed, VMSGIF_OP_CREDIT);
-	cbed_answered(&bed, &req, 0);
-	cbed_deliver(&bed, 9, 2, bytes + 1, 10000);
-	msg = hold(2);
+	msg = hold(1);
+	check(msg, 0, 10000, 1);
+	keep = held_behind(msg, 2);
+	cbed_deliver(&bed, 9, 3, bytes + 1, 10000);
+	msg = hold(3);
 	check(msg, 1, 10000, 2);
 	/* The memory's end is that of the payload, too. */
-	vmsg_release(bed.v, port, msg);
-	cbed_publish(&bed);
-	cbed_answer_all(&bed, 0);
-	cbed_deliver(&bed, 9, 3, bytes + 2, rest - 64);
-	msg = hold(3);
+	vmsg_release(bed.v, port, keep);
+	(void)held_behind(msg, 4);
+	cbed_deliver(&bed, 9, 5, bytes + 2, rest - 64);
+	msg = hold(5);
 	check(msg, 2, rest - 64, 1);
 	cbed_expect_pages(&bed, 0);
 }
@@ -284,6 +318,7 @@ int main(void)
 	tcase_add_test(tc, held_pages);
 	tcase_add_test(tc, held_single_pages);
 	tcase_add_test(tc, released_in_any_order);
+	tcase_add_test(tc, begins_anew);
 	tcase_add_test(tc, around_the_end);
 	tcase_add_test(tc, two_ports);
 	tcase_add_test(tc, repeats_in_between);

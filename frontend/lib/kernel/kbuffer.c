@@ -225,7 +225,7 @@ int kernel_buffer_send(struct xenmsg_port *base, uint32_t addr, uint32_t number,
 	if (!r) {
 		buffer->opaque[OPAQUE_PAGES] = 0;
 		if (in_place)
-			port->area.busy[head] = true;
+			room_set_busy(&port->area, head);
 		else if (heap)
 			heap_free(heap);
 		else

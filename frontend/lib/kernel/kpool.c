@@ -221,7 +221,7 @@ int kernel_pool_send(struct xenmsg_pool *base, void *data, size_t len, unsigned 
 	tx.cookie = COOKIE_POOL | COOKIE_ROOM(head) | COOKIE_OF_POOL(pool->id);
 	r = kport_send(kpool_port(pool), &tx, flags, seq);
 	if (!r) {
-		pool->rooms.busy[head] = true;
+		room_set_busy(&pool->rooms, (unsigned int)head);
 		pool->nr_sent++;
 	} else if (r == -EINVAL) {
 		/* The receiver let go of it, and the messages in it are not answered yet. */

@@ -231,7 +231,7 @@ int front_pool_send(struct xenmsg_pool *base, void *data, size_t len, unsigned i
 	send.map_offset = (uint32_t)((char *)data - pool->rooms.va);
 	r = send_post(pool_port(pool), &send, flags, pool, (uint16_t)head, seq);
 	if (!r) {
-		pool->rooms.busy[head] = true;
+		room_set_busy(&pool->rooms, (unsigned int)head);
 		pool->nr_sent++;
 	} else if (r == -EINVAL) {
 		/* The receiver let go of it, and the messages in it are not answered yet. */
