@@ -21,6 +21,10 @@
 #define PIECES	   8 /* of a batch at most, which has up to 16 KiB */
 /* For 64 KiB: as many messages as a pair of domains may have unreleased by default. */
 #define POOL_BYTES (4u << 20)
+/* Of a port: so that it is not the credit for messages of 1 MiB that ends a stream. */
+#define BUFFER (16u << 20)
+/* The most: README.md compares that with libvchan's rings. */
+#define PAGES 1024u
 
 /* A batch of which messages are left, or a message. */
 struct run {
@@ -77,12 +81,15 @@ static void greet(struct ours *o, unsigned int link)
 
 static void ours_open(struct bench *b)
 {
-	const struct xenmsg_bind whole = { .size = sizeof(whole), .batches = 1 };
+	const struct xenmsg_bind whole = { .size = sizeof(whole), .buffer = BUFFER, .batches = 1 };
+	struct xenmsg_options options = XENMSG_OPTIONS_INIT;
 	struct ours *o = bench_alloc(sizeof(*o));
 	int r;
 
 	b->state = o;
-	check("opening the device", xenmsg_open(&o->x, NULL));
+	options.tx_pages = PAGES;
+	options.rx_pages = PAGES;
+	check("opening the device", xenmsg_open(&o->x, &options));
 	for (unsigned int i = 0; i < b->links; i++)
 		check("opening a port",
 		      xenmsg_port_open(o->x, FIRST_PORT + i, &whole, &o->ports[i]));

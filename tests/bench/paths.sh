@@ -79,7 +79,11 @@ drivers()
 {
 	[ -z "$DRIVERS" ] || return 0
 	DRIVERS=yes
-	load_driver "$A" && load_driver "$B"
+	for guest in $A $B; do
+		load_driver "$guest" || return
+		# As much for a port as the userspace frontend has without a limit.
+		guest "$guest" sh -c 'echo 16777216 >/sys/module/xen_vmsgfront/parameters/buffer_max'
+	done
 }
 
 # wait_ready TAG: until a program in dom0 has said so.

@@ -63,6 +63,6 @@ bench-stage: xen-payload
 	@cp -p tests/bench/*.conf $(filter-out %/scenario.sh,$(wildcard tests/bench/*.sh)) \
 		$(XEN_PAYLOAD)/bench/
 	@$(if $(BENCH_SYMBOLS),touch $(XEN_PAYLOAD)/bench/symbols)
-	@$(if $(PARALLEL),printf '[daemon]\nbusy-poll = $(BENCH_BUSY_POLL)\n' >>$(XEN_PAYLOAD)/bench/bench.conf)
+	@$(if $(PARALLEL),sed -i '/^\[daemon\]/a busy-poll = $(BENCH_BUSY_POLL)' $(XEN_PAYLOAD)/bench/bench.conf)
 	@$(if $(PARALLEL),echo 500 >$(XEN_PAYLOAD)/bench/repeat-ms)
 	@cp -p tests/bench/scenario.sh $(XEN_PAYLOAD)/scenarios/bench.sh
