@@ -9,10 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ms; everything that is waited for comes within this, or never. */
-#define PATIENCE 60000
-
-static bool is_dead(const struct app *app)
+bool app_dead(const struct app *app)
 {
 	return sim_process_dead(app->vm->process);
 }
@@ -28,7 +25,7 @@ void app_init(struct app *app, struct model *model, struct vm *vm,
 	*app = (struct app){ .model = model, .vm = vm, .options = *options };
 	app->options.lock = vm->lock;
 	app->options.socket = vm->socket;
-	app->options.timeout = PATIENCE;
+	app->options.timeout = APP_PATIENCE;
 }
 
 void app_ended(struct app *app)
@@ -85,7 +82,7 @@ static void open_device(struct app *app)
 		vm->x = NULL;
 	for (unsigned int i = 0; !r && i < MODEL_PORTS; i++)
 		r = open_port(app, i);
-	if (is_dead(app))
+	if (app_dead(app))
 		return;
 	require(r == 0, "%s cannot open its device: %d %s", vm->name, r,
 		vm->x ? xenmsg_reason(vm->x) : "");
@@ -124,7 +121,7 @@ static bool receive(struct app *app, unsigned int i)
 	if (!port->port || !port->may_have || sim_now() < port->stalled_until)
 		return false;
 	r = xenmsg_recv(port->port, &msg, 0);
-	if (is_dead(app))
+	if (app_dead(app))
 		return true;
 	if (r == -EAGAIN) {
 		port->may_have = false;
@@ -161,12 +158,12 @@ static bool receive_all(struct app *app)
 	for (unsigned int i = 0; i < MODEL_PORTS; i++) {
 		app->ports[i].may_have = true;
 		while (receive(app, i))
-			if (is_dead(app))
+			if (app_dead(app))
 				return false;
 	}
 	while (app->nr_held) {
 		release(app, app->nr_held - 1);
-		if (is_dead(app))
+		if (app_dead(app))
 			return false;
 	}
 	return true;
@@ -174,7 +171,7 @@ static bool receive_all(struct app *app)
 
 static void flush(struct app *app)
 {
-	uint64_t until = sim_now() + PATIENCE * 1000000ull;
+	uint64_t until = sim_now() + APP_PATIENCE * 1000000ull;
 	int r;
 
 	/* Two who hold each other's mapped messages must not both wait for their answers. */
@@ -182,7 +179,7 @@ static void flush(struct app *app)
 		if (!receive_all(app))
 			return;
 		r = xenmsg_flush(app->vm->x, 50);
-		if (is_dead(app))
+		if (app_dead(app))
 			return;
 	} while (r == -ETIMEDOUT && sim_now() < until);
 	require(r != -ETIMEDOUT, "%s waits for answers for ever", app->vm->name);
@@ -199,171 +196,6 @@ static bool release_one(struct app *app)
 		return false;
 	release(app, (unsigned int)sim_random_below(app->nr_held));
 	return true;
-}
-
-/* --------------------------------------------------------------------- sending */
-
-static void close_pool(struct app_pool *entry)
-{
-	xenmsg_pool_close(entry->pool);
-	entry->pool = NULL;
-}
-
-static struct app_pool *find_pool(struct app *app, unsigned int from, const struct message_test *m)
-{
-	for (unsigned int i = 0; i < APP_POOLS; i++) {
-		struct app_pool *entry = &app->pools[i];
-
-		if (entry->pool && entry->from == from && entry->dst == m->dst &&
-		    entry->number == m->number)
-			return entry;
-	}
-	return NULL;
-}
-
-/* The port was not closed since it had been @closed times. */
-static bool is_steady(const struct message_test *m, unsigned int closed)
-{
-	return closed % 2 == 0 && closed == m->dst->closed[m->number - MODEL_PORT(0)];
-}
-
-/* NULL: the message goes by copy, or the program is dead. */
-static struct app_pool *open_pool(struct app *app, unsigned int from, struct message_test *m)
-{
-	struct app_pool *entry = &app->pools[sim_random_below(APP_POOLS)];
-	unsigned int closed = m->dst->closed[m->number - MODEL_PORT(0)];
-	struct app_pool made = {
-		.dst = m->dst, .number = m->number, .from = from, .closed = closed
-	};
-	int r;
-
-	if (entry->pool)
-		close_pool(entry);
-	r = xenmsg_pool_open(app->ports[from].port, m->dst->addr, m->number, APP_POOL_BYTES,
-			     &made.pool, PATIENCE);
-	if (is_dead(app))
-		return NULL;
-	/* Everything may have changed meanwhile, but not this program. */
-	if (r == 0) {
-		require(!entry->pool, "a pool out of nowhere");
-		*entry = made;
-		return entry;
-	}
-	require(m->dst->ended || app->maps_fail || (r == -ECONNREFUSED && !is_steady(m, closed)),
-		"%s cannot share a pool with %#x: %d", app->vm->name, m->dst->addr, r);
-	return NULL;
-}
-
-static int send_mapped(struct app *app, unsigned int from, struct message_test *m,
-		       unsigned int flags)
-{
-	struct app_pool *entry = find_pool(app, from, m);
-	void *room;
-	int r;
-
-	if (!entry) {
-		entry = open_pool(app, from, m);
-		if (!entry) {
-			m->map = false;
-			return -EBUSY;
-		}
-	}
-	r = xenmsg_pool_get(entry->pool, m->len, &room, flags);
-	if (r == 0) {
-		traffic_fill(room, m->len, m->key);
-		r = xenmsg_pool_send(entry->pool, room, m->len, flags, &m->seq);
-		if (r)
-			xenmsg_pool_put(entry->pool, room);
-	}
-	if (is_dead(app))
-		return r;
-	if (r == -EHOSTDOWN) {
-		require(m->dst->ended || entry->closed != m->dst->closed[m->number - MODEL_PORT(0)],
-			"the pool for %#x is gone", m->dst->addr);
-		close_pool(entry);
-		m->map = false;
-		return -EBUSY;
-	}
-	if (r == 0 && chance(3))
-		close_pool(entry);
-	return r;
-}
-
-static int send_copied(struct app *app, unsigned int from, struct message_test *m,
-		       unsigned int flags)
-{
-	static char data[XENMSG_MESSAGE_MAX];
-
-	traffic_fill(data, m->len, m->key);
-	return xenmsg_send(app->ports[from].port, m->dst->addr, m->number, data, m->len, flags,
-			   &m->seq);
-}
-
-/* Mostly whom the plan says, as it is now; sometimes one that is no more. */
-static struct life *choose_life(struct app *app, const struct vm *vm)
-{
-	struct life *life = app_life_of(app->model, vm);
-
-	if (!chance(5))
-		return life;
-	for (unsigned int i = 0; i < app->model->nr_lives; i++)
-		if (app->model->lives[i].vm == vm && app->model->lives[i].ended)
-			return &app->model->lives[i];
-	return life;
-}
-
-/* *@run: more are to follow at once. */
-static bool send_one(struct app *app, unsigned int i, bool *run)
-{
-	struct app_port *port = &app->ports[i];
-	unsigned int flags = XENMSG_NONBLOCK;
-	struct message_test *m = NULL;
-	int r;
-
-	*run = false;
-	if (!port->port || !port->may_send)
-		return false;
-	while (port->next < app->model->nr_messages) {
-		m = &app->model->messages[port->next];
-		if (!m->sent && m->from == app->vm && m->src_port == MODEL_PORT(i))
-			break;
-		port->next++;
-	}
-	if (!m || port->next == app->model->nr_messages)
-		return false;
-	m->dst = choose_life(app, m->to);
-	if (!m->dst)
-		return false;
-	if (m->confirm)
-		flags |= XENMSG_CONFIRM;
-	if (m->run || chance(20))
-		flags |= XENMSG_LAZY;
-	r = m->map && m->len ? send_mapped(app, i, m, flags) : -EBUSY;
-	if (r == -EBUSY && !is_dead(app)) {
-		m->map = false;
-		r = send_copied(app, i, m, flags);
-	}
-	if (r == 0) {
-		m->src = app->life;
-		model_sent(m);
-		*run = m->run;
-		return true;
-	}
-	if (is_dead(app))
-		return true;
-	require(r == -EAGAIN, "%s cannot send %u bytes to %#x: %d", app->vm->name, m->len,
-		m->dst->addr, r);
-	port->may_send = false;
-	return false;
-}
-
-static bool send_next(struct app *app, unsigned int i)
-{
-	bool any = false, run = true;
-
-	while (run && send_one(app, i, &run))
-		any = true;
-	return any;
 }
 
 /* ----------------------------------------------------------- ports and names */
@@ -403,7 +235,7 @@ static bool close_or_open(struct app *app)
 	if (!app->calm && --app->ports[i].open_in)
 		return true;
 	r = open_port(app, i);
-	if (is_dead(app))
+	if (app_dead(app))
 		return true;
 	require(r == 0, "%s cannot bind port %u: %d", app->vm->name, MODEL_PORT(i), r);
 	model_port_closed(app->life, MODEL_PORT(i));
@@ -426,11 +258,11 @@ static bool ask(struct app *app)
 	switch (sim_random_below(4)) {
 	case 0:
 		r = xenmsg_subscribe(app->vm->x, vm->name);
-		require(r == 0 || is_dead(app), "%s cannot subscribe: %d", app->vm->name, r);
+		require(r == 0 || app_dead(app), "%s cannot subscribe: %d", app->vm->name, r);
 		break;
 	case 1:
-		r = xenmsg_resolve(app->vm->x, vm->name, &addr, NULL, PATIENCE);
-		if (is_dead(app))
+		r = xenmsg_resolve(app->vm->x, vm->name, &addr, NULL, APP_PATIENCE);
+		if (app_dead(app))
 			break;
 		require(r == 0 || life->ended, "%s does not find %s: %d", app->vm->name, vm->name,
 			r);
@@ -439,15 +271,15 @@ static bool ask(struct app *app)
 		break;
 	case 2:
 		(void)snprintf(name, sizeof(name), "one@%s", vm->name);
-		r = xenmsg_resolve(app->vm->x, name, &addr, &number, PATIENCE);
-		require(r == 0 || r == -EHOSTUNREACH || is_dead(app), "%s looks for %s: %d",
+		r = xenmsg_resolve(app->vm->x, name, &addr, &number, APP_PATIENCE);
+		require(r == 0 || r == -EHOSTUNREACH || app_dead(app), "%s looks for %s: %d",
 			app->vm->name, name, r);
-		require(r || is_dead(app) || number == MODEL_PORT(1), "%s is port %u", name,
+		require(r || app_dead(app) || number == MODEL_PORT(1), "%s is port %u", name,
 			number);
 		break;
 	default:
-		r = xenmsg_name(app->vm->x, life->addr, name, PATIENCE);
-		if (is_dead(app))
+		r = xenmsg_name(app->vm->x, life->addr, name, APP_PATIENCE);
+		if (app_dead(app))
 			break;
 		require(r == 0 || life->ended, "%s does not know who %#x is: %d", app->vm->name,
 			life->addr, r);
@@ -474,7 +306,7 @@ static bool do_one(struct app *app, unsigned int what)
 		return receive(app, what);
 	case 2:
 	case 3:
-		return send_next(app, what - 2);
+		return app_send(app, what - 2);
 	case 4:
 		return take_event(app);
 	case 5:
@@ -510,7 +342,7 @@ static bool app_turn(void *arg)
 	}
 	if (readable(xenmsg_fd(app->vm->x))) {
 		r = xenmsg_dispatch(app->vm->x);
-		require(r == 0 || is_dead(app), "%s lost its device: %s", app->vm->name,
+		require(r == 0 || app_dead(app), "%s lost its device: %s", app->vm->name,
 			xenmsg_reason(app->vm->x));
 		may_do_all(app);
 		return true;
@@ -519,7 +351,7 @@ static bool app_turn(void *arg)
 	for (unsigned int i = 0; i < 8; i++) {
 		if (do_one(app, (first + i) % 8))
 			return true;
-		if (is_dead(app))
+		if (app_dead(app))
 			return true;
 	}
 	return release_one(app);

@@ -12,8 +12,10 @@
 
 #include "tests/unit/system-model.h"
 
-#define MODEL_PORTS    2
-#define APP_PORT(i)    (10u + (unsigned int)(i))
+#define MODEL_PORTS 2
+#define APP_PORT(i) (10u + (unsigned int)(i))
+/* ms; everything that is waited for comes within this, or never. */
+#define APP_PATIENCE   60000
 #define APP_POOLS      4
 #define APP_HELD       12
 #define APP_POOL_BYTES (32u * 4096)
@@ -58,6 +60,10 @@ void app_init(struct app *app, struct model *model, struct vm *vm,
 void app_start(struct app *app);
 /* Its process ended in whatever way: forget what it had. What it sent next goes on. */
 void app_ended(struct app *app);
+/* In the middle of a call, mostly. */
+bool app_dead(const struct app *app);
+/* Sends what the plan says next from its port @i. False: there is nothing, or no room. */
+bool app_send(struct app *app, unsigned int i);
 /* Has it said goodbye? */
 bool app_has_quit(const struct app *app);
 /* The life of @vm that others can reach, NULL: none. */

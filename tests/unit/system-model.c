@@ -56,6 +56,27 @@ static struct message_test *find(struct model *model, const struct life *src, ui
 	return NULL;
 }
 
+/* Whether @m, of which no number is known, can be one of @src's for @number of @dst. */
+static bool may_be(const struct message_test *m, const struct life *src, uint32_t dst,
+		   uint32_t number)
+{
+	return m->sent && m->unnumbered && !m->seq && m->src == src && m->dst->addr == dst &&
+	       m->number == number;
+}
+
+static struct message_test *find_by_bytes(struct model *model, const struct life *src,
+					  const struct life *dst, uint32_t number,
+					  const struct xenmsg_msg *msg)
+{
+	for (unsigned int i = 0; i < model->nr_messages; i++) {
+		struct message_test *m = &model->messages[i];
+
+		if (may_be(m, src, dst->addr, number) && traffic_is(msg, m->len, m->key))
+			return m;
+	}
+	return NULL;
+}
+
 /* None of its flow that was sent later has been received. */
 static void check_order(const struct model *model, const struct message_test *m)
 {
@@ -63,7 +84,8 @@ static void check_order(const struct model *model, const struct message_test *m)
 		const struct message_test *other = &model->messages[i];
 
 		require(!other->delivered || other->src != m->src || other->dst != m->dst ||
-				other->number != m->number || other->seq < m->seq,
+				other->number != m->number ||
+				(other->seq < m->seq && other->order < m->order),
 			"message %#x/%llu came after %llu", m->src->addr,
 			(unsigned long long)m->seq, (unsigned long long)other->seq);
 	}
@@ -79,9 +101,10 @@ static unsigned int closed_of(const struct message_test *m)
 	return m->dst->closed[m->number - MODEL_PORT(0)];
 }
 
-void model_sent(struct message_test *m)
+void model_sent(struct model *model, struct message_test *m)
 {
 	m->sent = true;
+	m->order = ++model->sent;
 	m->closed = closed_of(m);
 }
 
@@ -95,6 +118,42 @@ static bool leaves_it_open(int status)
 	return status == -EHOSTDOWN || status == -ECONNREFUSED;
 }
 
+/*
+ * Whether @m can have failed with @status. Pages of a dead frontend are gone, whether
+ * the broker knows of its death or not. What fails after a restart of the broker may
+ * have arrived before.
+ */
+static bool is_plausible(const struct model *model, const struct message_test *m, int status)
+{
+	if (m->dst->ended)
+		return leaves_it_open(status) || status == -EHOSTUNREACH || status == -EFAULT;
+	if (!model_steady(m) && leaves_it_open(status))
+		return true;
+	/* The port is bound anew, but the pool was for the old one. */
+	if (!model_steady(m) && m->map && status == -EFAULT)
+		return true;
+	return model->copies_fail && (status == -EFAULT || status == -EHOSTDOWN);
+}
+
+/*
+ * What was refused of a flow has been taken for @m, which was received: it was
+ * another one, which was not.
+ */
+static void move_failure(struct model *model, struct message_test *m)
+{
+	for (unsigned int i = 0; i < model->nr_messages; i++) {
+		struct message_test *other = &model->messages[i];
+
+		if (other == m || !may_be(other, m->src, m->dst->addr, m->number) ||
+		    other->status || !is_plausible(model, other, m->status))
+			continue;
+		other->answered = true;
+		other->status = m->status;
+		m->status = 0;
+		return;
+	}
+}
+
 void model_received(struct model *model, const struct life *life, uint32_t number,
 		    const struct xenmsg_msg *msg)
 {
@@ -105,6 +164,13 @@ void model_received(struct model *model, const struct life *life, uint32_t numbe
 
 	require(src, "%s got a message from %#x, which nobody is", life->vm->name, addr);
 	m = find(model, src, seq);
+	if (!m) {
+		m = find_by_bytes(model, src, life, number, msg);
+		if (m && m->status)
+			move_failure(model, m);
+		if (m)
+			m->seq = seq;
+	}
 	require(m, "%s got message %#x/%llu, which nobody sent", life->vm->name, addr,
 		(unsigned long long)seq);
 	require(m->dst == life, "message %#x/%llu for %#x came to %#x", addr,
@@ -126,13 +192,29 @@ void model_received(struct model *model, const struct life *life, uint32_t numbe
 	model->delivered++;
 }
 
+/* One of an unnumbered flow that can have failed. */
+static struct message_test *find_failed(struct model *model, const struct life *life,
+					const struct xenmsg_event *event)
+{
+	for (unsigned int i = 0; i < model->nr_messages; i++) {
+		struct message_test *m = &model->messages[i];
+
+		if (may_be(m, life, event->addr, event->number) && !m->answered &&
+		    is_plausible(model, m, event->status))
+			return m;
+	}
+	return NULL;
+}
+
 static void answered(struct model *model, const struct life *life, const struct xenmsg_event *event)
 {
-	struct message_test *m = find(model, life, event->seq);
+	/* Of a batch that never left its port nobody knows the numbers. */
+	struct message_test *m = event->seq ? find(model, life, event->seq) : NULL;
 	unsigned long long seq = event->seq;
 	int status = event->status;
-	bool good;
 
+	if (!m && status)
+		m = find_failed(model, life, event);
 	require(m, "%s got an answer to %llu, which it did not send", life->vm->name, seq);
 	require(!m->answered, "message %#x/%llu was answered twice", life->addr, seq);
 	require(event->addr == m->dst->addr && event->number == m->number,
@@ -144,21 +226,9 @@ static void answered(struct model *model, const struct life *life, const struct 
 	model->refused++;
 	require(leaves_it_open(status) || !m->delivered, "message %#x/%llu came, and fails with %d",
 		life->addr, seq, status);
-	/*
-	 * Pages of a dead frontend are gone, whether the broker knows of its
-	 * death or not. What fails after a restart of the broker may have
-	 * arrived before.
-	 */
-	if (m->dst->ended)
-		good = leaves_it_open(status) || status == -EHOSTUNREACH || status == -EFAULT;
-	else if (!model_steady(m) && leaves_it_open(status))
-		good = true;
-	else if (!model_steady(m) && m->map && status == -EFAULT)
-		good = true; /* the port is bound anew, but the pool was for the old one */
-	else
-		good = model->copies_fail && (status == -EFAULT || status == -EHOSTDOWN);
-	require(good, "message %#x/%llu (%u bytes, %s) to %#x port %u fails with %d", life->addr,
-		seq, m->len, m->map ? "map" : "copy", m->dst->addr, m->number, status);
+	require(is_plausible(model, m, status),
+		"message %#x/%llu (%u bytes, %s) to %#x port %u fails with %d", life->addr, seq,
+		m->len, m->map ? "map" : "copy", m->dst->addr, m->number, status);
 }
 
 void model_event(struct model *model, const struct life *life, const struct xenmsg_event *event)

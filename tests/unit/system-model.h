@@ -8,6 +8,8 @@
  *   answered   once; with 0, or with a status that has a reason: the receiver's
  *              life has ended, its port was closed, or a copy was made to fail
  *   refused    then it is never received, unless the status leaves that open
+ *   unnumbered the same, as far as it can be told: which message of its flow was
+ *              refused is not known before the others are received
  *   at the end all that living instances sent is answered, and what was
  *              answered with 0 is received if the receiver's port is still the same
  */
@@ -36,10 +38,12 @@ struct message_test {
 	uint32_t src_port, number;
 	uint32_t len;
 	uint64_t key;
-	bool map;     /* by map mode, if that is possible */
-	bool confirm; /* its answer is asked for */
-	bool run;     /* lazy, and more like it follow at once */
-	uint64_t seq;
+	bool map;	     /* by map mode, if that is possible */
+	bool confirm;	     /* its answer is asked for */
+	bool run;	     /* lazy, and more like it follow at once */
+	bool unnumbered;     /* its number is known when it is received */
+	uint64_t seq;	     /* 0: not known */
+	uint64_t order;	     /* in which all were sent */
 	unsigned int closed; /* dst->closed of its port when it was sent */
 	bool sent, answered, delivered;
 	int status;
@@ -51,6 +55,7 @@ struct model {
 	struct message_test messages[MODEL_MESSAGES];
 	unsigned int nr_messages;
 	bool copies_fail; /* some were made to */
+	uint64_t sent;
 	unsigned int delivered, refused;
 };
 
@@ -70,7 +75,7 @@ void model_received(struct model *model, const struct life *life, uint32_t numbe
 /* Before and after the time in which @life has port @number bound no more. */
 void model_port_closed(struct life *life, uint32_t number);
 /* The application of @m->src has sent it. */
-void model_sent(struct message_test *m);
+void model_sent(struct model *model, struct message_test *m);
 /* Was its destination there all the time? */
 bool model_steady(const struct message_test *m);
 /* @life's application got an event. */

@@ -107,6 +107,7 @@ static void make_run(struct message_test *m, const struct message_test *first, u
 		m->len = m->len < max ? m->len : max & ~7u;
 		m->map = m->confirm = false;
 		m->run = true;
+		m->unnumbered = chance(80);
 	}
 }
 
