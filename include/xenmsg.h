@@ -61,7 +61,7 @@ struct xenmsg_options {
 	const char *lock;    /* lock file that says who owns the device; NULL: the usual one */
 	unsigned ring_order; /* log2 of a ring's pages, 0 to 4; XENMSG_DEFAULT: 4 */
 	unsigned tx_pages;   /* pages for sending, up to 1024; XENMSG_DEFAULT: 272 */
-	unsigned rx_pages;   /* pages for receiving, up to 1024; XENMSG_DEFAULT: 336 */
+	unsigned rx_pages;   /* pages for receiving, 24 to 1024; XENMSG_DEFAULT: 336 */
 	/* To wait for the broker. */
 	int timeout;
 	/* Where the broker is in this domain: its socket; NULL: the usual one. */
@@ -139,7 +139,7 @@ struct xenmsg_bind {
 	const char *service; /* offer this name, without the domain; NULL: none */
 	/*
 	 * Bytes for received messages, up to 1 GiB; 0: 2 MiB + 128; less than
-	 * 16 KiB + 64 is as much as that. More than the kernel's driver allows
+	 * 64 KiB + 64 is as much as that. More than the kernel's driver allows
 	 * (8 MiB by default) is as much as that.
 	 */
 	size_t buffer;
@@ -172,9 +172,9 @@ uint32_t xenmsg_port_number(const struct xenmsg_port *port);
  * which xenmsg_fd() becomes readable within a millisecond.
  *
  * Lazy messages of one length, a multiple of 8 up to 4096, that a port sends to one
- * destination go together, up to 256 and 16 KiB of them, and cost little more than
+ * destination go together, up to 256 and 64 KiB of them, and cost little more than
  * their bytes: this is how to stream. So do those in buffers of the driver's pages, of
- * over 2 KiB up to 4 of them. Not so those whose number is asked for (@seq), or
+ * over 2 KiB up to 16 of them. Not so those whose number is asked for (@seq), or
  * XENMSG_CONFIRM.
  */
 #define XENMSG_LAZY	1u

@@ -13,6 +13,15 @@
 static const struct transport_ops *const transports[] = { &kernel_transport, &local_transport,
 							  &front_transport };
 
+/*
+ * Nobody asks a receiver before messages are sent as a batch: with so many pages its
+ * ports take the longest one, see frontend/core/reset.c.
+ */
+#define RX_PAGES_MIN 24
+_Static_assert((RX_PAGES_MIN - RX_PAGES_MIN / 16 - VMSGIF_RX_RESERVE) * VMSGIF_PAGE_SIZE >=
+		       VMSGIF_BATCH_BYTES,
+	       "fewer are too few for a batch");
+
 /* Fields that the caller's library did not know keep their defaults. */
 static struct xenmsg_options merge_options(const struct xenmsg_options *options)
 {
@@ -26,6 +35,8 @@ static struct xenmsg_options merge_options(const struct xenmsg_options *options)
 		o.tx_pages = 272;
 	if (o.rx_pages == XENMSG_DEFAULT)
 		o.rx_pages = 336;
+	if (o.rx_pages < RX_PAGES_MIN)
+		o.rx_pages = RX_PAGES_MIN;
 	return o;
 }
 

@@ -18,7 +18,7 @@
 #include "xenmsg.h"
 
 #define FIRST_PORT 700
-#define PIECES	   8 /* of a batch at most, which has up to 16 KiB */
+#define PIECES	   17 /* of a batch at most, which has up to 64 KiB */
 /* For 64 KiB: as many messages as a pair of domains may have unreleased by default. */
 #define POOL_BYTES (4u << 20)
 /* Of a port: so that it is not the credit for messages of 1 MiB that ends a stream. */

@@ -71,6 +71,13 @@ static void check_request(const struct request *req)
 		require(req->map_id < VMSGIF_MAP_POOLS_MAX);
 		break;
 	}
+	if (req->each) {
+		require(req->op == VMSGIF_OP_SEND);
+		require(req->form == REQUEST_SEGS || req->form == REQUEST_INDIRECT);
+		require(req->each % VMSGIF_BATCH_ALIGN == 0 && req->each < req->len);
+		require(req->len <= VMSGIF_BATCH_BYTES);
+		require((req->len - 1) / req->each < VMSGIF_BATCH_MESSAGES);
+	}
 	if (req->op == VMSGIF_OP_SEND)
 		require(req->addr != 0 && req->port != 0 && req->seq != 0);
 	if (req->op == VMSGIF_OP_POOL_ADD)

@@ -11,7 +11,7 @@
 #include <check.h>
 
 #define SLOTS 64
-#define MAX   65536
+#define MAX   (2 * VMSGIF_BATCH_BYTES)
 
 static struct vmsgif_tx_request slot;
 static struct request req;

@@ -205,9 +205,16 @@ START_TEST(send_limits)
 }
 END_TEST
 
-/* A batch: @len bytes in whole pages of the pool, messages of @each bytes. */
+/* A batch: @len bytes in whole pages, messages of @each bytes. */
 static void make_batch(uint32_t len, uint16_t each)
 {
+	if (len > VMSGIF_SEGS_MAX * VMSGIF_PAGE_SIZE) {
+		slot = send_indirect;
+		slot.len = len;
+		slot.each = each;
+		slot.nr_segs = (uint16_t)((len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE);
+		return;
+	}
 	slot = send_segs;
 	memset(&slot.u, 0, sizeof(slot.u));
 	slot.len = len;
@@ -228,14 +235,41 @@ START_TEST(batches)
 		uint32_t len;
 		uint16_t each;
 	} bad[] = {
-		{ 64, 64 }, { 64, 72 }, { 64, 12 }, { 64, 1 }, { 257 * 8, 8 }, { 2049, 8 },
+		{ 64, 64 },
+		{ 64, 72 },
+		{ 64, 12 },
+		{ 64, 1 },
+		{ 257 * 8, 8 },
+		{ 2049, 8 },
+		/* Those with a list. */
+		{ 20480, 20480 },
+		{ 20480, 20488 },
+		{ 20480, 1020 },
+		{ 20480, 1 },
+		{ 257 * 128, 128 },
+		{ VMSGIF_BATCH_BYTES, 248 },
+		{ VMSGIF_BATCH_BYTES + 1, 4096 },
+		{ VMSGIF_BATCH_BYTES + 8, 4096 },
+		{ MAX, 4096 },
+		{ MAX, 32768 },
 	};
 
 	make_batch(16, 8);
 	ck_assert_int_eq(parse(), VERDICT_OK);
 	ck_assert_uint_eq(req.each, 8);
-	make_batch(VMSGIF_BATCH_BYTES, 64);
+	ck_assert_uint_eq(req.form, REQUEST_SEGS);
+	make_batch(16384, 64);
 	ck_assert_int_eq(parse(), VERDICT_OK);
+	ck_assert_uint_eq(req.form, REQUEST_SEGS);
+	make_batch(16384 + 8, 4096);
+	ck_assert_int_eq(parse(), VERDICT_OK);
+	ck_assert_uint_eq(req.form, REQUEST_INDIRECT);
+	ck_assert_uint_eq(req.nr_segs, 5);
+	ck_assert_uint_eq(req.each, 4096);
+	make_batch(VMSGIF_BATCH_BYTES, 256);
+	ck_assert_int_eq(parse(), VERDICT_OK);
+	ck_assert_uint_eq(req.nr_segs, 16);
+	ck_assert_uint_eq(req.each, 256);
 	/* The last one is shorter. */
 	make_batch(VMSGIF_BATCH_BYTES - 1, 4096);
 	ck_assert_int_eq(parse(), VERDICT_OK);
@@ -243,10 +277,11 @@ START_TEST(batches)
 		make_batch(bad[i].len, bad[i].each);
 		refused(VMSGIF_EINVAL);
 	}
-	/* More than a batch may have. */
-	slot = send_indirect;
-	slot.len = VMSGIF_BATCH_BYTES + 1;
-	slot.each = 4096;
+	/* As any list, of more segments than a slot has room for. */
+	make_batch(VMSGIF_BATCH_BYTES, 4096);
+	slot.nr_segs = VMSGIF_SEGS_MAX;
+	refused(VMSGIF_EINVAL);
+	slot.nr_segs = VMSGIF_INDIRECT_MAX + 1;
 	refused(VMSGIF_EINVAL);
 	/* In segments only. */
 	slot = send_inline;

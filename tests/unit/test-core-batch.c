@@ -13,6 +13,8 @@ static uint8_t out[VMSGIF_BATCH_BYTES + 8];
 static void setup(void)
 {
 	cbed_defaults(&bed);
+	/* What is refused is so as a batch. */
+	bed.features.max_message = 2 * VMSGIF_BATCH_BYTES;
 	cbed_init(&bed);
 	cbed_up(&bed);
 	port = cbed_port(&bed, 0);
@@ -29,8 +31,8 @@ static void teardown(void)
 
 static int send_batch(uint32_t len, uint16_t each, uint64_t *seq)
 {
-	struct vmsgif_segment segs[8];
-	uint16_t pages[8];
+	struct vmsgif_segment segs[VMSGIF_BATCH_BYTES / 4096 + 1];
+	uint16_t pages[VMSGIF_BATCH_BYTES / 4096 + 2];
 	unsigned int nr = (len + 4095) / 4096;
 	struct vmsg_send send = {
 		.addr = CBED_PEER,
@@ -96,7 +98,13 @@ START_TEST(refused)
 		uint32_t len;
 		uint16_t each;
 	} bad[] = {
-		{ 64, 64 }, { 64, 72 }, { 64, 12 }, { 257 * 8, 8 }, { VMSGIF_BATCH_BYTES + 8, 64 },
+		{ 64, 64 },
+		{ 64, 72 },
+		{ 64, 12 },
+		{ 257 * 8, 8 },
+		{ 20480, 12 },
+		{ 257 * 128, 128 },
+		{ VMSGIF_BATCH_BYTES + 8, 4096 },
 	};
 	struct vmsg_send send = {
 		.addr = CBED_PEER,
@@ -118,12 +126,48 @@ START_TEST(refused)
 }
 END_TEST
 
+/* More pages than a slot has room for: their list is the engine's as they are, and free again. */
+START_TEST(with_a_list)
+{
+	static const uint32_t lens[] = { 16384 + 8, 20480, VMSGIF_BATCH_BYTES - 8,
+					 VMSGIF_BATCH_BYTES };
+	unsigned int free = vmsg_tx_pages_free(bed.v);
+	uint64_t seq, last = 999;
+
+	for (unsigned int i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		unsigned int nr = (lens[i] + 4095) / 4096;
+		struct vmsgif_tx_request req;
+
+		ck_assert_int_eq(send_batch(lens[i], 256, &seq), 0);
+		last += (lens[i] + 255) / 256;
+		ck_assert_uint_eq(seq, last);
+		ck_assert_uint_eq(vmsg_tx_pages_free(bed.v), free - nr - 1);
+		cbed_publish(&bed);
+		req = cbed_expect(&bed, VMSGIF_OP_SEND);
+		ck_assert(req.flags & VMSGIF_TXF_INDIRECT);
+		ck_assert_uint_eq(req.nr_segs, nr);
+		ck_assert_uint_eq(req.each, 256);
+		ck_assert_uint_eq(req.seq, seq);
+		cbed_payload(&bed, &req, out);
+		ck_assert_mem_eq(out, bytes, lens[i]);
+		cbed_answered(&bed, &req, 0);
+		(void)cbed_expect_event(&bed, CBED_SEND_DONE);
+		ck_assert_uint_eq(vmsg_tx_pages_free(bed.v), free);
+	}
+	ck_assert_uint_eq(cbed_stats(&bed).tx_pooled, last - 999);
+}
+END_TEST
+
 START_TEST(small_device)
 {
 	cbed_down(&bed);
 	bed.features.max_message = 1000;
 	cbed_up(&bed);
 	ck_assert_uint_eq(vmsg_batch_bytes(bed.v), 1000);
+	cbed_down(&bed);
+	bed.features.max_message = VMSGIF_BATCH_BYTES + 1;
+	cbed_up(&bed);
+	ck_assert_uint_eq(vmsg_batch_bytes(bed.v), VMSGIF_BATCH_BYTES);
 }
 END_TEST
 
@@ -151,20 +195,20 @@ static void deliver(uint64_t seq, uint32_t len, uint16_t each, uint16_t last)
 /* Held in its pages, or copied out; what it is made of is told. */
 START_TEST(received)
 {
-	static const uint32_t lens[] = { 128, 200, 4096, 5000, VMSGIF_BATCH_BYTES };
-	struct vmsg_port *bound = cbed_bound_port(&bed, 9, 65536);
+	static const uint32_t lens[] = { 512, 600, 4096, 5000, 16384, 20480, VMSGIF_BATCH_BYTES };
+	struct vmsg_port *bound = cbed_bound_port(&bed, 9, 4 * VMSGIF_BATCH_BYTES);
 	uint64_t messages = 0;
 
 	for (unsigned int i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
 		struct vmsg_info info;
 		struct vmsg_msg *msg;
 
-		deliver(1000 * (i + 1), lens[i], 64, 64);
-		messages += (lens[i] + 63) / 64;
+		deliver(1000 * (i + 1), lens[i], 256, 256);
+		messages += (lens[i] + 255) / 256;
 		ck_assert_uint_eq(cbed_stats(&bed).rx_messages, messages);
 		msg = vmsg_recv(bed.v, bound, &info);
 		ck_assert_ptr_nonnull(msg);
-		ck_assert_uint_eq(info.each, 64);
+		ck_assert_uint_eq(info.each, 256);
 		ck_assert_uint_eq(info.len, lens[i]);
 		ck_assert_uint_eq(info.seq, 1000 * (i + 1));
 		(void)cbed_gather(&bed, bound, msg, out);
@@ -193,12 +237,13 @@ START_TEST(bad_ones)
 		{ 8192, 8, 8, "bad batch" },
 		{ 8192, 64, 72, "message cut" },
 		{ 8192, 64, 0, "message cut" },
+		{ 257 * 128, 128, 128, "bad batch" },
 		{ VMSGIF_BATCH_BYTES + 8, 4096, 4096, "bad batch" },
 		{ 8192, 0, 4096, "message cut" },
 	};
 
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct vmsg_port *bound = cbed_bound_port(&bed, 9, 65536);
+		struct vmsg_port *bound = cbed_bound_port(&bed, 9, 2 * VMSGIF_BATCH_BYTES);
 
 		deliver(1, bad[i].len, bad[i].each, bad[i].last);
 		ck_assert_ptr_nonnull(vmsg_broken(bed.v));
@@ -219,6 +264,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, numbers);
 	tcase_add_test(tc, refused);
+	tcase_add_test(tc, with_a_list);
 	tcase_add_test(tc, small_device);
 	tcase_add_test(tc, received);
 	tcase_add_test(tc, bad_ones);

@@ -218,7 +218,7 @@ START_TEST(full_window)
 	xenmsg_port_close(to);
 	ck_assert_int_eq(xenmsg_port_open(bob->x, 7,
 					  &(struct xenmsg_bind){ .size = sizeof(struct xenmsg_bind),
-								 .buffer = 2 * 4160 },
+								 .buffer = 65536 + 64 },
 					  &to),
 			 0);
 	vm_enter(alice);

@@ -66,7 +66,7 @@ START_TEST(given_away)
 
 	pair_begin(pair_configs[0], 1);
 	vm_enter(pair.alice);
-	for (unsigned int i = 0; i < 6; i++) {
+	for (unsigned int i = 0; i < 12; i++) {
 		ck_assert_int_eq(xenmsg_buffer_get(pair.from, 4096, &buffer, 0), 0);
 		copy = buffer;
 		copy.iov[0].iov_base = (char *)copy.iov[0].iov_base + 8;
@@ -87,20 +87,52 @@ START_TEST(given_away)
 				 -EINVAL);
 		copy = buffer;
 		ck_assert_int_eq(
-			pair_send_buffer(&buffer, 7, 4096 - 8 * (i / 3), i, XENMSG_LAZY, NULL), 0);
+			pair_send_buffer(&buffer, 7, 4096 - 8 * (i / 6), i, XENMSG_LAZY, NULL), 0);
 		xenmsg_buffer_put(pair.from, &buffer); /* harmless */
 		ck_assert_int_eq(xenmsg_buffer_send(pair.from, pair.addr, 7, &buffer, XENMSG_LAZY,
 						    NULL),
 				 -EINVAL);
-		copy.iov[0].iov_len = 4096 - 8 * (i / 3);
+		copy.iov[0].iov_len = 4096 - 8 * (i / 6);
 		ck_assert_int_eq(xenmsg_buffer_send(pair.from, pair.addr, 7, &copy, XENMSG_LAZY,
 						    NULL),
 				 -EINVAL);
 	}
 	ck_assert_int_eq(xenmsg_flush(pair.alice->x, 1000), 0);
 	ck_assert_int_eq(xenmsg_event(pair.alice->x, &event), -EAGAIN);
-	for (unsigned int i = 0; i < 6; i++)
-		pair_expect(4096 - 8 * (i / 3), i);
+	for (unsigned int i = 0; i < 12; i++)
+		pair_expect(4096 - 8 * (i / 6), i);
+	pair_end();
+}
+END_TEST
+
+/* Nor is the page of a batch's list the application's: it is in use once. */
+START_TEST(list_page)
+{
+	struct xenmsg_buffer buffers[2], list, *pages = calloc(1024, sizeof(*pages));
+	unsigned int nr = 0;
+
+	pair_begin(pair_configs[0], 1);
+	ck_assert_ptr_nonnull(pages);
+	vm_enter(pair.alice);
+	for (unsigned int i = 0; i < 4; i++)
+		ck_assert_int_eq(pair_send_in_place(7, 4096, i, XENMSG_LAZY, NULL), 0);
+	/* Pages are handed out in the reverse order: the second is the list's. */
+	for (unsigned int i = 0; i < 2; i++)
+		ck_assert_int_eq(xenmsg_buffer_get(pair.from, 4096, &buffers[i], 0), 0);
+	list = buffers[1];
+	xenmsg_buffer_put(pair.from, &buffers[1]);
+	ck_assert_int_eq(pair_send_buffer(&buffers[0], 7, 4096, 4, XENMSG_LAZY, NULL), 0);
+	list.iov[0].iov_len = 8;
+	ck_assert_int_eq(xenmsg_buffer_send(pair.from, pair.addr, 7, &list, XENMSG_LAZY, NULL),
+			 -EINVAL);
+	while (!xenmsg_buffer_get(pair.from, 4096, &pages[nr], XENMSG_NONBLOCK)) {
+		ck_assert_ptr_ne(pages[nr].iov[0].iov_base, list.iov[0].iov_base);
+		ck_assert_uint_lt(++nr, 1024);
+	}
+	ck_assert_int_eq(xenmsg_flush(pair.alice->x, 1000), 0);
+	for (unsigned int i = 0; i < 5; i++)
+		pair_expect(4096, i);
+	free(pages);
 	pair_end();
 }
 END_TEST
@@ -203,6 +235,7 @@ int main(void)
 	tcase_add_loop_test(tcase, in_place, 0, 2 * PAIR_LENS);
 	tcase_add_loop_test(tcase, order_in_place, 0, 4);
 	tcase_add_test(tcase, given_away);
+	tcase_add_test(tcase, list_page);
 	tcase_add_test(tcase, no_pages);
 	tcase_add_loop_test(tcase, mixed, 0, 6);
 	suite_add_tcase(suite, tcase);

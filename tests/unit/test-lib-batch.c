@@ -356,14 +356,14 @@ START_TEST(no_room)
 	before = pair_slots();
 	while (send(7, 4096, n, XENMSG_LAZY | XENMSG_NONBLOCK, NULL) == 0)
 		ck_assert_uint_lt(++n, 100);
-	ck_assert_uint_eq(n, 8);
+	ck_assert_uint_eq(n, 32);
 	ck_assert_int_eq(send(99, 4096, 0, XENMSG_LAZY | XENMSG_NONBLOCK, NULL), 0);
-	for (; n < 32; n++) {
+	for (; n < 128; n++) {
 		ck_assert_int_eq(send(7, 4096, n, XENMSG_LAZY, NULL), 0);
-		pair_expect(4096, n - 8);
+		pair_expect(4096, n - 32);
 	}
 	ck_assert_int_eq(xenmsg_flush(pair.alice->x, 1000), -ECONNREFUSED);
-	for (n = 24; n < 32; n++)
+	for (n = 96; n < 128; n++)
 		pair_expect(4096, n);
 	ck_assert_uint_le(pair_slots() - before, 9 + 9);
 	pair_end();

@@ -86,17 +86,17 @@ START_TEST(together)
 }
 END_TEST
 
-/* 16 KiB, or 256 messages, and no more. */
+/* 64 KiB, or 256 messages, and no more. */
 START_TEST(full)
 {
-	for (int c = 0; c < 5; c++)
+	for (int c = 0; c < 17; c++)
 		ck_assert_int_eq(lazy(4096, c), 0);
 	ck_assert_uint_eq(fake.nr_sent, 1);
-	expect(0, 4, 4096, 0);
+	expect(0, 16, 4096, 0);
 	for (int c = 0; c < 257; c++)
 		ck_assert_int_eq(lazy(8, c), 0);
 	ck_assert_uint_eq(fake.nr_sent, 3);
-	expect(1, 1, 4096, 4);
+	expect(1, 1, 4096, 16);
 	ck_assert_uint_eq(fake.sent[2].tx.len, 256 * 8);
 }
 END_TEST

@@ -265,7 +265,7 @@ END_TEST
 /* A port that nobody reads from stalls its own flow, and no other. */
 START_TEST(full_port_stalls_alone)
 {
-	struct xenmsg_bind small = { .size = sizeof(small), .buffer = 8192 };
+	struct xenmsg_bind small = { .size = sizeof(small), .buffer = 65536 + 64 };
 	struct xenmsg_port *out, *in, *other;
 	unsigned int n = 0;
 
@@ -279,7 +279,7 @@ START_TEST(full_port_stalls_alone)
 		n++;
 		world_run(&w, 1);
 	}
-	ck_assert_uint_gt(n, 8192 / 192);
+	ck_assert_uint_gt(n, (65536 + 64) / 192);
 	ck_assert_int_eq(xenmsg_flush(alice->x, 50), -ETIMEDOUT);
 	ck_assert_int_eq(vm_send(alice, out, xenmsg_address(bob->x), 8, 5000, 9), 0);
 	vm_expect(bob, other, 5000, 9);
@@ -667,7 +667,7 @@ START_TEST(refusals_have_their_reasons)
 	struct xenmsg_port *out, *in, *bad;
 	uint32_t addr;
 
-	begin("max-message = 65536");
+	begin("max-message = 131072");
 	ck_assert_int_eq(vm_open(mallory, NULL), 0);
 	out = vm_bind(alice, 5, NULL);
 	bad = vm_bind(mallory, 5, NULL);
@@ -683,8 +683,8 @@ START_TEST(refusals_have_their_reasons)
 	ck_assert(world_logged(&w, "from=alice"));
 	ck_assert(world_logged(&w, "to=bob"));
 	ck_assert(world_logged(&w, "port=101"));
-	refused(alice, out, addr, 7, 16385, -EMSGSIZE);
-	ck_assert_int_eq(vm_send(alice, out, addr, 7, 65537, 1), -EMSGSIZE);
+	refused(alice, out, addr, 7, 65537, -EMSGSIZE);
+	ck_assert_int_eq(vm_send(alice, out, addr, 7, 131073, 1), -EMSGSIZE);
 	ck_assert_int_eq(vm_send(alice, out, addr, 7, 4096, 1), 0);
 	vm_expect(bob, in, 4096, 1);
 

@@ -284,7 +284,7 @@ END_TEST
 START_TEST(a_program_dies)
 {
 	struct xenmsg_port *from = vm_bind(alice, 5, NULL);
-	struct xenmsg_bind bind = { .size = sizeof(bind), .buffer = 8320 };
+	struct xenmsg_bind bind = { .size = sizeof(bind), .buffer = 65536 + 64 };
 	struct xenmsg_port *to;
 	uint32_t addr = addr_of(agent);
 	struct xenmsg_event e;
@@ -292,7 +292,7 @@ START_TEST(a_program_dies)
 	vm_enter(agent);
 	ck_assert_int_eq(xenmsg_port_open(agent->x, 7, &bind, &to), 0);
 	/* Some arrive, the others wait for credit. */
-	for (unsigned int i = 0; i < 10; i++)
+	for (unsigned int i = 0; i < 30; i++)
 		ck_assert_int_eq(vm_send(alice, from, addr, 7, 4000, i), 0);
 	world_run(&w, 10);
 	vm_kill(agent);

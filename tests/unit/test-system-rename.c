@@ -131,7 +131,7 @@ START_TEST(messages_go_on)
 	struct xenmsg_port *out = vm_bind(alice, 5, NULL);
 	/* The least there is: one of the messages fits. */
 	struct xenmsg_bind small = { .size = sizeof(small), .buffer = 1 };
-	const size_t len = 16000;
+	const size_t len = 64000;
 	struct xenmsg_port *in;
 	uint32_t number = _i ? 8 : 7;
 

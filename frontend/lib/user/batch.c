@@ -13,6 +13,10 @@
  * a page already, as it is sent in place, brings that along, unless it is short: a
  * batch is of such messages alone, each at the begin of its page, or of copied ones
  * alone. Where a message fills its page, there is no difference.
+ *
+ * A batch of more pages than a slot has room for needs another for their list. It gets
+ * that before the first of them, and if there is none, it ends with what it has: one that
+ * waited for a page when it is posted might wait for ever, as all may be in batches.
  */
 #include <errno.h>
 #include <string.h>
@@ -28,26 +32,77 @@ static bool goes_with(const struct batch *batch, const struct given *given, uint
 	       batch->number == given->number && batch->step == step && batch->len < batch->most;
 }
 
+static void take_list(struct front_port *port, uint16_t page)
+{
+	port->batch.list_page = page;
+	port_front(port)->batched[page] = true;
+}
+
 /* Pages for one more message to be copied. 0 or -EAGAIN. */
 static int make_pages(struct front_port *port)
 {
 	struct batch *batch = &port->batch;
-	uint16_t page;
+	uint16_t pages[2];
 
 	while ((uint32_t)batch->nr_pages * PAGE < batch->len + batch->each) {
-		if (vmsg_tx_pages_get(port_front(port)->v, port->engine, 1, &page))
+		bool list = batch->nr_pages == VMSGIF_SEGS_MAX;
+
+		if (vmsg_tx_pages_get(port_front(port)->v, port->engine, 1 + list, pages))
 			return -EAGAIN;
-		batch->pages[batch->nr_pages++] = page;
+		batch_take_page(port, pages[0]);
+		if (list)
+			take_list(port, pages[1]);
 	}
 	return 0;
 }
 
+/* The list's page, if the next one is the first of more than a slot has room for. 0 or -EAGAIN. */
+static int make_list(struct front_port *port)
+{
+	uint16_t page;
+
+	if (port->batch.nr_pages != VMSGIF_SEGS_MAX)
+		return 0;
+	if (vmsg_tx_pages_get(port_front(port)->v, port->engine, 1, &page))
+		return -EAGAIN;
+	take_list(port, page);
+	return 0;
+}
+
+/* What one more message needs. 0 or -EAGAIN. */
+static int make_place(struct front_port *port, bool copy)
+{
+	return copy ? make_pages(port) : make_list(port);
+}
+
+static bool has_list(const struct batch *batch)
+{
+	return batch->nr_pages > VMSGIF_SEGS_MAX;
+}
+
+/* They are not the batch's any more. */
+static void forget_pages(struct front_port *port)
+{
+	struct front *f = port_front(port);
+	struct batch *batch = &port->batch;
+	unsigned int i;
+
+	if (has_list(batch))
+		f->batched[batch->list_page] = false;
+	for (i = 0; i < batch->nr_pages; i++)
+		f->batched[batch->pages[i]] = false;
+	batch->nr_pages = 0;
+}
+
 static void put_pages(struct front_port *port)
 {
+	struct vmsg *v = port_front(port)->v;
 	struct batch *batch = &port->batch;
 
-	vmsg_tx_pages_put(port_front(port)->v, port->engine, batch->nr_pages, batch->pages);
-	batch->nr_pages = 0;
+	vmsg_tx_pages_put(v, port->engine, batch->nr_pages, batch->pages);
+	if (has_list(batch))
+		vmsg_tx_pages_put(v, port->engine, 1, &batch->list_page);
+	forget_pages(port);
 }
 
 /* Where the next @n of @left bytes go, the pages being there. */
@@ -81,10 +136,10 @@ static void append_copy(struct front_port *port, const struct given *given)
 	}
 }
 
-static void append_page(struct batch *batch, uint16_t page)
+static void append_page(struct front_port *port, uint16_t page)
 {
-	batch->pages[batch->nr_pages++] = page;
-	batch->len += batch->each;
+	batch_take_page(port, page);
+	port->batch.len += port->batch.each;
 }
 
 /* False: there cannot be one, for now. */
@@ -95,7 +150,7 @@ static bool begin(struct front_port *port, const struct given *given, uint32_t s
 	uint32_t each = (uint32_t)given->len, most = vmsg_batch_bytes(f->v);
 
 	most = MIN_OF(most, VMSGIF_BATCH_MESSAGES * each);
-	most = MIN_OF(most, VMSGIF_SEGS_MAX * step);
+	most = MIN_OF(most, BATCH_PAGES * step);
 	if (most < each || user_gone(f->user))
 		return false;
 	batch->addr = given->addr;
@@ -115,13 +170,15 @@ static bool begin(struct front_port *port, const struct given *given, uint32_t s
 	return true;
 }
 
-static void over(struct batch *batch)
+static void over(struct front_port *port)
 {
+	struct batch *batch = &port->batch;
+
+	forget_pages(port);
 	list_del(&batch->link);
 	/* No message goes with this one, not even an empty one: it is full. */
 	batch->each = 0;
 	batch->most = batch->len;
-	batch->nr_pages = 0;
 }
 
 static void fail(struct front_port *port, int status)
@@ -136,7 +193,7 @@ static void fail(struct front_port *port, int status)
 	};
 
 	put_pages(port);
-	over(batch);
+	over(port);
 	front_failed(port, &failure);
 }
 
@@ -151,6 +208,7 @@ static struct vmsg_send whole(const struct front_port *port, struct vmsgif_segme
 		.lazy = true,
 		.quiet = true,
 		.segs = segs,
+		.list_page = batch->list_page,
 	};
 	uint32_t at, n;
 
@@ -173,12 +231,11 @@ static struct vmsg_send whole(const struct front_port *port, struct vmsgif_segme
 
 int batch_end(struct front_port *port)
 {
-	struct batch *batch = &port->batch;
-	struct vmsgif_segment segs[VMSGIF_SEGS_MAX];
+	struct vmsgif_segment segs[BATCH_PAGES];
 	struct vmsg_send send;
 	int r;
 
-	if (!batch->each)
+	if (!port->batch.each)
 		return 0;
 	send = whole(port, segs);
 	r = vmsg_send(port_front(port)->v, port->engine, &send, NULL);
@@ -190,7 +247,7 @@ int batch_end(struct front_port *port)
 	}
 	if (send.form == VMSG_INLINE)
 		put_pages(port);
-	over(batch);
+	over(port);
 	return 0;
 }
 
@@ -265,7 +322,7 @@ int batch_send(struct front_port *port, const struct given *given, uint16_t page
 	int r;
 
 	while (batch->each &&
-	       (!candidate || !goes_with(batch, given, step) || (copy && make_pages(port))) &&
+	       (!candidate || !goes_with(batch, given, step) || make_place(port, copy)) &&
 	       batch_end(port)) {
 		/* Others are not to wait for a destination that is slow. */
 		if (!candidate || batch->addr != given->addr || batch->number != given->number)
@@ -281,7 +338,7 @@ int batch_send(struct front_port *port, const struct given *given, uint16_t page
 	if (copy)
 		append_copy(port, given);
 	else
-		append_page(batch, page);
+		append_page(port, page);
 	if (batch->len == batch->most)
 		(void)batch_end(port);
 	return 1;

@@ -44,6 +44,9 @@ struct sent {
 /* In place of a page's number. */
 #define NO_PAGE UINT16_MAX
 
+/* Pages of the longest batch. */
+#define BATCH_PAGES (VMSGIF_BATCH_BYTES / VMSGIF_PAGE_SIZE)
+
 /* Lazy messages that are to go together, and were not handed to the engine yet; see batch.c. */
 struct batch {
 	struct list link; /* in front.batches, if there is one */
@@ -54,7 +57,8 @@ struct batch {
 	uint32_t left;	    /* bytes from next on in its page */
 	char *next;	    /* where the next message goes */
 	uint16_t nr_pages;
-	uint16_t pages[VMSGIF_SEGS_MAX];
+	uint16_t list_page; /* with more pages than a slot has room for: that of their list */
+	uint16_t pages[BATCH_PAGES];
 };
 
 /* A control request that is under way. */
@@ -80,7 +84,8 @@ struct front {
 	struct list calls;
 	uint64_t cookie; /* of the last call */
 
-	struct list batches; /* of ports */
+	struct list batches;		     /* of ports */
+	bool batched[VMSGIF_POOL_PAGES_MAX]; /* whether a page is in one */
 	struct sent sent[SENT_MAX];
 	uint16_t free_sent;
 	int failure; /* the first one since the last xenmsg_flush() */
@@ -118,8 +123,8 @@ struct split {
 	uint32_t left;	  /* bytes of the piece from next on */
 	const char *next; /* where the next message begins */
 	unsigned int piece;
-	unsigned int unreleased;	      /* messages, those to be handed out included */
-	struct iovec pieces[VMSGIF_SEGS_MAX]; /* pages, or two of the port's memory */
+	unsigned int unreleased;	  /* messages, those to be handed out included */
+	struct iovec pieces[BATCH_PAGES]; /* pages, or two of the port's memory */
 };
 
 struct msg_block;
@@ -338,32 +343,35 @@ static inline bool batch_add(struct front_port *port, uint32_t addr, uint32_t nu
 	batch->len += batch->each;
 	return true;
 }
-/* The same for a message that is in a page, the caller's, which becomes the batch's. */
+/* The page becomes the batch's. */
+static inline void batch_take_page(struct front_port *port, uint16_t page)
+{
+	struct batch *batch = &port->batch;
+
+	batch->pages[batch->nr_pages++] = page;
+	port_front(port)->batched[page] = true;
+}
+/* As batch_add(), for a message that is in a page, the caller's, which becomes the batch's. */
 static inline bool batch_add_page(struct front_port *port, uint32_t addr, uint32_t number,
 				  uint16_t page, size_t len, unsigned int flags,
 				  const uint64_t *seq)
 {
 	struct batch *batch = &port->batch;
 
+	/* With one more than a slot has room for it needs another for their list. */
 	if (!batch_takes(batch, addr, number, len, flags, seq) || batch->step != len ||
-	    batch->len == batch->most)
+	    batch->len == batch->most || batch->nr_pages == VMSGIF_SEGS_MAX)
 		return false;
-	batch->pages[batch->nr_pages++] = page;
+	batch_take_page(port, page);
 	batch->len += batch->each;
 	if (batch->len == batch->most)
 		batch_full(port);
 	return true;
 }
-/* Whether @page is in the port's batch. */
+/* Whether @page, which is one of the driver's, is in a batch. */
 static inline bool batch_has(const struct front_port *port, uint32_t page)
 {
-	const struct batch *batch = &port->batch;
-	unsigned int i;
-
-	for (i = 0; i < batch->nr_pages; i++)
-		if (batch->pages[i] == page)
-			return true;
-	return false;
+	return port_front(port)->batched[page];
 }
 /*
  * Adds the message to a batch, or begins one, and waits for room for that before it,

@@ -45,7 +45,7 @@ void split_begin(struct front_port *port, struct vmsg_msg *msg, const struct vms
 	split->piece = 0;
 	split->unreleased = VMSGIF_BATCH_COUNT(info->len, info->each);
 	split->seq = info->seq - split->unreleased + 1;
-	front_pieces(port, msg, split->pieces, VMSGIF_SEGS_MAX);
+	front_pieces(port, msg, split->pieces, BATCH_PAGES);
 	port->split = split;
 }
 

@@ -115,7 +115,7 @@ struct xenmsg_uapi_bind {
 	__s32 timeout;
 	/*
 	 * Bytes for messages that were not received yet; 0: the default. Batches that
-	 * do not fit are refused, so it should be at least 16 KiB + 64.
+	 * do not fit are refused, so it should be at least 64 KiB + 64.
 	 */
 	__u64 buffer;
 	__u8 name[XENMSG_UAPI_NAME_MAX];
@@ -145,7 +145,7 @@ struct xenmsg_uapi_unbind {
  *   XENMSG_TX_POOL    at offset "data" of own pool "nr": map mode
  *   XENMSG_TX_BATCH   at address "data", as a batch: messages of "nr" bytes each,
  *                     a multiple of 8 and below "len", the last of which may be
- *                     shorter; up to 16 KiB and 256 messages. "seq", in events as well, is the last one's
+ *                     shorter; up to 64 KiB and 256 messages. "seq", in events as well, is the last one's
  */
 struct xenmsg_uapi_tx {
 	__u64 data;

@@ -269,7 +269,7 @@
 #define VMSGIF_TX_RESERVE     16u
 #define VMSGIF_RX_RESERVE     4u
 #define VMSGIF_FLOW_WINDOW    64u    /* default of "flow-window" */
-#define VMSGIF_BATCH_BYTES    16384u /* longest batch: what VMSGIF_SEGS_MAX segments hold */
+#define VMSGIF_BATCH_BYTES    65536u /* longest batch: a port should take as much */
 #define VMSGIF_BATCH_MESSAGES 256u
 #define VMSGIF_BATCH_ALIGN    8u /* that the messages in a batch have */
 #define VMSGIF_LAZY_NS	      1000000u
