@@ -461,6 +461,22 @@ static int bad_batch(struct raw *raw)
 	return last_answer(raw);
 }
 
+/* The list is not even looked at. */
+static int long_batch(struct raw *raw)
+{
+	struct vmsgif_tx_request *req;
+
+	get_ready(raw);
+	req = send_request(raw, 100);
+	req->flags = VMSGIF_TXF_INDIRECT;
+	req->len = VMSGIF_BATCH_BYTES + 8;
+	req->each = 4096;
+	req->nr_segs = 17;
+	req->u.seg[0].offset = 0;
+	req->u.seg[0].len = 0;
+	return last_answer(raw);
+}
+
 /* The numbers of its first messages were used before. */
 static int batch_of_old_numbers(struct raw *raw)
 {
@@ -593,6 +609,7 @@ static const struct hostile_case {
 	{ "lengths-that-differ", lengths_that_differ, VMSGIF_EINVAL },
 	{ "too-long", too_long, VMSGIF_EMSGSIZE },
 	{ "bad-batch", bad_batch, VMSGIF_EINVAL },
+	{ "long-batch", long_batch, VMSGIF_EINVAL },
 	{ "batch-of-old-numbers", batch_of_old_numbers, VMSGIF_EINVAL },
 	{ "pool-index-beyond", pool_index_beyond, VMSGIF_EFAULT },
 	{ "old-sequence", old_sequence, VMSGIF_EINVAL },
