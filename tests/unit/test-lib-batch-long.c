@@ -6,6 +6,7 @@
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/unit/system-pair.h"
 
@@ -153,6 +154,42 @@ START_TEST(short_messages_only)
 }
 END_TEST
 
+/*
+ * One that waits for room, and then for a broker that takes less: its messages fail, and
+ * its pages are free. Those before it may have been delivered, for all that one knows.
+ */
+START_TEST(refused_late)
+{
+	unsigned int before, gone = 0, refused = 0;
+	struct xenmsg_event event;
+
+	pair_begin("[daemon]\nflow-window = 1\n" PAIR_RULES, 1);
+	before = free_pages();
+	for (unsigned int i = 0; i < 16 + 8; i++)
+		ck_assert_int_eq(pair_lazy(4096, i), 0);
+	world_broker_kill(&pair.w);
+	free(pair.w.config);
+	pair.w.config = strdup("[daemon]\nmax-message = 16384\n" PAIR_RULES);
+	ck_assert_int_eq(world_broker_start(&pair.w), 0);
+	for (unsigned int i = 0; i < 20; i++) {
+		world_run(&pair.w, 1);
+		vm_enter(pair.bob);
+		ck_assert_int_eq(xenmsg_dispatch(pair.bob->x), 0);
+		vm_enter(pair.alice);
+		ck_assert_int_eq(xenmsg_dispatch(pair.alice->x), 0);
+	}
+	ck_assert_int_eq(xenmsg_flush(pair.alice->x, 1000), -EMSGSIZE);
+	while (!xenmsg_event(pair.alice->x, &event)) {
+		gone += event.type == XENMSG_SEND_FAILED && event.status == -EHOSTDOWN;
+		refused += event.type == XENMSG_SEND_FAILED && event.status == -EMSGSIZE;
+	}
+	ck_assert_uint_eq(gone, 16);
+	ck_assert_uint_eq(refused, 8);
+	ck_assert_uint_eq(free_pages(), before);
+	pair_end();
+}
+END_TEST
+
 /* The smallest port and the fewest pages that there are take the longest batch. */
 START_TEST(smallest_receiver)
 {
@@ -196,6 +233,7 @@ int main(void)
 	tcase_add_loop_test(tcase, pages_come_back, 0, 2);
 	tcase_add_loop_test(tcase, few_pages, 0, 2 * NR(few));
 	tcase_add_test(tcase, short_messages_only);
+	tcase_add_test(tcase, refused_late);
 	tcase_add_test(tcase, smallest_receiver);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
