@@ -96,6 +96,9 @@ START_TEST(given_away)
 		ck_assert_int_eq(xenmsg_buffer_send(pair.from, pair.addr, 7, &copy, XENMSG_LAZY,
 						    NULL),
 				 -EINVAL);
+		ck_assert_int_eq(xenmsg_buffer_send(pair.from, pair.addr, 7, &copy, 0, NULL),
+				 -EINVAL);
+		xenmsg_buffer_put(pair.from, &copy); /* harmless, too: it is in the batch */
 	}
 	ck_assert_int_eq(xenmsg_flush(pair.alice->x, 1000), 0);
 	ck_assert_int_eq(xenmsg_event(pair.alice->x, &event), -EAGAIN);

@@ -70,13 +70,13 @@ static __attribute__((__noinline__)) int get_any(struct front_port *port, size_t
 		return r;
 	buffer->nr = (int)nr;
 	buffer->opaque[0] = nr;
-	for (i = 0; i <= nr; i++)
-		buffer->opaque[1 + i] = pages[i];
 	for (i = 0; i < nr; i++) {
-		buffer->iov[i].iov_base = user_tx_page(port_front(port)->user, pages[i]);
+		buffer->opaque[1 + i] = pages[i];
+		buffer->iov[i].iov_base = vmsg_tx_page_of(port->engine, pages[i]);
 		buffer->iov[i].iov_len = len < PAGE ? len : PAGE;
 		len -= buffer->iov[i].iov_len;
 	}
+	buffer->opaque[1 + nr] = pages[nr];
 	return 0;
 }
 
@@ -100,30 +100,29 @@ int front_buffer_get(struct xenmsg_port *base, size_t len, struct xenmsg_buffer 
 	return 0;
 }
 
-/* The buffer's pages, number of them and list page as pages_get() gave them. */
-static int buffer_pages(const struct xenmsg_buffer *buffer, uint16_t *pages, unsigned int *nr)
+/* The memory of page @page if it is the application's, in no batch; else NULL. */
+static inline void *memory_of(const struct front_port *port, uint32_t page)
 {
-	unsigned int i;
+	void *memory = vmsg_tx_page_of(port->engine, page);
 
-	*nr = buffer->opaque[0];
-	if (!*nr || *nr > XENMSG_SEGMENTS_MAX - 1)
-		return -EINVAL;
-	for (i = 0; i <= *nr; i++)
-		pages[i] = (uint16_t)buffer->opaque[1 + i];
-	return 0;
+	return LIKELY(memory && !batch_has(port, page)) ? memory : NULL;
 }
 
 /* Pages from @used on are not needed, nor is the list page if the rest fits the slot. */
-static void put_rest(struct front_port *port, unsigned int used, unsigned int nr,
-		     const uint16_t *pages)
+static __attribute__((__noinline__)) void put_rest(struct front_port *port, unsigned int used,
+						   const struct xenmsg_buffer *buffer)
 {
-	struct vmsg *v = port_front(port)->v;
+	unsigned int i, nr = buffer->opaque[0];
 
-	if (used == nr)
-		return;
-	vmsg_tx_pages_put(v, port->engine, nr - used, pages + used);
-	if (used <= VMSGIF_SEGS_MAX && pages[nr] != NO_PAGE)
-		vmsg_tx_pages_put(v, port->engine, 1, pages + nr);
+	for (i = used; i < nr + (used <= VMSGIF_SEGS_MAX); i++)
+		if (memory_of(port, buffer->opaque[1 + i]))
+			vmsg_tx_page_put(port->engine, buffer->opaque[1 + i]);
+}
+
+/* Whether @iov is in page @page, which is the application's, from its begin on. */
+static inline bool is_page(const struct front_port *port, uint32_t page, const struct iovec *iov)
+{
+	return iov->iov_len - 1 < PAGE && iov->iov_base && iov->iov_base == memory_of(port, page);
 }
 
 /* Any number of pages, alone. */
@@ -133,29 +132,29 @@ static __attribute__((__noinline__)) int send_any(struct front_port *port, uint3
 {
 	struct vmsgif_segment segs[XENMSG_SEGMENTS_MAX];
 	struct vmsg_send send = { .addr = addr, .port = number, .form = VMSG_PAGES, .segs = segs };
-	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
-	unsigned int i, nr;
+	unsigned int i, nr = buffer->opaque[0];
 	int r;
 
-	r = buffer_pages(buffer, pages, &nr);
-	if (r || buffer->nr < 1 || (unsigned int)buffer->nr > nr)
+	if (!nr || nr > XENMSG_SEGMENTS_MAX - 1 || buffer->nr < 1 || (unsigned int)buffer->nr > nr)
 		return -EINVAL;
 	send.nr_segs = (unsigned int)buffer->nr;
 	for (i = 0; i < send.nr_segs; i++) {
-		if (!buffer->iov[i].iov_len || buffer->iov[i].iov_len > PAGE ||
-		    buffer->iov[i].iov_base != user_tx_page(port_front(port)->user, pages[i]))
+		const struct iovec *iov = &buffer->iov[i];
+		uint32_t page = buffer->opaque[1 + i];
+
+		if (UNLIKELY(!is_page(port, page, iov)))
 			return -EINVAL;
-		segs[i] = (struct vmsgif_segment){
-			.ref = pages[i],
-			.len = (uint16_t)buffer->iov[i].iov_len,
-		};
-		send.len += segs[i].len;
+		segs[i] = (struct vmsgif_segment){ .ref = page, .len = (uint16_t)iov->iov_len };
+		send.len += (uint32_t)iov->iov_len;
 	}
-	send.list_page = pages[nr];
+	if (send.nr_segs > VMSGIF_SEGS_MAX && !memory_of(port, buffer->opaque[1 + nr]))
+		return -EINVAL;
+	send.list_page = (uint16_t)buffer->opaque[1 + nr];
 	r = send_post(port, &send, flags, NULL, 0, seq);
 	send_leave(port_front(port), r != 0);
 	if (!r) {
-		put_rest(port, send.nr_segs, nr, pages);
+		if (UNLIKELY(send.nr_segs != nr))
+			put_rest(port, send.nr_segs, buffer);
 		buffer->opaque[0] = 0;
 	}
 	return r;
@@ -164,11 +163,8 @@ static __attribute__((__noinline__)) int send_any(struct front_port *port, uint3
 /* Whether the buffer has one page and what it says of it is right: it, and its memory. */
 static bool one_page(const struct front_port *port, const struct xenmsg_buffer *buffer)
 {
-	const struct iovec *iov = buffer->iov;
-
-	return buffer->nr == 1 && buffer->opaque[0] == 1 && iov->iov_len - 1 < PAGE &&
-	       iov->iov_base && iov->iov_base == vmsg_tx_page_of(port->engine, buffer->opaque[1]) &&
-	       !batch_has(port, buffer->opaque[1]);
+	return buffer->nr == 1 && buffer->opaque[0] == 1 &&
+	       is_page(port, buffer->opaque[1], buffer->iov);
 }
 
 /* As batch_send(). */
@@ -233,11 +229,13 @@ int front_buffer_send(struct xenmsg_port *base, uint32_t addr, uint32_t number,
 void front_buffer_put(struct xenmsg_port *base, struct xenmsg_buffer *buffer)
 {
 	struct front_port *port = port_of(base);
-	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
-	unsigned int nr;
+	unsigned int i, nr = buffer->opaque[0];
 
-	if (buffer_pages(buffer, pages, &nr))
+	if (nr > XENMSG_SEGMENTS_MAX - 1)
 		return;
+	/* And the list's, if it has one. */
+	for (i = 0; nr && i <= nr; i++)
+		if (memory_of(port, buffer->opaque[1 + i]))
+			vmsg_tx_page_put(port->engine, buffer->opaque[1 + i]);
 	buffer->opaque[0] = 0;
-	pages_put(port, nr, pages);
 }
