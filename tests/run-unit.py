@@ -16,6 +16,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -39,9 +40,10 @@ class Result:
 
 def run(program, timeout):
     start = time.monotonic()
-    env = {**ENVIRONMENT, **os.environ}
-    # A session of its own: Check forks, and nothing may outlive the program.
-    with open(program + ".log", "wb+") as log:
+    # A session of its own: Check forks, and nothing may outlive the program, files included.
+    with (tempfile.TemporaryDirectory(prefix="xenmsg-check-") as scratch,
+          open(program + ".log", "wb+") as log):
+        env = {**ENVIRONMENT, **os.environ, "TMPDIR": scratch}
         try:
             child = subprocess.Popen([program], stdin=subprocess.DEVNULL, stdout=log,
                                      stderr=subprocess.STDOUT, env=env,

@@ -52,9 +52,9 @@ struct vm {
 
 struct world {
 	char *config;
-	char dir[32];	  /* for the guests' lock files */
-	char socket[48];  /* of the broker */
-	char nowhere[48]; /* nothing is there */
+	char dir[64];	  /* for the guests' lock files */
+	char socket[80];  /* of the broker */
+	char nowhere[80]; /* nothing is there */
 	bool local;	  /* brokers listen */
 	struct log log;
 	char *lines;

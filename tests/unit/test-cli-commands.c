@@ -115,7 +115,7 @@ static char out_path[80], in_path[80], text_path[80];
 static int open_in_guest(struct xenmsg **out)
 {
 	struct xenmsg_options o = XENMSG_OPTIONS_INIT;
-	char lock[64];
+	char lock[80];
 
 	(void)snprintf(lock, sizeof(lock), "%s/%u", w.dir, sim_process_domid(sim_current()));
 	o.lock = lock;

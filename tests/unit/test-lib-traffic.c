@@ -30,7 +30,7 @@ static struct world w;
 static int open_in_guest(struct xenmsg **out, const struct xenmsg_options *options)
 {
 	struct xenmsg_options o = *options;
-	char lock[64];
+	char lock[80];
 
 	(void)snprintf(lock, sizeof(lock), "%s/%u", w.dir, sim_process_domid(sim_current()));
 	o.lock = lock;
