@@ -183,11 +183,16 @@ void device_complete(struct device *dev, uint16_t id, uint8_t op, int status, ui
 unsigned int device_rx_posted(struct device *dev, unsigned int want);
 /* The next posted page; device_rx_posted() said that there is one. */
 struct rx_page device_rx_take(struct device *dev);
+/* The next @nr ones, likewise. */
+void device_rx_take_run(struct device *dev, struct rx_page *pages, unsigned int nr);
 /*
  * Write @rsp, with the id of a taken page, to the RX ring. Pages are answered
  * in the order in which they were taken. Seen after device_publish_rx().
  */
 void device_rx_respond(struct device *dev, const struct vmsgif_rx_response *rsp);
+/* The same for a message in @nr taken pages, all of which @rsp answers; its id is the first one's. */
+void device_rx_respond_run(struct device *dev, const struct vmsgif_rx_response *rsp,
+			   const struct rx_page *pages, unsigned int nr);
 
 /*
  * Publish; whether an event is due is remembered. @lazy: what is published now

@@ -382,13 +382,43 @@ struct rx_page device_rx_take(struct device *dev)
 	return c->rx_pages[c->rx_taken++ & (c->rx.slots - 1)];
 }
 
+void device_rx_take_run(struct device *dev, struct rx_page *pages, unsigned int nr)
+{
+	struct connection *c = &dev->c;
+	uint32_t mask = c->rx.slots - 1;
+
+	if (UNLIKELY(!device_live(dev) || posted(dev) < nr)) {
+		memset(pages, 0, nr * sizeof(*pages));
+		return;
+	}
+	for (unsigned int i = 0; i < nr; i++)
+		pages[i] = c->rx_pages[(c->rx_taken + i) & mask];
+	c->rx_taken += nr;
+}
+
 void device_rx_respond(struct device *dev, const struct vmsgif_rx_response *rsp)
 {
 	struct connection *c = &dev->c;
 
 	if (UNLIKELY(!device_live(dev)))
 		return;
-	if (UNLIKELY(!id_give(c->rx_ids, rsp->id) || !ring_respond(&c->rx, rsp)))
+	if (UNLIKELY(!id_give(c->rx_ids, rsp->id) || !ring_respond(&c->rx, rsp, 1)))
+		log_bug(dev, "page", rsp->id);
+}
+
+void device_rx_respond_run(struct device *dev, const struct vmsgif_rx_response *rsp,
+			   const struct rx_page *pages, unsigned int nr)
+{
+	struct connection *c = &dev->c;
+	unsigned int given = 0;
+
+	if (UNLIKELY(!device_live(dev)))
+		return;
+	while (given < nr && id_give(c->rx_ids, pages[given].id))
+		given++;
+	if (UNLIKELY(given < nr))
+		log_bug(dev, "page", pages[given].id);
+	else if (UNLIKELY(!ring_respond(&c->rx, rsp, nr)))
 		log_bug(dev, "page", rsp->id);
 }
 

@@ -83,9 +83,9 @@ static inline void respond_message(const struct mover *mover, const struct deliv
 {
 	const struct message *m = item->message;
 	const struct rx_page *pages = &mover->pages[item->first];
-	unsigned int last = item->nr_pages - 1u;
 	struct vmsgif_rx_response rsp = {
 		.type = VMSGIF_RX_MESSAGE,
+		.id = pages->id,
 		.addr = m->src->addr,
 		.port = m->flow->number,
 		.src_port = m->src_port,
@@ -102,17 +102,12 @@ static inline void respond_message(const struct mover *mover, const struct deliv
 		rsp.u.map.id = m->u.map.id;
 		rsp.u.map.offset = m->u.map.offset;
 	} else {
-		for (unsigned int i = 0; i < last; i++) {
-			rsp.flags = VMSGIF_RXF_MORE;
-			rsp.used = VMSGIF_PAGE_SIZE;
-			rsp.id = pages[i].id;
-			device_rx_respond(item->dst->dev, &rsp);
-		}
-		rsp.flags = 0;
-		rsp.used = (uint16_t)(m->len - last * VMSGIF_PAGE_SIZE);
+		rsp.used = (uint16_t)MIN_OF(m->len, VMSGIF_PAGE_SIZE);
 	}
-	rsp.id = pages[last].id;
-	device_rx_respond(item->dst->dev, &rsp);
+	if (LIKELY(item->nr_pages == 1))
+		device_rx_respond(item->dst->dev, &rsp);
+	else
+		device_rx_respond_run(item->dst->dev, &rsp, pages, item->nr_pages);
 	peer_dirty_rx(item->dst, m->lazy);
 }
 

@@ -38,9 +38,10 @@ static inline struct delivery *item_new(struct mover *mover, struct peer *dst, u
 	item->gathered = false;
 	item->status = VMSGIF_OKAY;
 	mover->nr_pages += n;
-	*page = device_rx_take(dst->dev);
-	while (UNLIKELY(--n > 0))
-		*++page = device_rx_take(dst->dev);
+	if (LIKELY(n == 1))
+		*page = device_rx_take(dst->dev);
+	else
+		device_rx_take_run(dst->dev, page, n);
 	return item;
 }
 

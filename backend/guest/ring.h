@@ -87,15 +87,15 @@ static inline void ring_take(struct ring *ring, void *slot)
 }
 
 /*
- * Writes the next response, RING_SLOT_BYTES; it takes the place of a consumed
- * request. False: every consumed request is answered already.
+ * Writes the next response, RING_SLOT_BYTES, which answers the next @nr consumed
+ * requests and takes the place of the first. False: there are not so many to answer.
  */
-static inline bool ring_respond(struct ring *ring, const void *slot)
+static inline bool ring_respond(struct ring *ring, const void *slot, uint32_t nr)
 {
-	if (UNLIKELY(ring->rsp_prod == ring->req_cons))
+	if (UNLIKELY(ring->req_cons - ring->rsp_prod < nr))
 		return false;
 	memcpy(ring_slot_(ring, ring->rsp_prod), slot, RING_SLOT_BYTES);
-	ring->rsp_prod++;
+	ring->rsp_prod += nr;
 	return true;
 }
 

@@ -14,29 +14,19 @@
 #include "frontend/core/pool.h"
 #include "frontend/core/port.h"
 
-/* What is of one page in the words of a message's response. */
-#define HEAD_FLAGS ((uint64_t)0xff << 8)
-#define HEAD_MORE  ((uint64_t)VMSGIF_RXF_MORE << 8)
-#define HEAD_ID	   ((uint64_t)0xffff << 16)
-#define SIZE_USED  ((uint64_t)0xffff << 32)
-#define SIZE_PAGE  ((uint64_t)VMSGIF_PAGE_SIZE << 32)
-
 /* ------------------------------------------------------------------- pages */
 
 /* A page whose response was just taken: there is room for it. */
-static void post_at(struct vmsg *v, struct vmsg_cursor *c, unsigned int page)
-{
-	if (vmsg_likely(v->rx_on))
-		vmsg_rx_post(v, c, page);
-	else
-		vmsg_rx_give(v, page);
-}
-
 static void post_again(struct vmsg *v, unsigned int page)
 {
-	struct vmsg_cursor c = vmsg_rx_open(v);
+	struct vmsg_cursor c;
 
-	post_at(v, &c, page);
+	if (vmsg_unlikely(!v->rx_on)) {
+		vmsg_rx_give(v, page);
+		return;
+	}
+	c = vmsg_rx_open(v);
+	vmsg_rx_post(v, &c, page);
 	vmsg_cursor_close(&v->rx, &c);
 }
 
@@ -155,97 +145,69 @@ static bool take_next(struct vmsg *v, struct vmsgif_rx_response *r, unsigned int
 	return true;
 }
 
-/* Copies the page that begins @left bytes before the message's end. */
-static void copy_out(struct vmsg *v, const struct arrival *a, uint64_t left, unsigned int page)
-{
-	uint32_t used = left < VMSGIF_PAGE_SIZE ? (uint32_t)left : VMSGIF_PAGE_SIZE;
-
-	if (!a->drop)
-		vmsg_msg_copy_in(a->port, a->msg, a->r->len - (uint32_t)left,
-				 v->params.rx_pages[page], used);
-}
-
-/* @wrong are the bits of a page's response that are not as they have to be. Always false. */
-static bool wrong_page(struct vmsg *v, const struct vmsg_rx_words *wrong)
-{
-	if (wrong->head & HEAD_ID)
-		return vmsg_break(v, "RX response out of order");
-	if ((wrong->head & ~HEAD_FLAGS) | wrong->ports | wrong->seq | (wrong->size & ~SIZE_USED))
-		return vmsg_break(v, "message cut");
-	return vmsg_break(v, "bad page of a message");
-}
-
 /*
- * The payload is in posted pages, whose responses are all there. With @hold they are
- * chained from @link on, else copied to the port's memory and posted again. But for
- * what is of each page, all responses have the words of the first one.
+ * Takes the @nr posted pages from the one of @a on, and chains them. Only the first of
+ * their responses was written; it is taken already.
  */
-static __attribute__((__noinline__)) bool take_pages(struct vmsg *v, const struct arrival *a,
-						     bool hold, uint16_t *link)
+static void take_chain(struct vmsg *v, const struct arrival *a, uint32_t nr)
 {
-	struct vmsg_cursor c = vmsg_rx_open(v);
-	struct vmsg_rx_words words, want, wrong;
+	uint16_t *mark = v->t.rx_mark;
+	const uint16_t *at = v->t.rx_at;
+	uint32_t mask = v->mask, cons = v->rx.cons, end = cons + nr - 1;
 	unsigned int page = a->page;
-	uint64_t left = a->r->len;
-	uint64_t id = a->r->id;
-	bool good;
 
-	__builtin_memcpy(&want, a->r, sizeof(want));
-	words = want;
-	want.head = (words.head & ~(HEAD_ID | HEAD_FLAGS)) | HEAD_MORE;
-	want.size = (words.size & ~SIZE_USED) | SIZE_PAGE;
-	for (;;) {
-		if (left <= VMSGIF_PAGE_SIZE) {
-			want.head ^= HEAD_MORE;
-			want.size ^= SIZE_PAGE ^ left << 32;
-		}
-		wrong.head = words.head ^ (want.head | id << 16);
-		wrong.ports = words.ports ^ want.ports;
-		wrong.seq = words.seq ^ want.seq;
-		wrong.size = words.size ^ want.size;
-		good = !(wrong.head | wrong.ports | wrong.seq | wrong.size);
-		if (vmsg_unlikely(!good))
-			break;
-		if (vmsg_likely(hold)) {
-			*link = (uint16_t)page;
-			link = &v->t.rx_mark[page];
-			v->rx_held++;
-		} else {
-			copy_out(v, a, left, page);
-			post_at(v, &c, page);
-		}
-		if (left <= VMSGIF_PAGE_SIZE)
-			break;
-		left -= VMSGIF_PAGE_SIZE;
-		words = vmsg_rx_peek(&c);
-		id = c.cons++ & c.mask;
-		page = v->t.rx_at[id];
+	for (; cons != end; cons++) {
+		unsigned int next = at[cons & mask];
+
+		mark[page] = (uint16_t)next;
+		page = next;
 	}
-	*link = VMSG_PAGE_END;
-	vmsg_cursor_close(&v->rx, &c);
-	return vmsg_likely(good) || wrong_page(v, &wrong);
+	mark[page] = VMSG_PAGE_END;
+	v->rx.cons = end;
+	v->rx_held += nr;
+}
+
+/* Copies a chain of pages to the port's memory. */
+static void copy_out(struct vmsg *v, const struct arrival *a)
+{
+	uint32_t len = a->r->len, at = 0, used;
+	unsigned int page;
+
+	for (page = a->page; page != VMSG_PAGE_END; page = v->t.rx_mark[page]) {
+		used = len - at < VMSGIF_PAGE_SIZE ? len - at : VMSGIF_PAGE_SIZE;
+		vmsg_msg_copy_in(a->port, a->msg, at, v->params.rx_pages[page], used);
+		at += used;
+	}
 }
 
 /* Returns how many responses the message has; 0: it broke the device. */
 static unsigned int take_paged(struct vmsg *v, struct arrival *a)
 {
+	const struct vmsgif_rx_response *r = a->r;
 	/* The port's longest message is at most 1 MiB. */
-	uint32_t nr = (a->r->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
-	bool hold = !a->drop && a->r->len > v->params.copy_out && v->rx_held + nr <= v->rx_hold_max;
-	uint16_t first;
+	uint32_t nr = (r->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
+	uint32_t used = r->len < VMSGIF_PAGE_SIZE ? r->len : VMSGIF_PAGE_SIZE;
+	bool hold;
 
 	if (!nr || nr - 1 > v->rx.seen - v->rx.cons)
 		return vmsg_break(v, "message cut");
-	if (!vmsg_batch_valid(a->r->len, a->r->each))
+	if (!vmsg_batch_valid(r->len, r->each))
 		return vmsg_break(v, "bad batch");
-	if (!take_pages(v, a, hold, &first)) {
-		vmsg_rx_put_chain(v, first);
-		return 0;
+	if (r->flags || r->used != used)
+		return vmsg_break(v, "bad page of a message");
+	hold = !a->drop && r->len > v->params.copy_out && v->rx_held + nr <= v->rx_hold_max;
+	take_chain(v, a, nr);
+	a->msg->ref = (uint16_t)a->page;
+	if (vmsg_likely(hold)) {
+		a->msg->form = VMSG_MSG_PAGES;
+		return nr;
 	}
-	a->msg->form = hold ? VMSG_MSG_PAGES : vmsg_msg_form_copied(a->port, a->msg, a->r->len);
-	a->msg->ref = first;
-	if (!hold && !a->drop)
+	a->msg->form = vmsg_msg_form_copied(a->port, a->msg, r->len);
+	if (!a->drop) {
+		copy_out(v, a);
 		v->stats.rx_copied_out++;
+	}
+	vmsg_rx_put_chain(v, a->page);
 	return nr;
 }
 

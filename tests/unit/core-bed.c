@@ -511,6 +511,15 @@ void cbed_rx(struct cbed *bed, struct vmsgif_rx_response rsp)
 	cbed_rx_raw(bed, &rsp);
 }
 
+void cbed_rx_rest(struct cbed *bed)
+{
+	struct vmsgif_rx_response rubbish;
+
+	(void)rx_next(bed);
+	memset(&rubbish, 0xa5, sizeof(rubbish));
+	cbed_rx_raw(bed, &rubbish);
+}
+
 struct vmsgif_rx_response cbed_rx_event(unsigned int type, uint32_t addr)
 {
 	return (struct vmsgif_rx_response){ .type = (uint8_t)type, .addr = addr };
@@ -553,14 +562,16 @@ void cbed_deliver(struct cbed *bed, uint32_t port, uint64_t seq, const void *dat
 	if (len <= VMSGIF_INLINE_MAX) {
 		cbed_rx(bed, rsp);
 	} else {
-		while (at < len) {
+		rsp.flags = 0;
+		rsp.used = (uint16_t)(len < VMSGIF_PAGE_SIZE ? len : VMSGIF_PAGE_SIZE);
+		for (; at < len; at += VMSGIF_PAGE_SIZE) {
 			uint32_t used = len - at < VMSGIF_PAGE_SIZE ? len - at : VMSGIF_PAGE_SIZE;
 
 			memcpy(cbed_rx_page(bed), (const uint8_t *)data + at, used);
-			at += used;
-			rsp.flags = at < len ? VMSGIF_RXF_MORE : 0;
-			rsp.used = (uint16_t)used;
-			cbed_rx(bed, rsp);
+			if (at == 0)
+				cbed_rx(bed, rsp);
+			else
+				cbed_rx_rest(bed);
 		}
 	}
 	cbed_rx_publish(bed);

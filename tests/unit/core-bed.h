@@ -109,7 +109,9 @@ unsigned int cbed_rx_posted(const struct cbed *bed);
 void *cbed_rx_page(struct cbed *bed);
 /* Writes a response to the next RX request; the id is set. */
 void cbed_rx(struct cbed *bed, struct vmsgif_rx_response rsp);
-/* The same, with the id that it has. */
+/* The page that is next has more of the message; its slot is not written, but has rubbish. */
+void cbed_rx_rest(struct cbed *bed);
+/* Writes a response with the id that it has. */
 void cbed_rx_raw(struct cbed *bed, const struct vmsgif_rx_response *rsp);
 void cbed_rx_publish(struct cbed *bed);
 /* An event without a name; and one that is published at once. */

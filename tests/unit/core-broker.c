@@ -538,13 +538,14 @@ static bool deliver(struct broker *b, struct broker_msg *msg, struct broker_dev 
 		rx_put(d, rsp);
 	} else {
 		payload(b, msg, bytes);
+		rsp.used = (uint16_t)(req->len < 4096 ? req->len : 4096);
 		for (unsigned int i = 0; i < nr; i++) {
 			uint32_t left = req->len - i * 4096;
 
-			rsp.used = (uint16_t)(left < 4096 ? left : 4096);
-			rsp.flags = i + 1 < nr ? VMSGIF_RXF_MORE : 0;
-			memcpy(rx_page(d), bytes + i * 4096, rsp.used);
+			memcpy(rx_page(d), bytes + i * 4096, left < 4096 ? left : 4096);
 			rx_put(d, rsp);
+			/* Only the first one is to be read. */
+			memset(&rsp, 0x5a, sizeof(rsp));
 		}
 	}
 	return true;

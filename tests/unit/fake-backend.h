@@ -286,14 +286,40 @@ struct rx_page device_rx_take(struct device *dev)
 	return page;
 }
 
-void device_rx_respond(struct device *dev, const struct vmsgif_rx_response *rsp)
+void device_rx_take_run(struct device *dev, struct rx_page *pages, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		pages[i] = device_rx_take(dev);
+}
+
+/* How many pages a response answers. */
+static unsigned int fake_rx_pages(const struct vmsgif_rx_response *rsp)
+{
+	if (rsp->type != VMSGIF_RX_MESSAGE || rsp->flags)
+		return 1;
+	return (rsp->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
+}
+
+void device_rx_respond_run(struct device *dev, const struct vmsgif_rx_response *rsp,
+			   const struct rx_page *pages, unsigned int nr)
 {
 	if (!device_is_up(dev))
 		return;
-	ck_assert_uint_ne(dev->answered, dev->posted_first);
-	ck_assert_uint_eq(rsp->id, dev->order[dev->answered % FAKE_SLOTS]);
-	dev->answered++;
+	ck_assert_uint_eq(nr, fake_rx_pages(rsp));
+	ck_assert_uint_eq(rsp->id, pages->id);
+	for (unsigned int i = 0; i < nr; i++) {
+		ck_assert_uint_ne(dev->answered, dev->posted_first);
+		ck_assert_uint_eq(pages[i].id, dev->order[dev->answered % FAKE_SLOTS]);
+		dev->answered++;
+	}
 	dev->rx[dev->nr_rx++] = *rsp;
+}
+
+void device_rx_respond(struct device *dev, const struct vmsgif_rx_response *rsp)
+{
+	const struct rx_page page = { .id = rsp->id };
+
+	device_rx_respond_run(dev, rsp, &page, 1);
 }
 
 static inline struct fake_entry *fake_entry_new(struct device *dev, int kind, bool lazy)

@@ -44,8 +44,7 @@ static void transfer(struct device *dev, const struct request *req,
 
 	if (!dst || nr == 0 || device_rx_posted(dst, nr) < nr)
 		return;
-	for (unsigned int i = 0; i < nr; i++)
-		pages[i] = device_rx_take(dst);
+	device_rx_take_run(dst, pages, nr);
 	r = copy_batch_add(batch, 0, dev, segs, req->nr_segs, req->pooled, dst, pages, nr);
 	if (r == 0) {
 		copy_batch_run(batch);
@@ -53,10 +52,8 @@ static void transfer(struct device *dev, const struct request *req,
 	}
 	r = r == COPY_DONE ? 0 : r;
 	copy_batch_reset(batch);
-	for (unsigned int i = 0; i < nr; i++) {
-		rsp.id = pages[i].id;
-		device_rx_respond(dst, &rsp);
-	}
+	rsp.id = pages[0].id;
+	device_rx_respond_run(dst, &rsp, pages, nr);
 	device_publish_rx(dst, below(2));
 	(void)device_notify(dst, below(2));
 	device_complete(dev, req->id, req->op, r, 0, 0);

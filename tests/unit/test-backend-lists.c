@@ -87,7 +87,7 @@ START_TEST(posted_pages)
 	rx.id = SLOTS;
 	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_HOSTILE);
 	rx.id = 0;
-	rx.flags = VMSGIF_RXF_MORE;
+	rx.flags = VMSGIF_RXF_INLINE;
 	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_HOSTILE);
 	rx.flags = 0;
 	rx.reserved0 = 1;

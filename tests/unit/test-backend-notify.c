@@ -72,10 +72,69 @@ START_TEST(pages_are_taken_in_order)
 }
 END_TEST
 
+/* One response is written for all pages of a message; the slots of the others stay as they are. */
+START_TEST(pages_answered_together)
+{
+	static const unsigned int parts[] = { 1, 7, 200, 48 };
+	struct vmsgif_rx_response rsp = { .type = VMSGIF_RX_MESSAGE, .used = 4096 };
+	struct vmsgif_rx_response got;
+	struct rx_page pages[256];
+
+	/* Three times, and one page to begin with: the ring's end is in the middle of a part. */
+	guest_rx(&alice, 0, 1, false);
+	ck_assert_uint_eq(device_rx_posted(dev, 1), 1);
+	(void)device_rx_take(dev);
+	device_rx_respond(dev, &rsp);
+	device_publish_rx(dev, false);
+	ck_assert(guest_rx_rsp(&alice, &got));
+	for (uint16_t round = 0; round < 3; round++) {
+		uint16_t at = 0;
+
+		for (uint16_t i = 0; i < 256; i++)
+			guest_rx(&alice, (uint16_t)(255 - i), 1000u + i, i % 2);
+		ck_assert_uint_eq(device_rx_posted(dev, 256), 256);
+		for (unsigned int k = 0; k < 4; k++) {
+			device_rx_take_run(dev, pages, parts[k]);
+			for (unsigned int i = 0; i < parts[k]; i++, at++) {
+				ck_assert_uint_eq(pages[i].id, 255 - at);
+				ck_assert_uint_eq(pages[i].ref, 1000u + at);
+				ck_assert_uint_eq(pages[i].pooled, at % 2);
+			}
+			rsp.id = pages[0].id;
+			rsp.seq = k + 1;
+			device_rx_respond_run(dev, &rsp, pages, parts[k]);
+		}
+		ck_assert_uint_eq(device_rx_posted(dev, 1), 0);
+		ck_assert(!guest_rx_rsp(&alice, &got));
+		device_publish_rx(dev, false);
+		at = 0;
+		for (unsigned int k = 0; k < 4; k++) {
+			for (unsigned int i = 0; i < parts[k]; i++, at++) {
+				struct vmsgif_rx_request posted = {
+					.id = (uint16_t)(255 - at),
+					.flags = at % 2 ? VMSGIF_RXF_POOL : 0,
+					.ref = 1000u + at,
+				};
+
+				ck_assert(guest_rx_rsp(&alice, &got));
+				rsp.id = (uint16_t)(255 - at);
+				rsp.seq = k + 1;
+				if (i == 0)
+					ck_assert_mem_eq(&got, &rsp, sizeof(rsp));
+				else
+					ck_assert_mem_eq(&got, &posted, sizeof(posted));
+			}
+		}
+		ck_assert(!guest_rx_rsp(&alice, &got));
+	}
+}
+END_TEST
+
 /* Answers that answer nothing are the broker's fault, and do no harm. */
 START_TEST(answers_to_nothing)
 {
 	struct vmsgif_rx_response rsp = { .id = UINT16_MAX };
+	struct rx_page pages[3];
 
 	device_complete(dev, 1, VMSGIF_OP_SEND, 0, 0, 0);
 	device_complete(dev, UINT16_MAX, VMSGIF_OP_SEND, 0, 0, 0);
@@ -84,6 +143,21 @@ START_TEST(answers_to_nothing)
 	ck_assert(bed_logged(&bed, "bug: answer to no page, id 65535"));
 	device_publish_tx(dev, false);
 	ck_assert_uint_eq(alice.tx->rsp_prod, 0);
+	/* All pages of a message, or none. */
+	guest_rx(&alice, 4, 9, false);
+	guest_rx(&alice, 5, 9, false);
+	ck_assert_uint_eq(device_rx_posted(dev, 2), 2);
+	memset(pages, 0xff, sizeof(pages));
+	device_rx_take_run(dev, pages, 3);
+	ck_assert_uint_eq(pages[0].ref, 0);
+	ck_assert_uint_eq(pages[2].ref, 0);
+	device_rx_take_run(dev, pages, 2);
+	pages[2].id = 7;
+	rsp.id = 4;
+	device_rx_respond_run(dev, &rsp, pages, 3);
+	ck_assert(bed_logged(&bed, "bug: answer to no page, id 7"));
+	device_publish_rx(dev, false);
+	ck_assert_uint_eq(alice.rx->rsp_prod, 0);
 }
 END_TEST
 
@@ -257,6 +331,7 @@ static Suite *notify_suite(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, pages_are_taken_in_order);
+	tcase_add_test(t, pages_answered_together);
 	tcase_add_test(t, answers_to_nothing);
 	tcase_add_test(t, kicks_and_arming);
 	tcase_add_test(t, short_of_pages_asks_for_an_event);

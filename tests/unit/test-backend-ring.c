@@ -35,7 +35,7 @@ static void answer(unsigned int nr)
 
 	for (unsigned int i = 0; i < nr; i++) {
 		rsp.id = (uint16_t)ring.rsp_prod;
-		ck_assert(ring_respond(&ring, &rsp));
+		ck_assert(ring_respond(&ring, &rsp, 1));
 	}
 }
 
@@ -124,7 +124,7 @@ START_TEST(no_answer_without_request)
 {
 	struct vmsgif_tx_response rsp = { .op = 1 };
 
-	ck_assert(!ring_respond(&ring, &rsp));
+	ck_assert(!ring_respond(&ring, &rsp, 1));
 	ck_assert(!ring_publish(&ring, false));
 }
 END_TEST
@@ -138,7 +138,7 @@ START_TEST(responses_are_written_whole)
 	memset(&page->ring[0], 0xaa, sizeof(page->ring[0]));
 	ck_assert_int_eq(ring_look(&ring), 0);
 	ring_take(&ring, &req);
-	ck_assert(ring_respond(&ring, &rsp));
+	ck_assert(ring_respond(&ring, &rsp, 1));
 	ck_assert_mem_eq(&page->ring[0], &rsp, sizeof(rsp));
 	ck_assert_uint_eq(page->rsp_prod, 0);
 }

@@ -44,7 +44,7 @@ static uint64_t bytes_from(const struct device *src)
 	for (unsigned int i = 0; i < fake.nr_entries; i++)
 		if (fake.entries[i].kind == FAKE_RX && fake.entries[i].dev == bob &&
 		    fake.entries[i].rx.addr == src->addr)
-			n += 64 + fake.entries[i].rx.used;
+			n += 64 + fake.entries[i].rx.len;
 	return n;
 }
 

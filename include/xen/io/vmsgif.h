@@ -513,9 +513,9 @@ struct vmsgif_tx_response {
  *
  * id is not in use by another unanswered RX request and below the number of
  * slots. Pages are consumed in the order in which they were posted, and every
- * one gets exactly one response. When a copy into them fails, on whichever
- * side, the message fails with VMSGIF_EFAULT and its pages are answered with
- * VMSGIF_RX_BAD_PAGE.
+ * one is answered exactly once. When a copy into them fails, on whichever
+ * side, the message fails with VMSGIF_EFAULT and its pages are answered with a
+ * VMSGIF_RX_BAD_PAGE each.
  *
  *         0                1                 2               3        octet
  * +----------------+----------------+----------------+----------------+
@@ -539,18 +539,20 @@ struct vmsgif_tx_response {
  * +----------------+----------------+----------------+----------------+
  *
  * used      bytes written to the posted page, from its begin; 0: the page is
- *           given back as it was. Bytes beyond used are the page's old ones.
+ *           given back as it was. Bytes beyond used are the page's old ones. Of
+ *           a message in several pages: what is in the first one, 4096
  *
  * MESSAGE   addr, src_port  the source, stamped by the broker
  *           port            own port
- *           seq, len, each  of the message, the same in all its responses; each is
- *                           0 unless it is a batch
+ *           seq, len, each  of the message; each is 0 unless it is a batch
  *           flags           VMSGIF_RXF_INLINE: in data, used is 0
  *                           VMSGIF_RXF_MAP: at map.offset of pool map.id of
  *                           the source, used is 0; to be RELEASEd
- *                           none: (len + 4095) / 4096 responses in a row with
- *                           VMSGIF_RXF_MORE in all but the last, all published
- *                           at once; all pages but the last are full
+ *                           none: in n = (len + 4095) / 4096 pages, the next
+ *                           ones in the order in which they were posted; all
+ *                           but the last are full. So this is n responses,
+ *                           published at once, of which the first is written:
+ *                           what the slots of the others hold means nothing
  * PEER_UP   addr, and the name (len; inline, or in the page; 0: it is long,
  *           and the page cannot be written): a subscribed domain said READY
  *           under this address, or what lives there has that name from now on
@@ -575,7 +577,6 @@ struct vmsgif_tx_response {
 #define VMSGIF_RX_RESOLVED  7
 #define VMSGIF_RX_BAD_PAGE  8
 
-#define VMSGIF_RXF_MORE	  0x01
 #define VMSGIF_RXF_INLINE 0x02
 #define VMSGIF_RXF_POOL	  0x08 /* in requests */
 #define VMSGIF_RXF_MAP	  0x10
