@@ -316,32 +316,47 @@ static unsigned int posted(const struct device *dev)
 /* Pages parsed ahead: they are there anyway, and in a row are less work. */
 #define PARSE_AHEAD 32u
 
-/*
- * There are fewer than @want: parses posted pages until there are as many and some more,
- * or the ring is empty. False: it failed.
- */
-static bool parse_posted(struct device *dev, unsigned int want)
+/* Lists the pages of a run, the slot of whose first one is at @at. False: it failed. */
+static inline bool list_run(struct device *dev, uint32_t at, const struct rx_run *run)
 {
 	struct connection *c = &dev->c;
-	struct ring *rx = &c->rx;
-	unsigned int slots = rx->slots;
-	unsigned int n = MIN_OF(ring_unconsumed(rx), want + PARSE_AHEAD - posted(dev));
-	struct vmsgif_rx_request slot;
-	struct reject why;
+	uint32_t mask = c->rx.slots - 1;
+	struct rx_page page = run->first;
 
-	for (; n > 0; n--) {
-		struct rx_page page;
-
-		ring_take(rx, &slot);
-		if (UNLIKELY(rx_request_parse(&slot, slots, &page, &why) != VERDICT_OK)) {
-			device_fail(dev, "RX request: %s", why.reason);
-			return false;
-		}
+	for (uint32_t end = at + run->nr; at != end; at++, page.id++, page.ref++) {
 		if (UNLIKELY(!id_take(c->rx_ids, page.id))) {
 			device_fail(dev, "RX request: id %u is in use", page.id);
 			return false;
 		}
-		c->rx_pages[(rx->req_cons - 1) & (slots - 1)] = page;
+		c->rx_pages[at & mask] = page;
+	}
+	return true;
+}
+
+/*
+ * There are fewer than @want: parses posted pages until there are as many and some more,
+ * to the end of a run, or the ring is empty. False: it failed.
+ */
+static bool parse_posted(struct device *dev, unsigned int want)
+{
+	struct ring *rx = &dev->c.rx;
+	unsigned int n = MIN_OF(ring_unconsumed(rx), want + PARSE_AHEAD - posted(dev));
+	struct vmsgif_rx_request slot;
+	struct rx_run run;
+	struct reject why;
+
+	for (; n > 0; n -= MIN_OF(n, run.nr)) {
+		uint32_t at = rx->req_cons;
+
+		ring_take(rx, &slot);
+		if (UNLIKELY(rx_request_parse(&slot, rx->slots, ring_unconsumed(rx), &run, &why) !=
+			     VERDICT_OK)) {
+			device_fail(dev, "RX request: %s", why.reason);
+			return false;
+		}
+		if (UNLIKELY(!list_run(dev, at, &run)))
+			return false;
+		ring_skip(rx, run.nr - 1);
 	}
 	return true;
 }

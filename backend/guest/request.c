@@ -413,13 +413,19 @@ enum verdict request_parse(const struct vmsgif_tx_request *slot, unsigned int sl
 	}
 }
 
-void rx_request_explain(const struct vmsgif_rx_request *slot, unsigned int slots,
+void rx_request_explain(const struct vmsgif_rx_request *slot, unsigned int slots, uint32_t behind,
 			struct reject *why)
 {
-	if (slot->id >= slots)
+	if ((uint32_t)slot->id + slot->more >= slots)
 		(void)hostile(why, "id of a posted page is not below the number of slots");
 	else if (slot->flags & ~VMSGIF_RXF_POOL)
 		(void)hostile(why, "unknown flags of a posted page");
+	else if (slot->more && !slot->flags)
+		(void)hostile(why, "run of posted pages that are not of the pool");
+	else if (slot->more > behind)
+		(void)hostile(why, "run of posted pages goes beyond what is published");
+	else if (slot->ref > UINT32_MAX - slot->more)
+		(void)hostile(why, "run of posted pages goes beyond the last index");
 	else
 		(void)hostile(why, "reserved field of a posted page is not 0");
 }

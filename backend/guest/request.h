@@ -86,6 +86,12 @@ struct rx_page {
 	uint32_t ref;
 };
 
+/* Posted pages whose ids and references follow each other; more than one are pooled. */
+struct rx_run {
+	struct rx_page first;
+	uint32_t nr; /* slots, from 1 */
+};
+
 /*
  * A pool's directory, a private copy of one page: @nr references without
  * repetition, 0 behind them. @scratch: @nr entries, overwritten.
@@ -145,28 +151,38 @@ bool request_parse_tiny(const struct vmsgif_tx_request *slot, unsigned int slots
 			uint32_t max_message, struct request *req);
 
 /* What is wrong, where something is. */
-void rx_request_explain(const struct vmsgif_rx_request *slot, unsigned int slots,
+void rx_request_explain(const struct vmsgif_rx_request *slot, unsigned int slots, uint32_t behind,
 			struct reject *why);
 
-/* VERDICT_OK or VERDICT_HOSTILE. */
+/* Whether a request is for one page, or else for a run that may be. */
+static inline bool rx_run_valid_(const struct vmsgif_rx_request *slot, uint32_t behind)
+{
+	return LIKELY(slot->more == 0) ||
+	       ((slot->flags & VMSGIF_RXF_POOL) && slot->more <= behind &&
+		slot->ref <= UINT32_MAX - slot->more);
+}
+
+/* VERDICT_OK or VERDICT_HOSTILE. @behind: slots that are published and follow this one. */
 static inline enum verdict rx_request_parse(const struct vmsgif_rx_request *slot,
-					    unsigned int slots, struct rx_page *page,
+					    unsigned int slots, uint32_t behind, struct rx_run *run,
 					    struct reject *why)
 {
 	uint64_t reserved = request_word_(slot, 1) | request_word_(slot, 2) |
 			    request_word_(slot, 3) | request_word_(slot, 4) |
 			    request_word_(slot, 5) | request_word_(slot, 6) |
-			    request_word_(slot, 7) | slot->reserved0;
+			    request_word_(slot, 7);
 
-	if (UNLIKELY(slot->id >= slots || (slot->flags & ~VMSGIF_RXF_POOL) || reserved != 0)) {
-		rx_request_explain(slot, slots, why);
+	if (UNLIKELY((uint32_t)slot->id + slot->more >= slots || (slot->flags & ~VMSGIF_RXF_POOL) ||
+		     reserved != 0 || !rx_run_valid_(slot, behind))) {
+		rx_request_explain(slot, slots, behind, why);
 		return VERDICT_HOSTILE;
 	}
-	*page = (struct rx_page){
+	run->first = (struct rx_page){
 		.id = slot->id,
 		.pooled = slot->flags & VMSGIF_RXF_POOL,
 		.ref = slot->ref,
 	};
+	run->nr = 1u + slot->more;
 	return VERDICT_OK;
 }
 

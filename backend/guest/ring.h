@@ -86,6 +86,12 @@ static inline void ring_take(struct ring *ring, void *slot)
 	ring->req_cons++;
 }
 
+/* Consumes @nr requests more, whose slots mean nothing; there are so many. */
+static inline void ring_skip(struct ring *ring, uint32_t nr)
+{
+	ring->req_cons += nr;
+}
+
 /*
  * Writes the next response, RING_SLOT_BYTES, which answers the next @nr consumed
  * requests and takes the place of the first. False: there are not so many to answer.

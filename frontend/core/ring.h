@@ -136,13 +136,17 @@ static inline void vmsg_rx_data(struct vmsg_cursor *c, uint8_t data[VMSGIF_INLIN
 	vmsg_copied(data);
 }
 
-/* Writes an RX request; the caller knows that there is room. Returns its id, the slot's index. */
-static inline uint32_t vmsg_rx_put(struct vmsg_cursor *c, uint32_t flags, uint32_t ref)
+/*
+ * Writes an RX request for @nr pages, into the slot of the first; the caller knows that
+ * there is room, not around the ring's end. Returns its id, the slot's index.
+ */
+static inline uint32_t vmsg_rx_put(struct vmsg_cursor *c, uint32_t flags, uint32_t ref, uint32_t nr)
 {
-	uint32_t id = c->prod++ & c->mask;
+	uint32_t id = c->prod & c->mask;
 	uint64_t *slot = c->slots[id];
 
-	slot[0] = id | flags << 16 | (uint64_t)ref << 32;
+	c->prod += nr;
+	slot[0] = id | flags << 16 | (nr - 1) << 24 | (uint64_t)ref << 32;
 	__builtin_memset(slot + 1, 0, 7 * sizeof(*slot));
 	return id;
 }

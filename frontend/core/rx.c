@@ -14,6 +14,9 @@
 #include "frontend/core/pool.h"
 #include "frontend/core/port.h"
 
+/* Pages that one request can post. */
+#define RUN_MAX 256u
+
 /* ------------------------------------------------------------------- pages */
 
 /* A page whose response was just taken: there is room for it. */
@@ -37,20 +40,54 @@ void vmsg_rx_give(struct vmsg *v, unsigned int page)
 	v->todo |= VMSG_TODO_RX;
 }
 
+/* How many pages one request can post. 0: there is no room. */
+static uint32_t run_max(const struct vmsg *v, const struct vmsg_cursor *c)
+{
+	uint32_t room = c->mask + 1 - (c->prod - c->cons);
+	uint32_t to_end = c->mask + 1 - (c->prod & c->mask);
+
+	if (room > to_end)
+		room = to_end;
+	if (room > RUN_MAX)
+		room = RUN_MAX;
+	return v->rx_pool || !room ? room : 1;
+}
+
+/* Writes the request for @nr pages from @page on, which are noted as posted. */
+static void post_run(const struct vmsg *v, struct vmsg_cursor *c, unsigned int page, uint32_t nr)
+{
+	vmsg_rx_put(c, v->rx_pool, v->rx_pool ? page : v->params.rx_grefs[page], nr);
+}
+
+/* Posts the begin of a chain, up to @max pages that follow each other. Returns the rest. */
+static unsigned int post_chain(struct vmsg *v, struct vmsg_cursor *c, unsigned int first,
+			       uint32_t max)
+{
+	uint16_t *at = v->t.rx_at + (c->prod & c->mask);
+	uint16_t *mark = v->t.rx_mark + first;
+	uint32_t nr = 0;
+	unsigned int next;
+
+	do {
+		next = mark[nr];
+		mark[nr] = VMSG_PAGE_POSTED;
+		at[nr] = (uint16_t)(first + nr);
+		nr++;
+	} while (nr < max && next == first + nr);
+	post_run(v, c, first, nr);
+	v->rx_held -= nr;
+	return next;
+}
+
 void vmsg_rx_put_chain(struct vmsg *v, unsigned int page)
 {
 	/* Posted here at once, as far as there is room, which there mostly is. */
 	if (vmsg_likely(v->rx_on)) {
 		struct vmsg_cursor c = vmsg_rx_open(v);
+		uint32_t max;
 
-		while (page != VMSG_PAGE_END && c.prod - c.cons <= c.mask) {
-			unsigned int next = v->t.rx_mark[page];
-
-			v->t.rx_mark[page] = VMSG_PAGE_POSTED;
-			vmsg_rx_post(v, &c, page);
-			v->rx_held--;
-			page = next;
-		}
+		while (page != VMSG_PAGE_END && (max = run_max(v, &c)))
+			page = post_chain(v, &c, page, max);
 		vmsg_cursor_close(&v->rx, &c);
 	}
 	while (page != VMSG_PAGE_END) {
@@ -62,17 +99,29 @@ void vmsg_rx_put_chain(struct vmsg *v, unsigned int page)
 	}
 }
 
+/* Posts free pages, of which there are some: up to @max that follow each other. */
+static void post_free(struct vmsg *v, struct vmsg_cursor *c, uint32_t max)
+{
+	uint32_t id = c->prod & c->mask, nr = 0;
+	unsigned int first = v->t.rx_free[v->nr_rx_free - 1];
+
+	do {
+		v->t.rx_mark[first + nr] = VMSG_PAGE_POSTED;
+		v->t.rx_at[id + nr] = (uint16_t)(first + nr);
+		nr++;
+		v->nr_rx_free--;
+	} while (nr < max && v->nr_rx_free && v->t.rx_free[v->nr_rx_free - 1] == first + nr);
+	post_run(v, c, first, nr);
+}
+
 void vmsg_rx_pump(struct vmsg *v)
 {
 	struct vmsg_cursor c = vmsg_rx_open(v);
+	uint32_t max;
 
 	v->todo &= ~VMSG_TODO_RX;
-	while (v->nr_rx_free && c.prod - c.cons < vmsg_slots(v)) {
-		unsigned int page = v->t.rx_free[--v->nr_rx_free];
-
-		v->t.rx_mark[page] = VMSG_PAGE_POSTED;
-		vmsg_rx_post(v, &c, page);
-	}
+	while (v->nr_rx_free && (max = run_max(v, &c)))
+		post_free(v, &c, max);
 	vmsg_cursor_close(&v->rx, &c);
 }
 
@@ -82,10 +131,12 @@ void vmsg_rx_reclaim(struct vmsg *v)
 
 	v->rx_on = false;
 	v->nr_rejects = 0;
-	for (i = 0; i < v->params.nr_rx_pages; i++) {
+	/* The whole stack anew, in order: what follows each other is posted as a run. */
+	v->nr_rx_free = 0;
+	for (i = v->params.nr_rx_pages; i--;) {
 		unsigned int mark = v->t.rx_mark[i];
 
-		if (mark == VMSG_PAGE_POSTED || mark == VMSG_PAGE_OWED)
+		if (mark == VMSG_PAGE_POSTED || mark == VMSG_PAGE_OWED || mark == VMSG_PAGE_FREE)
 			vmsg_rx_give(v, i);
 	}
 }

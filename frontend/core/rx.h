@@ -13,7 +13,7 @@
 /* Writes the request for page @page; there is room. */
 static inline void vmsg_rx_post(const struct vmsg *v, struct vmsg_cursor *c, unsigned int page)
 {
-	uint32_t id = vmsg_rx_put(c, v->rx_pool, v->rx_pool ? page : v->params.rx_grefs[page]);
+	uint32_t id = vmsg_rx_put(c, v->rx_pool, v->rx_pool ? page : v->params.rx_grefs[page], 1);
 
 	v->t.rx_at[id] = (uint16_t)page;
 }

@@ -106,11 +106,16 @@ static void fuzz_rx_request(const uint8_t *data, size_t size)
 {
 	struct vmsgif_rx_request slot;
 	struct reject why = { 0 };
-	struct rx_page page;
+	struct rx_run run;
+	uint8_t behind;
 
-	fill(&slot, sizeof(slot), data, size);
-	if (rx_request_parse(&slot, SLOTS, &page, &why) == VERDICT_OK)
-		require(page.id < SLOTS && page.ref == slot.ref);
+	fill(&behind, sizeof(behind), data, size);
+	size = size < sizeof(behind) ? 0 : size - sizeof(behind);
+	fill(&slot, sizeof(slot), data + sizeof(behind), size);
+	if (rx_request_parse(&slot, SLOTS, behind, &run, &why) == VERDICT_OK)
+		require(run.nr >= 1 && run.nr - 1 <= behind && run.first.id + run.nr <= SLOTS &&
+			run.first.ref == slot.ref && run.first.ref + run.nr - 1 >= slot.ref &&
+			(run.nr == 1 || run.first.pooled));
 	else
 		require(why.reason != NULL);
 }

@@ -189,17 +189,44 @@ void guest_tx(struct guest *g, const struct vmsgif_tx_request *req)
 	g->tx->req_prod = g->tx_prod;
 }
 
-void guest_rx(struct guest *g, uint16_t id, uint32_t ref, bool pooled)
+void guest_rx_put(struct guest *g, const struct vmsgif_rx_request *req)
 {
 	unsigned int mask = VMSGIF_RING_SLOTS(g->order) - 1;
 
-	g->rx->ring[g->rx_prod++ & mask].req = (struct vmsgif_rx_request){
+	g->rx->ring[g->rx_prod++ & mask].req = *req;
+	for (unsigned int i = 0; i < req->more; i++)
+		memset(&g->rx->ring[g->rx_prod++ & mask], 0xc3, sizeof(*req));
+}
+
+static void rx_publish(struct guest *g)
+{
+	xen_wmb();
+	g->rx->req_prod = g->rx_prod;
+}
+
+void guest_rx(struct guest *g, uint16_t id, uint32_t ref, bool pooled)
+{
+	const struct vmsgif_rx_request req = {
 		.id = id,
 		.flags = pooled ? VMSGIF_RXF_POOL : 0,
 		.ref = ref,
 	};
-	xen_wmb();
-	g->rx->req_prod = g->rx_prod;
+
+	guest_rx_put(g, &req);
+	rx_publish(g);
+}
+
+void guest_rx_run(struct guest *g, uint16_t id, uint32_t ref, uint8_t more)
+{
+	const struct vmsgif_rx_request req = {
+		.id = id,
+		.flags = VMSGIF_RXF_POOL,
+		.more = more,
+		.ref = ref,
+	};
+
+	guest_rx_put(g, &req);
+	rx_publish(g);
 }
 
 void guest_kick(struct guest *g)

@@ -69,6 +69,10 @@ uint32_t guest_pool(struct guest *g, unsigned int nr, bool readonly, void **page
 /* Posts a request, visible at once; no event. */
 void guest_tx(struct guest *g, const struct vmsgif_tx_request *req);
 void guest_rx(struct guest *g, uint16_t id, uint32_t ref, bool pooled);
+/* A run of pages of the pool; the slots behind the first one have rubbish. */
+void guest_rx_run(struct guest *g, uint16_t id, uint32_t ref, uint8_t more);
+/* The same for any request, without publishing it. */
+void guest_rx_put(struct guest *g, const struct vmsgif_rx_request *req);
 /* An event to the backend, which then runs. */
 void guest_kick(struct guest *g);
 /* The next response; false: none. */

@@ -286,6 +286,7 @@ void cbed_connect(struct cbed *bed)
 {
 	vmsg_ring_init(bed->v, bed->tx_ring, bed->rx_ring);
 	bed->tx_cons = bed->tx_prod = bed->rx_cons = bed->rx_prod = 0;
+	bed->rx_requests = 0;
 	vmsg_connected(bed->v, &bed->features);
 	cbed_publish(bed);
 }
@@ -474,17 +475,33 @@ unsigned int cbed_rx_posted(const struct cbed *bed)
 	return rx_ring(bed)->req_prod - bed->rx_prod;
 }
 
-static const struct vmsgif_rx_request *rx_next(const struct cbed *bed)
+void cbed_rx_look(struct cbed *bed)
 {
-	const struct vmsgif_rx_request *req =
-		&rx_ring(bed)->ring[bed->rx_prod & (slots(bed) - 1)].req;
+	uint32_t mask = slots(bed) - 1;
 
+	while (bed->rx_cons != rx_ring(bed)->req_prod) {
+		struct vmsgif_rx_request req = rx_ring(bed)->ring[bed->rx_cons & mask].req;
+		unsigned int nr = req.more + 1u;
+
+		ck_assert_uint_eq(req.flags & ~VMSGIF_RXF_POOL, 0);
+		ck_assert(is_zero(req.reserved, sizeof(req.reserved)));
+		ck_assert(req.more == 0 || req.flags == VMSGIF_RXF_POOL);
+		ck_assert_uint_le(nr, rx_ring(bed)->req_prod - bed->rx_cons);
+		/* Slots are answered in order, so the index is an id that is not in use. */
+		ck_assert_uint_eq(req.id, bed->rx_cons & mask);
+		ck_assert_uint_le(req.id + nr, slots(bed));
+		req.more = 0;
+		for (; nr > 0; nr--, req.id++, req.ref++)
+			bed->posted[bed->rx_cons++ & mask] = req;
+		bed->rx_requests++;
+	}
+}
+
+static const struct vmsgif_rx_request *rx_next(struct cbed *bed)
+{
+	cbed_rx_look(bed);
 	ck_assert_uint_gt(cbed_rx_posted(bed), 0);
-	ck_assert_uint_lt(req->id, slots(bed));
-	ck_assert_uint_eq(req->reserved0, 0);
-	ck_assert_uint_eq(req->flags & ~VMSGIF_RXF_POOL, 0);
-	ck_assert(is_zero(req->reserved, sizeof(req->reserved)));
-	return req;
+	return &bed->posted[bed->rx_prod & (slots(bed) - 1)];
 }
 
 void *cbed_rx_page(struct cbed *bed)
@@ -502,6 +519,7 @@ void *cbed_rx_page(struct cbed *bed)
 
 void cbed_rx_raw(struct cbed *bed, const struct vmsgif_rx_response *rsp)
 {
+	cbed_rx_look(bed);
 	rx_ring(bed)->ring[bed->rx_prod++ & (slots(bed) - 1)].rsp = *rsp;
 }
 

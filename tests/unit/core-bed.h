@@ -58,6 +58,8 @@ struct cbed {
 	uint32_t tx_grefs[VMSGIF_POOL_PAGES_MAX], rx_grefs[VMSGIF_POOL_PAGES_MAX];
 	/* the other end's indexes; requests are taken from the published ones */
 	uint32_t tx_cons, tx_prod, rx_cons, rx_prod;
+	struct vmsgif_rx_request posted[512]; /* by slot: the pages of all requests up to rx_cons */
+	unsigned int rx_requests;	      /* written since the connection */
 	struct cbed_event events[CBED_EVENTS];
 	unsigned int first_event, nr_events;
 	bool pool_map_at_once; /* answer pool_map() from within, with map_va */
@@ -105,6 +107,8 @@ void cbed_payload(struct cbed *bed, const struct vmsgif_tx_request *req, void *o
 /* ------------------------------------------------------- the other end: RX */
 
 unsigned int cbed_rx_posted(const struct cbed *bed);
+/* Takes in what is posted; checked against the protocol, too. */
+void cbed_rx_look(struct cbed *bed);
 /* The page that the next response will be about, and the response's begin. */
 void *cbed_rx_page(struct cbed *bed);
 /* Writes a response to the next RX request; the id is set. */

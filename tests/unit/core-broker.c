@@ -72,7 +72,8 @@ static void drop_msg(struct broker *b, struct broker_msg **at)
 static void forget(struct broker_dev *d)
 {
 	d->attached = d->ready = d->tx_pool = d->rx_pool = false;
-	d->tx_cons = d->tx_prod = d->rx_prod = d->rx_taken = 0;
+	d->tx_cons = d->tx_prod = d->rx_prod = d->rx_taken = d->rx_seen = 0;
+	memset(d->rx_open, 0, sizeof(d->rx_open));
 	memset(d->open, 0, sizeof(d->open));
 	d->nr_waiting = 0;
 	d->last_seq = 0;
@@ -458,27 +459,48 @@ static void serve(struct broker *b, unsigned int dev, const struct vmsgif_tx_req
 
 /* ----------------------------------------------------------------- delivery */
 
+/* Takes in the pages that were posted. */
+static void look_for_pages(struct broker *b, struct broker_dev *d)
+{
+	while (d->rx_seen != rxr(d)->req_prod) {
+		struct vmsgif_rx_request req = rxr(d)->ring[d->rx_seen & (d->slots - 1)].req;
+		unsigned int nr = req.more + 1u;
+
+		for (unsigned int i = 0; i < sizeof(req.reserved); i++)
+			ck_assert_uint_eq(req.reserved[i], 0);
+		ck_assert_uint_eq(req.flags, d->rx_pool ? VMSGIF_RXF_POOL : 0);
+		ck_assert(nr == 1 || d->rx_pool);
+		ck_assert_uint_le(nr, rxr(d)->req_prod - d->rx_seen);
+		*(nr > 1 ? &b->runs : &b->singles) += 1;
+		for (; nr > 0; nr--, req.id++, req.ref++) {
+			ck_assert_uint_lt(req.id, d->slots);
+			ck_assert(!d->rx_open[req.id]);
+			d->rx_open[req.id] = true;
+			d->posted[d->rx_seen++ & (d->slots - 1)] = req;
+		}
+	}
+}
+
 static unsigned int rx_left(const struct broker_dev *d)
 {
-	return rxr(d)->req_prod - d->rx_taken;
+	return d->rx_seen - d->rx_taken;
 }
 
 static void *rx_page(const struct broker_dev *d)
 {
-	const struct vmsgif_rx_request *req = &rxr(d)->ring[d->rx_taken & (d->slots - 1)].req;
+	const struct vmsgif_rx_request *req = &d->posted[d->rx_taken & (d->slots - 1)];
 
-	for (unsigned int i = 0; i < sizeof(req->reserved); i++)
-		ck_assert_uint_eq(req->reserved[i], 0);
-	ck_assert_uint_eq(req->flags, d->rx_pool ? VMSGIF_RXF_POOL : 0);
+	ck_assert_uint_lt(d->rx_pool ? req->ref : req->ref & 0xfff, BROKER_PAGES);
 	return d->rx_pages[d->rx_pool ? req->ref : req->ref & 0xfff];
 }
 
 static void rx_put(struct broker_dev *d, struct vmsgif_rx_response rsp)
 {
-	union vmsgif_rx_sring_entry *slot = &rxr(d)->ring[d->rx_taken++ & (d->slots - 1)];
+	uint32_t at = d->rx_taken++ & (d->slots - 1);
 
-	rsp.id = slot->req.id;
-	slot->rsp = rsp;
+	rsp.id = d->posted[at].id;
+	d->rx_open[rsp.id] = false;
+	rxr(d)->ring[at].rsp = rsp;
 }
 
 /* The bytes of a message, from the pages that the sender still owes us. */
@@ -632,6 +654,7 @@ static void take_requests(struct broker *b, unsigned int dev, unsigned int quota
 
 	ck_assert_uint_le(txr(d)->req_prod - d->tx_prod, d->slots);
 	ck_assert_uint_le(rxr(d)->req_prod - d->rx_prod, d->slots);
+	look_for_pages(b, d);
 	while (quota-- && d->tx_cons != txr(d)->req_prod) {
 		struct vmsgif_tx_request req = txr(d)->ring[d->tx_cons++ & (d->slots - 1)].req;
 		bool was_ready = d->ready;

@@ -52,8 +52,10 @@ struct broker_dev {
 	bool known;    /* was connected once: messages wait for it */
 	bool attached; /* with the present broker */
 	bool ready, tx_pool, rx_pool;
-	uint32_t tx_cons, tx_prod, rx_prod, rx_taken;
-	bool open[512]; /* id is in use */
+	uint32_t tx_cons, tx_prod, rx_prod, rx_taken, rx_seen;
+	struct vmsgif_rx_request posted[512]; /* by slot: the pages of all requests up to rx_seen */
+	bool rx_open[512];		      /* id of a page is in use */
+	bool open[512];			      /* id is in use */
 	uint8_t op[512];
 	unsigned int nr_waiting;
 	uint64_t last_seq;
@@ -69,6 +71,7 @@ struct broker {
 	struct vmsg_features features;
 	struct broker_msg *first, **last;
 	unsigned int restarts, delivered, resubmitted;
+	unsigned int runs, singles; /* RX requests, by how many pages they post */
 	bool no_pools;
 };
 

@@ -127,6 +127,17 @@ static void scribble_node(struct guest *g)
 	guest_put(g, names[below(8)], "%s", values[below(7)]);
 }
 
+/* Mostly all right, as ids may be in use or too large, and pages beyond the pool. */
+static void post_run(struct guest *g, uint16_t id)
+{
+	uint32_t slots = VMSGIF_RING_SLOTS(g->order);
+	uint32_t more = below(4);
+
+	if (id + more >= slots && below(20))
+		more = 0;
+	guest_rx_run(g, id, below(3), (uint8_t)more);
+}
+
 static void post_good(struct guest *g)
 {
 	struct vmsgif_tx_request slot = {
@@ -149,7 +160,10 @@ static void post_good(struct guest *g)
 	slot.u.seg[0] = (struct vmsgif_segment){ pooled ? below(3) : ref, 0, (uint16_t)slot.len };
 	guest_tx(g, &slot);
 	(void)guest_page(g, !below(10), &ref);
-	guest_rx(g, slot.id, pooled ? below(3) : ref, pooled);
+	if (pooled && below(2))
+		post_run(g, slot.id);
+	else
+		guest_rx(g, slot.id, pooled ? below(3) : ref, pooled);
 }
 
 static void post_pool(struct guest *g)

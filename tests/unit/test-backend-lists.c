@@ -72,32 +72,83 @@ START_TEST(names)
 }
 END_TEST
 
+static struct vmsgif_rx_request rx;
+static struct rx_run run;
+
+static void posts(uint32_t behind, unsigned int nr)
+{
+	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, behind, &run, &why), VERDICT_OK);
+	ck_assert_uint_eq(run.first.id, rx.id);
+	ck_assert_uint_eq(run.first.ref, rx.ref);
+	ck_assert_uint_eq(run.first.pooled, rx.flags == VMSGIF_RXF_POOL);
+	ck_assert_uint_eq(run.nr, nr);
+}
+
+static void hostile(uint32_t behind, const char *reason)
+{
+	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, behind, &run, &why), VERDICT_HOSTILE);
+	ck_assert_str_eq(why.reason, reason);
+}
+
 START_TEST(posted_pages)
 {
-	struct vmsgif_rx_request rx = { .id = SLOTS - 1, .flags = VMSGIF_RXF_POOL, .ref = 77 };
-	struct rx_page page;
-
-	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_OK);
-	ck_assert_uint_eq(page.id, SLOTS - 1);
-	ck_assert(page.pooled);
-	ck_assert_uint_eq(page.ref, 77);
+	rx = (struct vmsgif_rx_request){ .id = SLOTS - 1, .flags = VMSGIF_RXF_POOL, .ref = 77 };
+	posts(0, 1);
 	rx.flags = 0;
-	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_OK);
-	ck_assert(!page.pooled);
+	posts(0, 1);
+	rx.ref = UINT32_MAX;
+	posts(0, 1);
 	rx.id = SLOTS;
-	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_HOSTILE);
+	hostile(0, "id of a posted page is not below the number of slots");
 	rx.id = 0;
 	rx.flags = VMSGIF_RXF_INLINE;
-	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_HOSTILE);
+	hostile(0, "unknown flags of a posted page");
 	rx.flags = 0;
-	rx.reserved0 = 1;
-	ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_HOSTILE);
-	rx.reserved0 = 0;
 	for (unsigned int i = 0; i < sizeof(rx.reserved); i++) {
 		rx.reserved[i] = 0x80;
-		ck_assert_int_eq(rx_request_parse(&rx, SLOTS, &page, &why), VERDICT_HOSTILE);
+		hostile(0, "reserved field of a posted page is not 0");
 		rx.reserved[i] = 0;
 	}
+}
+END_TEST
+
+START_TEST(runs_of_pages)
+{
+	rx = (struct vmsgif_rx_request){ .flags = VMSGIF_RXF_POOL, .more = 1, .ref = 77 };
+	posts(1, 2);
+	/* Up to the last id, and no further. */
+	rx.id = 10;
+	rx.more = SLOTS - 11;
+	posts(SLOTS, SLOTS - 10);
+	rx.id++;
+	hostile(SLOTS, "id of a posted page is not below the number of slots");
+	rx.more = UINT8_MAX;
+	hostile(SLOTS, "id of a posted page is not below the number of slots");
+	rx.id = UINT16_MAX; /* the sum has more than 16 bits */
+	rx.more = 1;
+	hostile(SLOTS, "id of a posted page is not below the number of slots");
+	/* To the last one that is published, and no further. */
+	rx.id = 0;
+	rx.more = 5;
+	posts(5, 6);
+	hostile(4, "run of posted pages goes beyond what is published");
+	hostile(0, "run of posted pages goes beyond what is published");
+	/* References do not begin anew. */
+	rx.ref = UINT32_MAX - 5;
+	posts(5, 6);
+	rx.ref++;
+	hostile(5, "run of posted pages goes beyond the last index");
+	rx.ref = UINT32_MAX;
+	hostile(5, "run of posted pages goes beyond the last index");
+	/* Only of the pool. */
+	rx.ref = 77;
+	rx.flags = 0;
+	hostile(5, "run of posted pages that are not of the pool");
+	rx.flags = VMSGIF_RXF_POOL | VMSGIF_RXF_MAP;
+	hostile(5, "unknown flags of a posted page");
+	rx.flags = VMSGIF_RXF_POOL;
+	rx.reserved[55] = 1;
+	hostile(5, "reserved field of a posted page is not 0");
 }
 END_TEST
 
@@ -151,6 +202,7 @@ static Suite *lists_suite(void)
 	tcase_add_test(t, lists);
 	tcase_add_test(t, names);
 	tcase_add_test(t, posted_pages);
+	tcase_add_test(t, runs_of_pages);
 	tcase_add_loop_test(t, directories, 1, 20);
 	tcase_add_loop_test(t, directories, 1020, 1025);
 	tcase_add_test(t, directory_bounds);

@@ -792,12 +792,20 @@ static void run(unsigned int seed, unsigned int steps)
 
 START_TEST(schedules)
 {
+	unsigned int runs = 0, singles = 0;
+
 	if (getenv("SEED")) {
 		run((unsigned int)atoi(getenv("SEED")), 4000);
 		return;
 	}
-	for (unsigned int k = 0; k < 10; k++)
+	for (unsigned int k = 0; k < 10; k++) {
 		run((unsigned int)_i * 10 + k + 1, 4000);
+		runs += w.b.runs;
+		singles += w.b.singles;
+	}
+	/* RX pages were posted in both ways. */
+	ck_assert_uint_gt(runs, 100);
+	ck_assert_uint_gt(singles, 100);
 }
 END_TEST
 

@@ -398,6 +398,43 @@ static int rx_reserved_bits(struct raw *raw)
 	return use_pages(raw);
 }
 
+/* The third page begins a run of @more. */
+static int bad_run(struct raw *raw, uint8_t flags, uint8_t more)
+{
+	struct vmsgif_rx_request *req;
+
+	post_good_pages(raw, 16);
+	req = RING_GET_REQUEST(&raw->rx, 2);
+	req->flags = flags;
+	req->more = more;
+	return use_pages(raw);
+}
+
+static int run_without_pool(struct raw *raw)
+{
+	return bad_run(raw, 0, 1);
+}
+
+static int run_not_published(struct raw *raw)
+{
+	return bad_run(raw, VMSGIF_RXF_POOL, 14);
+}
+
+static int run_of_too_many(struct raw *raw)
+{
+	return bad_run(raw, VMSGIF_RXF_POOL, UINT8_MAX);
+}
+
+/* Its pages are the fourth and fifth as well; the one behind has an id of theirs. */
+static int run_id_reuse(struct raw *raw)
+{
+	post_good_pages(raw, 16);
+	RING_GET_REQUEST(&raw->rx, 2)->flags = VMSGIF_RXF_POOL;
+	RING_GET_REQUEST(&raw->rx, 2)->more = 2;
+	RING_GET_REQUEST(&raw->rx, 5)->id = RING_GET_REQUEST(&raw->rx, 4)->id;
+	return use_pages(raw);
+}
+
 /* Both are consumed before the first is answered. */
 static int id_reuse(struct raw *raw)
 {
@@ -602,6 +639,10 @@ static const struct hostile_case {
 	{ "id-beyond", id_beyond, CLOSED },
 	{ "id-reuse", id_reuse, CLOSED },
 	{ "rx-reserved-bits", rx_reserved_bits, CLOSED },
+	{ "run-without-pool", run_without_pool, CLOSED },
+	{ "run-not-published", run_not_published, CLOSED },
+	{ "run-of-too-many", run_of_too_many, CLOSED },
+	{ "run-id-reuse", run_id_reuse, CLOSED },
 	{ "bad-gref", bad_gref, VMSGIF_EFAULT },
 	{ "gref-beyond", gref_beyond, VMSGIF_EFAULT },
 	{ "offset-past-page", offset_past_page, VMSGIF_EFAULT },

@@ -301,7 +301,8 @@ struct vmsgif_tx_response *evil_answer(struct evil *e, uint8_t op, uint16_t id)
 struct vmsgif_rx_response *evil_rx(struct evil *e, uint8_t type)
 {
 	struct vmsgif_rx_response *rsp = RING_GET_RESPONSE(&e->rx, e->rx.rsp_prod_pvt);
-	uint16_t id = RING_GET_REQUEST(&e->rx, e->rx.rsp_prod_pvt)->id;
+	/* As our engine numbers them: not every slot of a run of pages was written. */
+	uint16_t id = (uint16_t)(e->rx.rsp_prod_pvt & (RING_SIZE(&e->rx) - 1));
 
 	if (e->rx.rsp_prod_pvt++ == e->rx.sring->req_prod)
 		evil_cannot("find a page");

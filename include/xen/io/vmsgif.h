@@ -500,18 +500,23 @@ struct vmsgif_tx_response {
  *                        RX requests and responses
  ******************************************************************************
  *
- * An RX request posts one page, empty, writable by the broker:
+ * An RX request posts pages, empty, writable by the broker: one, or a run of them.
  *
  *         0                1                 2               3        octet
  * +----------------+----------------+----------------+----------------+
- * |               id                |     flags      |    reserved    | 4
+ * |               id                |     flags      |      more      | 4
  * +----------------+----------------+----------------+----------------+
  * |       ref: grant reference, or index with VMSGIF_RXF_POOL         | 8
  * +----------------+----------------+----------------+----------------+
  * |                             reserved                              | 64
  * +----------------+----------------+----------------+----------------+
  *
- * id is not in use by another unanswered RX request and below the number of
+ * With VMSGIF_RXF_POOL, and else 0, "more" says how many of the slots that follow
+ * are not written: they are requests as well, for the pages ref + 1 to ref + more,
+ * with the ids id + 1 to id + more. What they hold means nothing. All of a run are
+ * published at once.
+ *
+ * Each page's id is not in use by another unanswered one and below the number of
  * slots. Pages are consumed in the order in which they were posted, and every
  * one is answered exactly once. When a copy into them fails, on whichever
  * side, the message fails with VMSGIF_EFAULT and its pages are answered with a
@@ -584,7 +589,7 @@ struct vmsgif_tx_response {
 struct vmsgif_rx_request {
 	uint16_t id;
 	uint8_t flags; /* VMSGIF_RXF_POOL or 0 */
-	uint8_t reserved0;
+	uint8_t more;
 	uint32_t ref;
 	uint8_t reserved[56];
 };
@@ -638,6 +643,7 @@ VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_response, status) == 4);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_response, addr) == 8);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_tx_response, port) == 12);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_request, flags) == 2);
+VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_request, more) == 3);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_request, ref) == 4);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_response, id) == 2);
 VMSGIF_ASSERT_(offsetof(struct vmsgif_rx_response, addr) == 4);
