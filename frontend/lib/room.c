@@ -13,7 +13,10 @@ _Static_assert(ROOM_PAGES_MAX == VMSGIF_POOL_PAGES_MAX, "what has rooms is as la
 
 int rooms_init(struct rooms *rooms, unsigned int nr_pages)
 {
-	*rooms = (struct rooms){ .nr_pages = nr_pages, .nr_free = nr_pages };
+	*rooms = (struct rooms){ 0 };
+	if (!nr_pages || nr_pages > ROOM_PAGES_MAX)
+		return -EINVAL;
+	rooms->nr_pages = rooms->nr_free = nr_pages;
 	rooms->rooms = calloc(nr_pages, sizeof(*rooms->rooms));
 	return rooms->rooms ? 0 : -ENOMEM;
 }

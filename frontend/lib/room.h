@@ -30,7 +30,7 @@ struct rooms {
 	struct room *rooms;		     /* per first page */
 };
 
-/* 1 to ROOM_PAGES_MAX pages, all free; -ENOMEM. */
+/* 1 to ROOM_PAGES_MAX pages, all free; -EINVAL, -ENOMEM. */
 int rooms_init(struct rooms *rooms, unsigned int nr_pages);
 void rooms_fini(struct rooms *rooms);
 /* The first page of a room for @len bytes, or -EAGAIN; -EMSGSIZE: there never is. */

@@ -6,11 +6,6 @@
 
 #include <errno.h>
 
-static bool chance(unsigned int percent)
-{
-	return sim_random_below(100) < percent;
-}
-
 static void close_pool(struct app_pool *entry)
 {
 	xenmsg_pool_close(entry->pool);
@@ -94,7 +89,7 @@ static int send_mapped(struct app *app, unsigned int from, struct message_test *
 		m->map = false;
 		return -EBUSY;
 	}
-	if (r == 0 && chance(3))
+	if (r == 0 && app_chance(3))
 		close_pool(entry);
 	return r;
 }
@@ -115,7 +110,7 @@ static struct life *choose_life(struct app *app, const struct vm *vm)
 {
 	struct life *life = app_life_of(app->model, vm);
 
-	if (!chance(5))
+	if (!app_chance(5))
 		return life;
 	for (unsigned int i = 0; i < app->model->nr_lives; i++)
 		if (app->model->lives[i].vm == vm && app->model->lives[i].ended)
@@ -147,7 +142,7 @@ static bool send_one(struct app *app, unsigned int i, bool *run)
 		return false;
 	if (m->confirm)
 		flags |= XENMSG_CONFIRM;
-	if (m->run || chance(20))
+	if (m->run || app_chance(20))
 		flags |= XENMSG_LAZY;
 	r = m->map && m->len ? send_mapped(app, i, m, flags) : -EBUSY;
 	if (r == -EBUSY && !app_dead(app)) {

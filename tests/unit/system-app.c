@@ -14,11 +14,6 @@ bool app_dead(const struct app *app)
 	return sim_process_dead(app->vm->process);
 }
 
-static bool chance(unsigned int percent)
-{
-	return sim_random_below(100) < percent;
-}
-
 void app_init(struct app *app, struct model *model, struct vm *vm,
 	      const struct xenmsg_options *options)
 {
@@ -65,8 +60,8 @@ static int open_port(struct app *app, unsigned int i)
 	struct xenmsg_port *port;
 	int r;
 
-	bind.buffer = chance(30) ? XENMSG_MESSAGE_MAX + 64 : 0;
-	bind.service = chance(50) ? (i ? "one" : "zero") : NULL;
+	bind.buffer = app_chance(30) ? XENMSG_MESSAGE_MAX + 64 : 0;
+	bind.service = app_chance(50) ? (i ? "one" : "zero") : NULL;
 	r = xenmsg_port_open(app->vm->x, MODEL_PORT(i), &bind, &port);
 	if (!r)
 		app->ports[i].port = port;
@@ -133,7 +128,7 @@ static bool receive(struct app *app, unsigned int i)
 		release(app, (unsigned int)sim_random_below(APP_HELD));
 	app->held_at[app->nr_held] = i;
 	app->held[app->nr_held++] = msg;
-	if (chance(60))
+	if (app_chance(60))
 		release(app, app->nr_held - 1);
 	return true;
 }
@@ -227,7 +222,7 @@ static bool close_or_open(struct app *app)
 	int r;
 
 	if (app->ports[i].port) {
-		if (app->calm || !chance(1))
+		if (app->calm || !app_chance(1))
 			return false;
 		close_port(app, i);
 		return true;
@@ -253,7 +248,7 @@ static bool ask(struct app *app)
 	uint32_t addr, number;
 	int r;
 
-	if (app->calm || !chance(2) || !life)
+	if (app->calm || !app_chance(2) || !life)
 		return false;
 	switch (sim_random_below(4)) {
 	case 0:
@@ -314,7 +309,7 @@ static bool do_one(struct app *app, unsigned int what)
 	case 6:
 		return ask(app);
 	default:
-		return chance(20) && release_one(app);
+		return app_chance(20) && release_one(app);
 	}
 }
 

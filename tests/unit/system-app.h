@@ -12,8 +12,6 @@
 
 #include "tests/unit/system-model.h"
 
-#define MODEL_PORTS 2
-#define APP_PORT(i) (10u + (unsigned int)(i))
 /* ms; everything that is waited for comes within this, or never. */
 #define APP_PATIENCE   60000
 #define APP_POOLS      4
@@ -60,6 +58,11 @@ void app_init(struct app *app, struct model *model, struct vm *vm,
 void app_start(struct app *app);
 /* Its process ended in whatever way: forget what it had. What it sent next goes on. */
 void app_ended(struct app *app);
+/* True in so many of a hundred cases. */
+static inline bool app_chance(unsigned int percent)
+{
+	return sim_random_below(100) < percent;
+}
 /* In the middle of a call, mostly. */
 bool app_dead(const struct app *app);
 /* Sends what the plan says next from its port @i. False: there is nothing, or no room. */

@@ -116,7 +116,7 @@ START_TEST(room)
 }
 END_TEST
 
-#define PAGES 37u
+#define PAGES 150u /* several words of them */
 
 /* Whether @n pages in a row are free. */
 static bool fits(const bool taken[PAGES], unsigned int n)
@@ -136,6 +136,8 @@ START_TEST(rooms_at_random)
 	bool taken[PAGES] = { false };
 	struct rooms rooms;
 
+	ck_assert_int_eq(rooms_init(&rooms, 0), -EINVAL);
+	ck_assert_int_eq(rooms_init(&rooms, ROOM_PAGES_MAX + 1), -EINVAL);
 	ck_assert_int_eq(rooms_init(&rooms, PAGES), 0);
 	for (unsigned int round = 0; round < 20000; round++) {
 		unsigned int n = 1 + (unsigned int)sim_random_below(round % 3 ? 4 : PAGES);
