@@ -24,6 +24,7 @@
 #include "backend/guest/nodes.h"
 #include "backend/guest/ring.h"
 #include "common/list.h"
+#include "common/macros.h"
 #include "common/token-bucket.h"
 
 struct domain;
@@ -176,6 +177,25 @@ void device_deinit(struct device *dev);
 void device_come_up(struct device *dev);
 /* An event came. */
 void device_event(struct device *dev);
+/* The broker answers what it was given, each once: it does, or has a bug. */
+void device_log_bug(const struct device *dev, const char *what, uint16_t id);
+
+/* Marks @id, which is below the number of slots, as used; false if it was. */
+static inline bool id_take(bool ids[DEVICE_SLOTS_MAX], uint16_t id)
+{
+	if (UNLIKELY(ids[id]))
+		return false;
+	ids[id] = true;
+	return true;
+}
+
+static inline bool id_give(bool ids[DEVICE_SLOTS_MAX], uint16_t id)
+{
+	if (UNLIKELY(id >= DEVICE_SLOTS_MAX || !ids[id]))
+		return false;
+	ids[id] = false;
+	return true;
+}
 
 /* ------------------------------------------------------------------ fetch */
 

@@ -5,8 +5,9 @@
  *
  *   domains   which domains there are           devices   their xenstore nodes
  *   otherend  the state machine of one device   connect   rings, channel, address
- *   device    requests and responses            fetch     what requests refer to
- *   pools     a device's pools                  copy      payload
+ *   device    requests and responses            posted    pages for messages
+ *   fetch     what requests refer to            pools     a device's pools
+ *   copy      payload
  *   bus       what a device is reached by: xenbus or local   place     its pages
  *   local     processes of this domain
  *   grants, chan, xs, timer                     the libraries

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Validation of slots, lists and names.
+ * Validation of slots and lists.
  *
  * Each kind of request uses some fields of the slot; all others are reserved.
  * So validation of a slot has three steps: what is reserved for this kind is 0
@@ -411,44 +411,4 @@ enum verdict request_parse(const struct vmsgif_tx_request *slot, unsigned int sl
 	default:
 		return parse_pool(slot, req, why);
 	}
-}
-
-void rx_request_explain(const struct vmsgif_rx_request *slot, unsigned int slots, uint32_t behind,
-			struct reject *why)
-{
-	if ((uint32_t)slot->id + slot->more >= slots)
-		(void)hostile(why, "id of a posted page is not below the number of slots");
-	else if (slot->flags & ~VMSGIF_RXF_POOL)
-		(void)hostile(why, "unknown flags of a posted page");
-	else if (slot->more && !slot->flags)
-		(void)hostile(why, "run of posted pages that are not of the pool");
-	else if (slot->more > behind)
-		(void)hostile(why, "run of posted pages goes beyond what is published");
-	else if (slot->ref > UINT32_MAX - slot->more)
-		(void)hostile(why, "run of posted pages goes beyond the last index");
-	else
-		(void)hostile(why, "reserved field of a posted page is not 0");
-}
-
-static bool is_name_char(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-	       c == '.' || c == '_' || c == '-';
-}
-
-enum verdict request_check_name(const char *name, uint32_t len, bool service, struct reject *why)
-{
-	uint32_t ats = 0;
-
-	if (len == 0 || len > VMSGIF_NAME_MAX)
-		return refuse(why, VMSGIF_EINVAL, "name is empty or has more than 128 bytes");
-	for (uint32_t i = 0; i < len; i++) {
-		if (is_name_char(name[i]))
-			continue;
-		if (name[i] != '@')
-			return refuse(why, VMSGIF_EINVAL, "name with other than [A-Za-z0-9._-]");
-		if (!service || ++ats > 1 || i == 0 || i == len - 1)
-			return refuse(why, VMSGIF_EINVAL, "name with a misplaced '@'");
-	}
-	return VERDICT_OK;
 }
