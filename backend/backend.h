@@ -103,7 +103,7 @@ int backend_local_listen(struct backend *b, int fd);
 struct backend_stats {
 	uint64_t hypercalls;	   /* grant copies, maps, unmaps: calls, not operations */
 	uint64_t copy_ops;	   /* GNTTABOP_copy operations */
-	uint64_t memcpys;	   /* pieces copied between mapped pools */
+	uint64_t memcpys;	   /* pieces copied between mapped pages */
 	uint64_t copied_bytes;	   /* by either way */
 	uint64_t notifications;	   /* events sent */
 	uint64_t events;	   /* events taken in */
@@ -222,7 +222,7 @@ unsigned int device_pool_pages(const struct device *dev, uint16_t type);
 /* ------------------------------------------------------------------- copy */
 
 /*
- * The transfer. Pieces within mapped pools are copied at once, the others
+ * The transfer. What is between mapped pages is copied at once, the rest is
  * gathered and done by one call. A message is named by a tag that the caller
  * chooses, from 0 to COPY_TAGS - 1 in a batch.
  */
@@ -233,9 +233,9 @@ void copy_batch_free(struct copy_batch *batch);
 /*
  * Copy the payload of (@segs, @nr, @pooled), checked segments of @src, into
  * @pages of @dst, from the begin of the first, full but the last. @len is the
- * sum of the segments and at most nr_pages * 4096. 0, COPY_DONE: it is done and
- * needs no run, or VMSGIF_EFAULT: an index is outside its pool, nothing was done.
- * -ENOSPC: run the batch first.
+ * sum of the segments and at most nr_pages * 4096. 0: a run says how it went.
+ * COPY_DONE: all of it was between pools, is done and needs no run. VMSGIF_EFAULT:
+ * an index is outside its pool, nothing was done. -ENOSPC: run the batch first.
  */
 #define COPY_DONE 1
 int copy_batch_add(struct copy_batch *batch, unsigned int tag, struct device *src,

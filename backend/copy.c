@@ -2,9 +2,11 @@
 /*
  * The transfer: payload from pages of one guest into pages of another.
  *
- * A message is cut into pieces that lie in one page on both sides. Where both
- * pages are mapped, a piece is a memcpy, done at once. All others are gathered
- * as grant-copy operations, by references on both sides: a page of a pool has
+ * Between pools, which are mapped in a row, a message is cut into as few pieces as
+ * there can be: where what is next on one side is not what follows in its pool. A
+ * piece is a memcpy, done at once. Any other message is cut into pieces that lie in
+ * one page on both sides. Where both pages are mapped, these are memcpys, too. All
+ * others are gathered as grant-copy operations, by references on both sides: a page of a pool has
  * one too, and a mapping of gntdev cannot be a local operand. Memory shared
  * with a process of this domain is mapped, has no reference, and can be one.
  *
@@ -27,8 +29,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Pieces of one message: a boundary of a segment or of a page begins each. */
-#define PIECES_MAX (VMSGIF_INDIRECT_MAX + VMSGIF_MESSAGE_MAX / VMSGIF_PAGE_SIZE)
+#define MESSAGE_PAGES (VMSGIF_MESSAGE_MAX / VMSGIF_PAGE_SIZE)
+
+/*
+ * Pieces of one message: a boundary of a segment or of a page of either side begins each.
+ * A segment of n bytes, wherever it begins, is in n / 4096 pages and two more at most.
+ */
+#define PIECES_MAX (2 * VMSGIF_INDIRECT_MAX + MESSAGE_PAGES + MESSAGE_PAGES)
 _Static_assert(PIECES_MAX <= GRANT_COPY_MAX, "any message fits into an empty batch");
 
 /* The operations of one message, in a row. */
@@ -93,24 +100,35 @@ int copy_batch_status(const struct copy_batch *batch, unsigned int tag)
 	return batch->status[tag];
 }
 
-/* Every index is within its pool, every piece within its page, the pages hold the message. */
+/* Both sides are there, and no list is longer than any can be. */
+static inline bool in_bounds(const struct device *src, unsigned int nr, const struct device *dst,
+			     unsigned int nr_pages)
+{
+	return device_live(src) && device_live(dst) && nr <= VMSGIF_INDIRECT_MAX &&
+	       nr_pages <= MESSAGE_PAGES;
+}
+
+/*
+ * Every index is within its pool, everything else within its page, and the pages hold the
+ * message. @pieces: it has no more.
+ */
 static bool usable(struct device *src, const struct vmsgif_segment *segs, unsigned int nr,
 		   bool pooled, struct device *dst, const struct rx_page *pages,
-		   unsigned int nr_pages)
+		   unsigned int nr_pages, unsigned int *pieces)
 {
 	struct place page;
-	uint64_t len = 0;
+	uint32_t len = 0;
 
-	if (!device_live(src) || !device_live(dst) || nr > VMSGIF_INDIRECT_MAX)
+	if (!in_bounds(src, nr, dst, nr_pages))
 		return false;
+	*pieces = nr_pages;
 	for (unsigned int i = 0; i < nr; i++) {
-		if (segs[i].len == 0 || (uint32_t)segs[i].offset + segs[i].len > VMSGIF_PAGE_SIZE)
-			return false;
-		if (!place_find(src, VMSGIF_POOL_TX, pooled, segs[i].ref, &page))
+		if (segs[i].len == 0 || !place_find_segment(src, pooled, &segs[i], &page))
 			return false;
 		len += segs[i].len;
+		*pieces += ((uint32_t)segs[i].offset + segs[i].len - 1) / VMSGIF_PAGE_SIZE + 1;
 	}
-	if (len > VMSGIF_MESSAGE_MAX || len > (uint64_t)nr_pages * VMSGIF_PAGE_SIZE)
+	if (len > nr_pages * VMSGIF_PAGE_SIZE)
 		return false;
 	for (unsigned int i = 0; i < nr_pages; i++) {
 		if (!place_find(dst, VMSGIF_POOL_RX, pages[i].pooled, pages[i].ref, &page))
@@ -120,8 +138,8 @@ static bool usable(struct device *src, const struct vmsgif_segment *segs, unsign
 }
 
 /*
- * At most a page. A compiler that knows it would copy by "rep movs" in place, eight bytes
- * at a time; the library knows better, so the compiler is not to know.
+ * Often at most a page. A compiler that knows it would copy by "rep movs" in place, eight
+ * bytes at a time; the library knows better, so the compiler is not to know.
  */
 static inline void copy_bytes(uint8_t *to, const uint8_t *from, size_t len)
 {
@@ -135,15 +153,15 @@ static bool next_piece(struct cursor *c, struct copy_batch *batch, struct grant_
 	const struct vmsgif_segment *seg = &c->segs[c->seg];
 	const struct rx_page *page = &c->pages[c->at / VMSGIF_PAGE_SIZE];
 	uint32_t dst_offset = c->at % VMSGIF_PAGE_SIZE;
-	uint32_t src_offset = (uint32_t)seg->offset + c->done;
-	uint32_t room = VMSGIF_PAGE_SIZE - dst_offset;
-	uint32_t len = (uint32_t)seg->len - c->done;
+	uint32_t src_at = (uint32_t)seg->offset + c->done;
+	uint32_t src_offset = src_at % VMSGIF_PAGE_SIZE;
+	uint32_t room = VMSGIF_PAGE_SIZE - MAX_OF(dst_offset, src_offset);
+	uint32_t len = MIN_OF((uint32_t)seg->len - c->done, room);
 	struct place from, to;
 
-	if (len > room)
-		len = room;
-	/* usable() found both. */
-	(void)place_find(c->src, VMSGIF_POOL_TX, c->pooled, seg->ref, &from);
+	/* usable() found both. Only in a pool there is a page behind a segment's first. */
+	(void)place_find(c->src, VMSGIF_POOL_TX, c->pooled, seg->ref + src_at / VMSGIF_PAGE_SIZE,
+			 &from);
 	(void)place_find(c->dst, VMSGIF_POOL_RX, page->pooled, page->ref, &to);
 	c->at += len;
 	c->done = (uint16_t)(c->done + len);
@@ -163,56 +181,105 @@ static bool next_piece(struct cursor *c, struct copy_batch *batch, struct grant_
 	return true;
 }
 
-/* The usual: one piece, from a mapped page into a mapped page. */
+/* The usual: one piece, from a pool into a page of a pool. */
 static inline int copy_one(struct copy_batch *batch, const struct device *src,
 			   const struct vmsgif_segment *seg, const struct device *dst,
 			   const struct rx_page *page)
 {
 	const struct pool *from = &src->c.pools[VMSGIF_POOL_TX - 1];
 	const struct pool *to = &dst->c.pools[VMSGIF_POOL_RX - 1];
-	uint32_t offset = seg->offset, len = seg->len;
 
-	if (UNLIKELY(!device_live(src) || !device_live(dst) || seg->ref >= from->nr_pages ||
-		     page->ref >= to->nr_pages || len == 0 || offset + len > VMSGIF_PAGE_SIZE))
+	if (UNLIKELY(!device_live(src) || !device_live(dst) || !pool_holds(from, seg) ||
+		     page->ref >= to->nr_pages || seg->len == 0 || seg->len > VMSGIF_PAGE_SIZE))
 		return VMSGIF_EFAULT;
 	batch->b->stats.memcpys++;
-	batch->b->stats.copied_bytes += len;
-	copy_bytes(pool_page(to, page->ref), pool_page(from, seg->ref) + offset, len);
+	batch->b->stats.copied_bytes += seg->len;
+	copy_bytes(pool_page(to, page->ref), pool_page(from, 0) + pool_offset(seg), seg->len);
 	return COPY_DONE;
 }
 
-static bool all_pooled(const struct rx_page *pages, unsigned int nr_pages)
+/* Pages of a pool that follow each other. */
+struct stretch {
+	uint32_t ref;
+	uint32_t nr;
+};
+
+/*
+ * Sums up @pages as stretches of @pool. Their number; 0: some page is in no pool; or
+ * VMSGIF_EFAULT: some index is outside of it.
+ */
+static int stretches_of(const struct pool *pool, const struct rx_page *pages, unsigned int nr_pages,
+			struct stretch stretches[MESSAGE_PAGES])
 {
-	for (unsigned int i = 0; i < nr_pages; i++)
-		if (!pages[i].pooled)
-			return false;
-	return true;
+	const struct rx_page *page = pages, *end = pages + nr_pages;
+	int nr = 0;
+
+	while (page != end) {
+		const struct rx_page *first = page;
+		uint32_t ref = first->ref, next = ref;
+
+		do {
+			if (UNLIKELY(!page->pooled))
+				return 0;
+			page++;
+			next++;
+		} while (page != end && page->ref == next);
+		stretches[nr++] = (struct stretch){ .ref = ref, .nr = (uint32_t)(page - first) };
+		if (UNLIKELY((uint64_t)ref + (uint64_t)(page - first) > pool->nr_pages))
+			return VMSGIF_EFAULT;
+	}
+	return nr;
 }
 
-/* As usable(), where all pages are in pools. */
-static bool usable_pooled(const struct device *src, const struct vmsgif_segment *segs,
-			  unsigned int nr, const struct device *dst, const struct rx_page *pages,
-			  unsigned int nr_pages)
+/* The segments are in the pool @from, and have no more than @room bytes. */
+static bool segments_usable(const struct pool *from, const struct vmsgif_segment *segs,
+			    unsigned int nr, uint32_t room)
 {
-	uint32_t from = src->c.pools[VMSGIF_POOL_TX - 1].nr_pages;
-	uint32_t to = dst->c.pools[VMSGIF_POOL_RX - 1].nr_pages;
-	uint64_t len = 0;
+	uint32_t len = 0;
 
-	if (!device_live(src) || !device_live(dst) || nr > VMSGIF_INDIRECT_MAX)
-		return false;
 	for (unsigned int i = 0; i < nr; i++) {
-		if (segs[i].ref >= from || segs[i].len == 0 ||
-		    (uint32_t)segs[i].offset + segs[i].len > VMSGIF_PAGE_SIZE)
+		if (UNLIKELY(segs[i].len == 0 || !pool_holds(from, &segs[i])))
 			return false;
 		len += segs[i].len;
 	}
-	for (unsigned int i = 0; i < nr_pages; i++)
-		if (pages[i].ref >= to)
-			return false;
-	return len <= VMSGIF_MESSAGE_MAX && len <= (uint64_t)nr_pages * VMSGIF_PAGE_SIZE;
+	return len <= room;
 }
 
-/* Any number of pieces, from mapped pages into mapped pages. */
+/* Copies usable segments from one pool to usable pages of another. */
+static void copy_stretches(struct backend_stats *stats, const struct pool *from,
+			   const struct vmsgif_segment *segs, unsigned int nr,
+			   const struct pool *to, const struct stretch *next)
+{
+	uint8_t *target = NULL;
+	uint32_t room = 0; /* at target */
+
+	for (const struct vmsgif_segment *seg = segs, *end = segs + nr; seg != end; seg++) {
+		const uint8_t *source = pool_page(from, 0) + pool_offset(seg);
+		uint32_t left = seg->len;
+
+		stats->copied_bytes += left;
+		do {
+			uint32_t len;
+
+			if (room == 0) {
+				target = pool_page(to, next->ref);
+				room = next++->nr * VMSGIF_PAGE_SIZE;
+			}
+			len = MIN_OF(left, room);
+			copy_bytes(target, source, len);
+			stats->memcpys++;
+			target += len;
+			room -= len;
+			source += len;
+			left -= len;
+		} while (left > 0);
+	}
+}
+
+/*
+ * Any number of pieces, from a pool into pages of a pool. COPY_DONE, VMSGIF_EFAULT, or 0: some
+ * page is in no pool, nothing was done.
+ */
 static NOINLINE int copy_pooled(struct copy_batch *batch, const struct device *src,
 				const struct vmsgif_segment *segs, unsigned int nr,
 				const struct device *dst, const struct rx_page *pages,
@@ -220,24 +287,17 @@ static NOINLINE int copy_pooled(struct copy_batch *batch, const struct device *s
 {
 	const struct pool *from = &src->c.pools[VMSGIF_POOL_TX - 1];
 	const struct pool *to = &dst->c.pools[VMSGIF_POOL_RX - 1];
-	struct backend_stats *stats = &batch->b->stats;
-	uint32_t at = 0; /* in the destination, from its begin */
+	struct stretch stretches[MESSAGE_PAGES];
+	int r;
 
-	if (!usable_pooled(src, segs, nr, dst, pages, nr_pages))
+	if (!in_bounds(src, nr, dst, nr_pages))
 		return VMSGIF_EFAULT;
-	for (unsigned int i = 0; i < nr; i++) {
-		const uint8_t *source = pool_page(from, segs[i].ref) + segs[i].offset;
-		uint32_t left = segs[i].len, len;
-
-		for (; left > 0; at += len, source += len, left -= len) {
-			len = MIN_OF(left, VMSGIF_PAGE_SIZE - at % VMSGIF_PAGE_SIZE);
-			copy_bytes(pool_page(to, pages[at / VMSGIF_PAGE_SIZE].ref) +
-					   at % VMSGIF_PAGE_SIZE,
-				   source, len);
-			stats->memcpys++;
-		}
-	}
-	stats->copied_bytes += at;
+	r = stretches_of(to, pages, nr_pages, stretches);
+	if (r <= 0)
+		return r;
+	if (!segments_usable(from, segs, nr, nr_pages * VMSGIF_PAGE_SIZE))
+		return VMSGIF_EFAULT;
+	copy_stretches(&batch->b->stats, from, segs, nr, to, stretches);
 	return COPY_DONE;
 }
 
@@ -247,18 +307,18 @@ static NOINLINE int add_any(struct copy_batch *batch, unsigned int tag, struct d
 			    struct device *dst, const struct rx_page *pages, unsigned int nr_pages)
 {
 	struct cursor c = { .src = src, .segs = segs, .pooled = pooled, .dst = dst, .pages = pages };
-	unsigned int first = batch->nr_ops;
+	unsigned int first = batch->nr_ops, pieces;
 
-	if (!usable(src, segs, nr, pooled, dst, pages, nr_pages))
+	if (!usable(src, segs, nr, pooled, dst, pages, nr_pages, &pieces))
 		return VMSGIF_EFAULT;
-	if (nr + nr_pages > GRANT_COPY_MAX - batch->nr_ops)
+	if (pieces > GRANT_COPY_MAX - batch->nr_ops)
 		return -ENOSPC;
 	while (c.seg < nr) {
 		if (next_piece(&c, batch, &batch->ops[batch->nr_ops]))
 			batch->nr_ops++;
 	}
 	if (batch->nr_ops == first)
-		return COPY_DONE;
+		return 0;
 	batch->messages[batch->nr_messages++] = (struct message){
 		.tag = (uint16_t)tag,
 		.first = (uint16_t)first,
@@ -273,13 +333,14 @@ int copy_batch_add(struct copy_batch *batch, unsigned int tag, struct device *sr
 		   const struct vmsgif_segment *segs, unsigned int nr, bool pooled,
 		   struct device *dst, const struct rx_page *pages, unsigned int nr_pages)
 {
+	int r;
+
 	if (LIKELY(nr == 1 && nr_pages == 1 && pooled && pages->pooled))
 		return copy_one(batch, src, segs, dst, pages);
 	if (tag >= COPY_TAGS)
 		return -EINVAL;
-	if (pooled && all_pooled(pages, nr_pages))
-		return copy_pooled(batch, src, segs, nr, dst, pages, nr_pages);
-	return add_any(batch, tag, src, segs, nr, pooled, dst, pages, nr_pages);
+	r = pooled ? copy_pooled(batch, src, segs, nr, dst, pages, nr_pages) : 0;
+	return r ? r : add_any(batch, tag, src, segs, nr, pooled, dst, pages, nr_pages);
 }
 
 static int by_first_page(const void *left, const void *right)

@@ -60,6 +60,18 @@ static inline uint8_t *pool_page(const struct pool *pool, uint32_t i)
 	return (uint8_t *)pool->addr + (size_t)i * VMSGIF_PAGE_SIZE;
 }
 
+/* Where @seg begins, in bytes from its pool's begin. */
+static inline uint64_t pool_offset(const struct vmsgif_segment *seg)
+{
+	return (uint64_t)seg->ref * VMSGIF_PAGE_SIZE + seg->offset;
+}
+
+/* Whether it ends in the pool, too. */
+static inline bool pool_holds(const struct pool *pool, const struct vmsgif_segment *seg)
+{
+	return pool_offset(seg) + seg->len <= (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE;
+}
+
 /* What there is between mapping the rings and letting them go. */
 struct connection {
 	void *tx_map;
@@ -217,6 +229,12 @@ void pools_drop(struct device *dev);
  */
 bool place_find(const struct device *dev, uint16_t type, bool pooled, uint32_t ref,
 		struct place *place);
+/*
+ * The page in which @seg of a message of @dev begins. False: there is none, or @seg, where
+ * it goes on, leaves what there is. Pages of a pool that have addresses are in a row.
+ */
+bool place_find_segment(const struct device *dev, bool pooled, const struct vmsgif_segment *seg,
+			struct place *place);
 /* Make it an end of @op, whose other end has no address. */
 void place_copy_from(struct grant_copy_op *op, const struct device *dev, const struct place *place,
 		     uint16_t offset);

@@ -14,7 +14,8 @@ static enum verdict cannot_read(struct reject *why, const char *reason)
 
 /*
  * Reads (@segs, @nr), checked segments that hold @len bytes, into @buf. @len
- * is small: there is one operation per segment, and a segment has a length.
+ * is small: there is at most one operation per segment, and a segment has a length. One
+ * that goes on into other pages is of a pool, and needs none.
  */
 static bool read_segments(struct device *dev, const struct vmsgif_segment *segs, unsigned int nr,
 			  bool pooled, uint8_t *buf)
@@ -25,7 +26,7 @@ static bool read_segments(struct device *dev, const struct vmsgif_segment *segs,
 	for (unsigned int i = 0; i < nr; buf += segs[i++].len) {
 		struct place page;
 
-		if (!place_find(dev, VMSGIF_POOL_TX, pooled, segs[i].ref, &page))
+		if (!place_find_segment(dev, pooled, &segs[i], &page))
 			return false;
 		if (page.addr) {
 			memcpy(buf, page.addr + segs[i].offset, segs[i].len);

@@ -25,6 +25,15 @@ bool place_find(const struct device *dev, uint16_t type, bool pooled, uint32_t r
 	return true;
 }
 
+bool place_find_segment(const struct device *dev, bool pooled, const struct vmsgif_segment *seg,
+			struct place *place)
+{
+	if (pooled ? !pool_holds(&dev->c.pools[VMSGIF_POOL_TX - 1], seg) :
+		     (uint32_t)seg->offset + seg->len > VMSGIF_PAGE_SIZE)
+		return false;
+	return place_find(dev, VMSGIF_POOL_TX, pooled, seg->ref, place);
+}
+
 static struct grant_page grant_of(const struct device *dev, const struct place *place,
 				  uint16_t offset)
 {

@@ -51,23 +51,6 @@ static bool has_room(const struct mover *mover, unsigned int n)
 	return mover->nr_items < MOVER_ITEMS && mover->nr_pages + n <= MOVER_PAGES;
 }
 
-static NOINLINE bool all_pooled(const struct rx_page *pages, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		if (!pages[i].pooled)
-			return false;
-	return true;
-}
-
-/* How a payload in segments travels. */
-static inline enum way way_of(const struct message *m, const struct rx_page *pages)
-{
-	if (UNLIKELY(!m->pooled || !pages->pooled))
-		return WAY_COPY;
-	return LIKELY(message_pages(m) == 1) || all_pooled(pages, message_pages(m)) ? WAY_POOLED :
-										      WAY_COPY;
-}
-
 /* Add the copies of @item, the last one, to the batch, or do them; -ENOSPC: it has to be run before. */
 static inline int add_copies(struct mover *mover, struct delivery *item, const struct message *m,
 			     struct peer *dst, const struct rx_page *pages)
@@ -75,6 +58,7 @@ static inline int add_copies(struct mover *mover, struct delivery *item, const s
 	int r = copy_batch_add(mover->batch, mover->nr_items - 1, m->src->dev, message_segs(m),
 			       m->nr_segs, m->pooled, dst->dev, pages, message_pages(m));
 
+	item->way = LIKELY(r == COPY_DONE) ? WAY_POOLED : WAY_COPY;
 	if (LIKELY(r == COPY_DONE))
 		return 0;
 	if (r == -ENOSPC)
@@ -122,7 +106,6 @@ static inline void gather_message(struct broker *broker, struct peer *dst, struc
 	} else if (UNLIKELY(message_is_map(m))) {
 		item->way = WAY_MAP;
 	} else {
-		item->way = way_of(m, pages);
 		if (UNLIKELY(add_copies(mover, item, m, dst, pages) < 0))
 			begin_anew(broker, item);
 	}

@@ -175,25 +175,64 @@ static enum verdict check_reserved(const struct vmsgif_tx_request *slot, unsigne
 	return VERDICT_OK;
 }
 
+#define POOL_BYTES_MAX	 ((uint64_t)VMSGIF_POOL_PAGES_MAX * VMSGIF_PAGE_SIZE)
+#define IS_POWER_OF_2(n) (((n) & ((n)-1)) == 0)
+
+/*
+ * All segments keep the rules and have @len bytes in all. Each limit is a power of 2, so
+ * values are below it if the bits of all of them together are.
+ */
+static inline bool segments_valid(const struct vmsgif_segment *segs, unsigned int nr, uint32_t len,
+				  bool pooled)
+{
+	uint32_t index = pooled ? UINT32_MAX : 0; /* a page by reference is by itself */
+	uint32_t begins = 0, lasts = 0, sum = 0;
+	uint64_t ends = 0;
+
+	_Static_assert(IS_POWER_OF_2(VMSGIF_PAGE_SIZE) && IS_POWER_OF_2(VMSGIF_SEG_MAX) &&
+			       IS_POWER_OF_2(VMSGIF_POOL_PAGES_MAX),
+		       "bits tell");
+	for (unsigned int i = 0; i < nr; i++) {
+		uint32_t last = segs[i].len - 1u; /* of none: UINT32_MAX */
+
+		begins |= segs[i].offset;
+		lasts |= last;
+		ends |= (uint64_t)(segs[i].ref & index) * VMSGIF_PAGE_SIZE + segs[i].offset + last;
+		sum += segs[i].len;
+	}
+	return sum == len && begins < VMSGIF_PAGE_SIZE && lasts < VMSGIF_SEG_MAX &&
+	       ends < (pooled ? POOL_BYTES_MAX : VMSGIF_PAGE_SIZE);
+}
+
+/* What is wrong, where something is. */
+static NOINLINE enum verdict explain_segments(const struct vmsgif_segment *segs, unsigned int nr,
+					      bool pooled, struct reject *why)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		uint32_t end = (uint32_t)segs[i].offset + segs[i].len;
+
+		if (segs[i].len == 0)
+			return refuse(why, VMSGIF_EINVAL, "segment of length 0");
+		if (!pooled && end > VMSGIF_PAGE_SIZE)
+			return refuse(why, VMSGIF_EFAULT, "segment leaves its page");
+		if (segs[i].offset >= VMSGIF_PAGE_SIZE)
+			return refuse(why, VMSGIF_EFAULT, "segment begins behind its page");
+		if (segs[i].len > VMSGIF_SEG_MAX)
+			return refuse(why, VMSGIF_EFAULT, "segment of more than 32768 bytes");
+		if (pooled && (uint64_t)segs[i].ref * VMSGIF_PAGE_SIZE + end > POOL_BYTES_MAX)
+			return refuse(why, VMSGIF_EFAULT, "segment beyond every pool");
+	}
+	return refuse(why, VMSGIF_EINVAL, "segments do not add up to the length");
+}
+
 enum verdict request_check_segments(const struct vmsgif_segment *segs, unsigned int nr,
 				    uint32_t len, bool pooled, struct reject *why)
 {
-	uint64_t sum = 0;
-
 	if (nr == 0 || nr > VMSGIF_INDIRECT_MAX)
 		return refuse(why, VMSGIF_EINVAL, "number of segments out of range");
-	for (unsigned int i = 0; i < nr; i++) {
-		if (segs[i].len == 0)
-			return refuse(why, VMSGIF_EINVAL, "segment of length 0");
-		if ((uint32_t)segs[i].offset + segs[i].len > VMSGIF_PAGE_SIZE)
-			return refuse(why, VMSGIF_EFAULT, "segment leaves its page");
-		if (pooled && segs[i].ref >= VMSGIF_POOL_PAGES_MAX)
-			return refuse(why, VMSGIF_EFAULT, "segment beyond every pool");
-		sum += segs[i].len;
-	}
-	if (sum != len)
-		return refuse(why, VMSGIF_EINVAL, "segments do not add up to the length");
-	return VERDICT_OK;
+	if (LIKELY(segments_valid(segs, nr, len, pooled)))
+		return VERDICT_OK;
+	return explain_segments(segs, nr, pooled, why);
 }
 
 static enum verdict check_map(const struct vmsgif_tx_request *slot, struct reject *why)
@@ -202,8 +241,7 @@ static enum verdict check_map(const struct vmsgif_tx_request *slot, struct rejec
 		return refuse(why, VMSGIF_EINVAL, "map-mode message of length 0");
 	if (slot->u.map.id >= VMSGIF_MAP_POOLS_MAX)
 		return refuse(why, VMSGIF_EINVAL, "id of a map pool out of range");
-	if ((uint64_t)slot->u.map.offset + slot->len >
-	    (uint64_t)VMSGIF_POOL_PAGES_MAX * VMSGIF_PAGE_SIZE)
+	if ((uint64_t)slot->u.map.offset + slot->len > POOL_BYTES_MAX)
 		return refuse(why, VMSGIF_EFAULT, "message beyond every map pool");
 	return VERDICT_OK;
 }

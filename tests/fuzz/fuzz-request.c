@@ -36,8 +36,15 @@ static void check_segs(const struct vmsgif_segment *segs, unsigned int nr, uint3
 
 	require(nr >= 1 && nr <= VMSGIF_INDIRECT_MAX);
 	for (unsigned int i = 0; i < nr; i++) {
-		require(segs[i].len >= 1 && segs[i].offset + segs[i].len <= VMSGIF_PAGE_SIZE);
-		require(!pooled || segs[i].ref < VMSGIF_POOL_PAGES_MAX);
+		uint32_t end = (uint32_t)segs[i].offset + segs[i].len;
+
+		require(segs[i].len >= 1 && segs[i].offset < VMSGIF_PAGE_SIZE);
+		if (pooled)
+			require(segs[i].len <= VMSGIF_SEG_MAX &&
+				segs[i].ref < VMSGIF_POOL_PAGES_MAX &&
+				segs[i].ref + (end - 1) / VMSGIF_PAGE_SIZE < VMSGIF_POOL_PAGES_MAX);
+		else
+			require(end <= VMSGIF_PAGE_SIZE);
 		sum += segs[i].len;
 	}
 	require(sum == len);

@@ -400,25 +400,54 @@ void copy_batch_free(struct copy_batch *batch)
 	free(batch);
 }
 
+/* 0, or VMSGIF_EFAULT: some page is bad. */
+static int fake_copy_do(const struct fake_copy *c)
+{
+	uint32_t to = 0;
+	int status = 0;
+
+	for (unsigned int s = 0; s < c->nr; s++) {
+		for (uint32_t i = 0; i < c->segs[s].len; i++, to++) {
+			uint32_t from = c->segs[s].offset + i;
+			uint32_t page = c->segs[s].ref + from / 4096;
+
+			if (c->src->bad_tx[page])
+				status = VMSGIF_EFAULT;
+			c->dst->rx_page[c->pages[to / 4096].ref][to % 4096] =
+				c->src->tx_page[page][from % 4096];
+		}
+	}
+	return status;
+}
+
 int copy_batch_add(struct copy_batch *batch, unsigned int tag, struct device *src,
 		   const struct vmsgif_segment *segs, unsigned int nr, bool pooled,
 		   struct device *dst, const struct rx_page *pages, unsigned int nr_pages)
 {
 	struct fake_copy *copy = &batch->adds[batch->nr];
+	bool pools = pooled;
 
 	ck_assert_uint_lt(tag, COPY_TAGS);
-	for (unsigned int i = 0; i < nr; i++)
-		if (pooled && segs[i].ref >= src->pools[VMSGIF_POOL_TX])
+	for (unsigned int i = 0; i < nr; i++) {
+		uint32_t last = (segs[i].offset + segs[i].len - 1u) / 4096;
+
+		ck_assert(pooled || last == 0);
+		if (pooled && segs[i].ref + last >= src->pools[VMSGIF_POOL_TX])
 			return VMSGIF_EFAULT;
-	if (batch->nr == fake.batch_room)
+	}
+	for (unsigned int i = 0; i < nr_pages; i++)
+		pools &= pages[i].pooled;
+	if (!pools && batch->nr == fake.batch_room)
 		return -ENOSPC;
-	batch->nr++;
 	copy->tag = tag;
 	copy->src = src;
 	copy->nr = nr;
 	copy->dst = dst;
 	memcpy(copy->segs, segs, nr * sizeof(*segs));
 	memcpy(copy->pages, pages, nr_pages * sizeof(*pages));
+	if (pools)
+		return fake_copy_do(copy) ? VMSGIF_EFAULT : COPY_DONE;
+	batch->nr++;
 	return 0;
 }
 
@@ -427,15 +456,9 @@ void copy_batch_run(struct copy_batch *batch)
 	fake.runs++;
 	for (unsigned int i = 0; i < batch->nr; i++) {
 		struct fake_copy *c = &batch->adds[i];
-		uint32_t at = 0;
 
-		for (unsigned int s = 0; s < c->nr; s++) {
-			if (c->src->bad_tx[c->segs[s].ref])
-				batch->status[c->tag] = VMSGIF_EFAULT;
-			for (unsigned int b = 0; b < c->segs[s].len; b++, at++)
-				c->dst->rx_page[c->pages[at / 4096].ref][at % 4096] =
-					c->src->tx_page[c->segs[s].ref][c->segs[s].offset + b];
-		}
+		if (fake_copy_do(c))
+			batch->status[c->tag] = VMSGIF_EFAULT;
 	}
 }
 

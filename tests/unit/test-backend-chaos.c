@@ -146,18 +146,22 @@ static void post_good(struct guest *g)
 		.addr = 1,
 		.port = 1,
 		.seq = 1,
-		.len = 1 + below(4096),
 		.nr_segs = 1,
 	};
 	bool pooled = below(2);
+	uint16_t offset = pooled ? (uint16_t)below(4096) : 0;
 	uint32_t ref = 0;
+
+	/* Over as many pages as the pool has, and sometimes one more. */
+	slot.len = 1 + below(pooled && below(2) ? 3 * 4096 : 4096);
 
 	if (g->tx_prod - g->tx_cons >= VMSGIF_RING_SLOTS(g->order) / 2)
 		return;
 	(void)guest_page(g, below(2), &ref);
 	if (pooled)
 		slot.flags = VMSGIF_TXF_POOL;
-	slot.u.seg[0] = (struct vmsgif_segment){ pooled ? below(3) : ref, 0, (uint16_t)slot.len };
+	slot.u.seg[0] =
+		(struct vmsgif_segment){ pooled ? below(3) : ref, offset, (uint16_t)slot.len };
 	guest_tx(g, &slot);
 	(void)guest_page(g, !below(10), &ref);
 	if (pooled && below(2))

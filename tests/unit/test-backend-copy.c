@@ -255,8 +255,10 @@ START_TEST(not_usable)
 	/* Nothing of it was done. */
 	ck_assert_uint_eq(message.to[0], 0xee);
 	message.pages[1].ref = 1;
+	message.segs[1].ref = POOL - 1;
 	message.segs[1].offset = 1;
 	ck_assert_int_eq(add(&message, 0), VMSGIF_EFAULT);
+	message.segs[1].ref = 1;
 	message.segs[1].offset = 0;
 	message.segs[1].len = 0;
 	ck_assert_int_eq(add(&message, 0), VMSGIF_EFAULT);

@@ -38,6 +38,50 @@ START_TEST(lists)
 }
 END_TEST
 
+/* Segments of the pool that go on into other pages, and the one in the middle of the list is wrong. */
+START_TEST(lists_of_runs)
+{
+	static struct vmsgif_segment segs[VMSGIF_INDIRECT_MAX];
+	static const struct {
+		struct vmsgif_segment seg;
+		int status;
+	} some[] = {
+		{ { 0, 0, VMSGIF_SEG_MAX }, 0 },
+		{ { VMSGIF_POOL_PAGES_MAX - 8, 0, VMSGIF_SEG_MAX }, 0 },
+		{ { VMSGIF_POOL_PAGES_MAX - 9, 4095, VMSGIF_SEG_MAX }, 0 },
+		{ { 7, 4095, 2 }, 0 },
+		{ { 7, 0, VMSGIF_SEG_MAX + 1 }, VMSGIF_EFAULT },
+		{ { 7, 4096, 1 }, VMSGIF_EFAULT },
+		{ { 7, 0, 0 }, VMSGIF_EINVAL },
+		{ { VMSGIF_POOL_PAGES_MAX - 8, 1, VMSGIF_SEG_MAX }, VMSGIF_EFAULT },
+		{ { VMSGIF_POOL_PAGES_MAX - 1, 4095, 2 }, VMSGIF_EFAULT },
+		{ { UINT32_MAX, 4095, 2 }, VMSGIF_EFAULT },
+		{ { UINT32_MAX - 6, 0, VMSGIF_SEG_MAX }, VMSGIF_EFAULT },
+	};
+
+	for (unsigned int i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+		uint32_t len = 0;
+
+		for (unsigned int k = 0; k < VMSGIF_INDIRECT_MAX; k++) {
+			segs[k] = k == 100 ? some[i].seg : (struct vmsgif_segment){ k, 4000, 3000 };
+			len += segs[k].len;
+		}
+		ck_assert_int_eq(request_check_segments(segs, VMSGIF_INDIRECT_MAX, len, true, &why),
+				 some[i].status ? VERDICT_REFUSE : VERDICT_OK);
+		if (some[i].status)
+			ck_assert_int_eq(why.status, some[i].status);
+		/* By reference all of the others leave their pages. */
+		ck_assert_int_eq(request_check_segments(segs, VMSGIF_INDIRECT_MAX, len, false,
+							&why),
+				 VERDICT_REFUSE);
+		ck_assert_int_eq(why.status, VMSGIF_EFAULT);
+		ck_assert_int_eq(request_check_segments(segs, VMSGIF_INDIRECT_MAX, len + 1, true,
+							&why),
+				 VERDICT_REFUSE);
+	}
+}
+END_TEST
+
 static enum verdict name(const char *text, bool service)
 {
 	return request_check_name(text, (uint32_t)strlen(text), service, &why);
@@ -200,6 +244,7 @@ static Suite *lists_suite(void)
 	TCase *t = tcase_create("lists");
 
 	tcase_add_test(t, lists);
+	tcase_add_test(t, lists_of_runs);
 	tcase_add_test(t, names);
 	tcase_add_test(t, posted_pages);
 	tcase_add_test(t, runs_of_pages);

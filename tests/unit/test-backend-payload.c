@@ -96,6 +96,101 @@ START_TEST(segments)
 }
 END_TEST
 
+/* One segment of the pool. */
+static void one_run(uint32_t ref, uint16_t offset, uint16_t len)
+{
+	slot = send_segs;
+	slot.flags = VMSGIF_TXF_POOL;
+	slot.nr_segs = 1;
+	slot.len = len;
+	slot.u.seg[0] = (struct vmsgif_segment){ ref, offset, len };
+	memset(&slot.u.seg[1], 0, sizeof(slot.u.seg[1]));
+}
+
+/* In the pool a segment goes on into the pages that follow, as far as there can be any. */
+START_TEST(runs)
+{
+	const uint32_t pages = VMSGIF_POOL_PAGES_MAX;
+
+	one_run(0, 0, VMSGIF_SEG_MAX);
+	ok();
+	one_run(0, 0, VMSGIF_SEG_MAX + 1);
+	refused(VMSGIF_EFAULT);
+	one_run(0, 0, UINT16_MAX);
+	refused(VMSGIF_EFAULT);
+	one_run(9, 4095, 2);
+	ok();
+	ck_assert_uint_eq(req.segs[0].offset, 4095);
+	one_run(9, 4095, VMSGIF_SEG_MAX);
+	ok();
+	one_run(9, 4096, 1);
+	refused(VMSGIF_EFAULT);
+	one_run(9, UINT16_MAX, 1);
+	refused(VMSGIF_EFAULT);
+	one_run(9, UINT16_MAX, UINT16_MAX);
+	refused(VMSGIF_EFAULT);
+	one_run(9, 0, 0);
+	refused(VMSGIF_EINVAL);
+	/* The last page of the largest pool. */
+	one_run(pages - 8, 0, VMSGIF_SEG_MAX);
+	ok();
+	one_run(pages - 8, 1, VMSGIF_SEG_MAX);
+	refused(VMSGIF_EFAULT);
+	one_run(pages - 7, 0, VMSGIF_SEG_MAX);
+	refused(VMSGIF_EFAULT);
+	one_run(pages - 1, 4095, 1);
+	ok();
+	one_run(pages - 1, 4095, 2);
+	refused(VMSGIF_EFAULT);
+	one_run(pages, 0, 1);
+	refused(VMSGIF_EFAULT);
+	/* Sums that would be small again. */
+	one_run(UINT32_MAX, 4095, 2);
+	refused(VMSGIF_EFAULT);
+	one_run(UINT32_MAX, 0, VMSGIF_SEG_MAX);
+	refused(VMSGIF_EFAULT);
+	one_run(UINT32_MAX / 4096 + 1, 0, 1);
+	refused(VMSGIF_EFAULT);
+	one_run(1u << 20, 0, 4096);
+	refused(VMSGIF_EFAULT);
+	/* What is no index is in one page. */
+	one_run(9, 4095, 2);
+	slot.flags = 0;
+	refused(VMSGIF_EFAULT);
+	one_run(9, 0, 4097);
+	slot.flags = 0;
+	refused(VMSGIF_EFAULT);
+	one_run(UINT32_MAX, 4095, 1);
+	slot.flags = 0;
+	ok();
+}
+END_TEST
+
+/* As many as a slot has room for; the last one alone is wrong. */
+START_TEST(runs_in_a_row)
+{
+	one_run(0, 0, VMSGIF_SEG_MAX);
+	slot.nr_segs = VMSGIF_SEGS_MAX;
+	for (uint32_t i = 0; i < VMSGIF_SEGS_MAX; i++)
+		slot.u.seg[i] = (struct vmsgif_segment){ 100 * i, 4095, VMSGIF_SEG_MAX };
+	slot.len = VMSGIF_SEGS_MAX * VMSGIF_SEG_MAX;
+	ok();
+	slot.len--;
+	refused(VMSGIF_EINVAL);
+	slot.len++;
+	slot.u.seg[3].ref = VMSGIF_POOL_PAGES_MAX - 8;
+	refused(VMSGIF_EFAULT);
+	slot.u.seg[3].ref = 0;
+	slot.u.seg[3].len++;
+	slot.u.seg[2].len--;
+	refused(VMSGIF_EFAULT);
+	slot.u.seg[3].len--;
+	slot.u.seg[3].offset = 4096;
+	slot.u.seg[2].len++;
+	refused(VMSGIF_EFAULT);
+}
+END_TEST
+
 START_TEST(indirect_payload)
 {
 	slot = send_indirect;
@@ -186,6 +281,8 @@ static Suite *payload_suite(void)
 	tcase_add_test(t, flags_that_contradict);
 	tcase_add_test(t, inline_payload);
 	tcase_add_test(t, segments);
+	tcase_add_test(t, runs);
+	tcase_add_test(t, runs_in_a_row);
 	tcase_add_test(t, indirect_payload);
 	tcase_add_test(t, map_payload);
 	tcase_add_test(t, payload_names);

@@ -400,7 +400,9 @@ static bool ways_agree(void)
 	enum verdict v = parse();
 
 	if (v == VERDICT_OK && req.op == VMSGIF_OP_SEND) {
-		ck_assert_int_eq(simple, req.form == REQUEST_SEGS && req.nr_segs == 1 && !req.each);
+		ck_assert_int_eq(simple, req.form == REQUEST_SEGS && req.nr_segs == 1 &&
+						 !req.each &&
+						 req.segs[0].offset + req.segs[0].len <= 4096);
 		ck_assert_int_eq(tiny, req.form == REQUEST_INLINE);
 	}
 	if (!simple && !tiny)

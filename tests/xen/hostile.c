@@ -571,6 +571,47 @@ static int double_gref_directory(struct raw *raw)
 	return pool(raw, VMSGIF_POOL_RX, refs, 8);
 }
 
+/* A SEND of one segment of the TX pool. */
+static int send_run(struct raw *raw, uint32_t ref, uint16_t offset, uint16_t len)
+{
+	struct vmsgif_tx_request *req;
+
+	get_ready(raw);
+	req = send_request(raw, len);
+	req->flags = VMSGIF_TXF_POOL;
+	req->u.seg[0].ref = ref;
+	req->u.seg[0].offset = offset;
+	return last_answer(raw);
+}
+
+/* From the last page that any pool can have into the one behind. */
+static int run_beyond_every_pool(struct raw *raw)
+{
+	return send_run(raw, VMSGIF_POOL_PAGES_MAX - 1, 4000, 200);
+}
+
+/* The same of the pool that there is: what is behind it in the broker is not its. */
+static int run_beyond_pool(struct raw *raw)
+{
+	uint32_t refs[2];
+	int status;
+
+	share(raw, 2, refs, false);
+	status = pool(raw, VMSGIF_POOL_TX, refs, 2);
+	return status ? status : send_run(raw, 1, 4000, 200);
+}
+
+/* Its end, in 32 bits, is at the begin of the pool. */
+static int run_around(struct raw *raw)
+{
+	return send_run(raw, UINT32_MAX, 4000, 200);
+}
+
+static int run_too_long(struct raw *raw)
+{
+	return send_run(raw, 0, 0, VMSGIF_SEG_MAX + 1);
+}
+
 static int bad_gref_directory(struct raw *raw)
 {
 	uint32_t refs[8];
@@ -653,6 +694,10 @@ static const struct hostile_case {
 	{ "long-batch", long_batch, VMSGIF_EINVAL },
 	{ "batch-of-old-numbers", batch_of_old_numbers, VMSGIF_EINVAL },
 	{ "pool-index-beyond", pool_index_beyond, VMSGIF_EFAULT },
+	{ "run-beyond-every-pool", run_beyond_every_pool, VMSGIF_EFAULT },
+	{ "run-beyond-pool", run_beyond_pool, VMSGIF_EFAULT },
+	{ "run-around", run_around, VMSGIF_EFAULT },
+	{ "run-too-long", run_too_long, VMSGIF_EFAULT },
 	{ "old-sequence", old_sequence, VMSGIF_EINVAL },
 	{ "double-gref-directory", double_gref_directory, VMSGIF_EINVAL },
 	{ "bad-gref-directory", bad_gref_directory, VMSGIF_EFAULT },

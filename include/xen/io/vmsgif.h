@@ -263,6 +263,7 @@
 #define VMSGIF_MESSAGE_MAX    (1u << 20)
 /* 1 MiB that starts anywhere in a page touches one page more than 256. */
 #define VMSGIF_INDIRECT_MAX   257u
+#define VMSGIF_SEG_MAX	      32768u /* bytes of the longest segment */
 #define VMSGIF_NAME_MAX	      128u
 #define VMSGIF_POOL_PAGES_MAX 1024u
 #define VMSGIF_MAP_POOLS_MAX  64u /* ids 0 to 63, per sending device */
@@ -346,8 +347,11 @@
  *                        bytes in a row; len is not 0
  * Payload of length 0 is inline. VMSGIF_TXF_POOL, with the second and third
  * form, says that every ref is an index into the TX pool instead of a grant
- * reference. A segment has a length, len >= 1, and lies in one page:
- * offset + len <= 4096, else VMSGIF_EFAULT.
+ * reference. A segment has a length, len >= 1, and begins in its page:
+ * offset < 4096. Without VMSGIF_TXF_POOL it ends there, too: offset + len <=
+ * 4096. With it, it is at most VMSGIF_SEG_MAX long and may go on into the pages
+ * that follow in the pool, of which its last one, ref + (offset + len - 1) /
+ * 4096, is one. Else VMSGIF_EFAULT. The list of the third form is in one page.
  *
  * SEND        addr, port   destination
  *             src_port     whom to answer; 0 if nobody
@@ -418,9 +422,9 @@
 #define VMSGIF_POOL_MAP 3
 
 struct vmsgif_segment {
-	uint32_t ref;	 /* grant reference, or index into the TX pool */
-	uint16_t offset; /* bytes */
-	uint16_t len;	 /* bytes, 1 to 4096 */
+	uint32_t ref;	 /* grant reference, or index into the TX pool, of the first page */
+	uint16_t offset; /* bytes, below 4096 */
+	uint16_t len;	 /* bytes, 1 to what is left of the page; in a pool, to VMSGIF_SEG_MAX */
 };
 
 struct vmsgif_map {
