@@ -200,9 +200,15 @@ static NOINLINE int next_request(struct device *dev, struct request *req,
 static NOINLINE int this_request(struct device *dev, struct request *req,
 				 const struct vmsgif_segment **segs, const char **name)
 {
-	*segs = NULL;
+	const struct vmsgif_tx_request *slot = &dev->slot;
+	bool tiny = slot->flags & VMSGIF_TXF_INLINE;
+	unsigned int slots = dev->c.tx.slots;
+	uint32_t max_message = dev->b->limits.max_message;
+
+	*segs = tiny ? NULL : req->segs;
 	*name = NULL;
-	if (request_parse_tiny(&dev->slot, dev->c.tx.slots, dev->b->limits.max_message, req) &&
+	if ((tiny ? request_parse_tiny(slot, slots, max_message, req) :
+		    request_parse_segs(slot, slots, max_message, req)) &&
 	    id_take(dev->c.tx_ids, req->id))
 		return 1;
 	return accept(dev, req, segs, name) ? 1 : next_request(dev, req, segs, name);

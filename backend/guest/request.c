@@ -303,11 +303,12 @@ static enum verdict parse_name(const struct vmsgif_tx_request *slot, struct requ
 	return parse_payload(slot, req, why);
 }
 
-static bool batch_valid(const struct vmsgif_tx_request *slot)
+/* @slot->each is not 0. The count is held against its limit without a division. */
+static inline bool batch_valid(const struct vmsgif_tx_request *slot)
 {
 	return slot->nr_segs != 0 && slot->each % VMSGIF_BATCH_ALIGN == 0 &&
 	       slot->each < slot->len && slot->len <= VMSGIF_BATCH_BYTES &&
-	       VMSGIF_BATCH_COUNT(slot->len, slot->each) <= VMSGIF_BATCH_MESSAGES;
+	       slot->len <= slot->each * VMSGIF_BATCH_MESSAGES;
 }
 
 static enum verdict parse_send(const struct vmsgif_tx_request *slot, uint32_t max_message,
@@ -394,13 +395,49 @@ static enum verdict parse_port(const struct vmsgif_tx_request *slot, struct requ
 	return VERDICT_OK;
 }
 
+/* The begin of a SEND keeps the rules that are the same for all forms. */
+static inline bool send_valid(const struct vmsgif_tx_request *slot, unsigned int slots,
+			      uint32_t max_message)
+{
+	return slot->op == VMSGIF_OP_SEND && slot->id < slots && slot->addr != 0 &&
+	       slot->port != 0 && slot->seq != 0 && slot->len <= max_message;
+}
+
+bool request_parse_segs(const struct vmsgif_tx_request *slot, unsigned int slots,
+			uint32_t max_message, struct request *req)
+{
+	bool pooled = slot->flags & VMSGIF_TXF_POOL;
+
+	if (!send_valid(slot, slots, max_message) ||
+	    (slot->flags & ~(VMSGIF_TXF_POOL | VMSGIF_TXF_LAZY)) || slot->nr_segs == 0 ||
+	    slot->nr_segs > VMSGIF_SEGS_MAX || (slot->each != 0 && !batch_valid(slot)) ||
+	    !segments_valid(slot->u.seg, slot->nr_segs, slot->len, pooled) ||
+	    !rest_is_zero(slot, slot->nr_segs * sizeof(slot->u.seg[0])))
+		return false;
+	*req = (struct request){
+		.op = VMSGIF_OP_SEND,
+		.form = REQUEST_SEGS,
+		.id = slot->id,
+		.addr = slot->addr,
+		.port = slot->port,
+		.src_port = slot->src_port,
+		.seq = slot->seq,
+		.len = slot->len,
+		.nr_segs = slot->nr_segs,
+		.each = slot->each,
+		.lazy = slot->flags & VMSGIF_TXF_LAZY,
+		.pooled = pooled,
+	};
+	memcpy(req->segs, slot->u.seg, sizeof(req->segs));
+	return true;
+}
+
 bool request_parse_tiny(const struct vmsgif_tx_request *slot, unsigned int slots,
 			uint32_t max_message, struct request *req)
 {
-	if (slot->op != VMSGIF_OP_SEND || (slot->flags & ~VMSGIF_TXF_LAZY) != VMSGIF_TXF_INLINE ||
-	    slot->nr_segs != 0 || slot->each != 0 || slot->id >= slots || slot->addr == 0 ||
-	    slot->port == 0 || slot->seq == 0 || slot->len > VMSGIF_INLINE_MAX ||
-	    slot->len > max_message || !rest_is_zero(slot, slot->len))
+	if (!send_valid(slot, slots, max_message) ||
+	    (slot->flags & ~VMSGIF_TXF_LAZY) != VMSGIF_TXF_INLINE || slot->nr_segs != 0 ||
+	    slot->each != 0 || slot->len > VMSGIF_INLINE_MAX || !rest_is_zero(slot, slot->len))
 		return false;
 	*req = (struct request){
 		.op = VMSGIF_OP_SEND,

@@ -111,9 +111,9 @@ static inline uint64_t request_word_(const void *slot, size_t i)
 }
 
 /*
- * The short way for what most requests are, SENDs of one segment: true if it is one
- * and keeps the rules, and *req is what request_parse() would make of it. False:
- * request_parse() has to look.
+ * The short way for what most requests are, SENDs of one segment in one page: true if it
+ * is one and keeps the rules, and *req is what request_parse() would make of it. False:
+ * another one has to look.
  */
 static inline bool request_parse_simple(const struct vmsgif_tx_request *slot, unsigned int slots,
 					uint32_t max_message, struct request *req)
@@ -122,10 +122,10 @@ static inline bool request_parse_simple(const struct vmsgif_tx_request *slot, un
 	bool pooled = slot->flags & VMSGIF_TXF_POOL;
 
 	if (slot->op != VMSGIF_OP_SEND || slot->nr_segs != 1 || slot->each != 0 ||
+	    (uint32_t)seg->offset + seg->len > VMSGIF_PAGE_SIZE ||
 	    (slot->flags & ~(VMSGIF_TXF_POOL | VMSGIF_TXF_LAZY)) || slot->id >= slots ||
 	    slot->addr == 0 || slot->port == 0 || slot->seq == 0 || slot->len > max_message ||
 	    seg->len != slot->len || seg->len == 0 ||
-	    (uint32_t)seg->offset + seg->len > VMSGIF_PAGE_SIZE ||
 	    (pooled && seg->ref >= VMSGIF_POOL_PAGES_MAX) ||
 	    (request_word_(slot, 5) | request_word_(slot, 6) | request_word_(slot, 7)) != 0)
 		return false;
@@ -145,6 +145,10 @@ static inline bool request_parse_simple(const struct vmsgif_tx_request *slot, un
 	};
 	return true;
 }
+
+/* The same for all SENDs whose segments are in the slot, batches, too. */
+bool request_parse_segs(const struct vmsgif_tx_request *slot, unsigned int slots,
+			uint32_t max_message, struct request *req);
 
 /* The same for SENDs whose payload is in the slot. */
 bool request_parse_tiny(const struct vmsgif_tx_request *slot, unsigned int slots,
