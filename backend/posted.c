@@ -15,20 +15,54 @@ static unsigned int posted(const struct device *dev)
 /* Pages parsed ahead: they are there anyway, and in a row are less work. */
 #define PARSE_AHEAD 32u
 
-/* Lists the pages of a run, the slot of whose first one is at @at. False: it failed. */
-static inline bool list_run(struct device *dev, uint32_t at, const struct rx_run *run)
+/* Fails, and is false. */
+static NOINLINE bool id_in_use(struct device *dev, unsigned int id)
+{
+	device_fail(dev, "RX request: id %u is in use", id);
+	return false;
+}
+
+/* Lists the page of the slot at @at. False: it failed. */
+static inline bool list_page(struct device *dev, uint32_t at, const struct rx_page *page)
 {
 	struct connection *c = &dev->c;
-	uint32_t mask = c->rx.slots - 1;
-	struct rx_page page = run->first;
 
-	for (uint32_t end = at + run->nr; at != end; at++, page.id++, page.ref++) {
-		if (UNLIKELY(!id_take(c->rx_ids, page.id))) {
-			device_fail(dev, "RX request: id %u is in use", page.id);
-			return false;
-		}
-		c->rx_pages[at & mask] = page;
-	}
+	if (UNLIKELY(!id_take(c->rx_ids, page->id)))
+		return id_in_use(dev, page->id);
+	c->rx_pages[at & (c->rx.slots - 1)] = *page;
+	return true;
+}
+
+/* Writes @nr pages of a run, the first of which is *@page, which is then the one behind them. */
+static inline void write_pages(struct rx_page *to, unsigned int nr, struct rx_page *page)
+{
+	static const struct rx_page one = { .id = 1, .ref = 1 };
+	uint64_t word, step;
+
+	_Static_assert(sizeof(word) == sizeof(*page), "both numbers go up at once");
+	memcpy(&step, &one, sizeof(step));
+	memcpy(&word, page, sizeof(word));
+	for (struct rx_page *end = to + nr; to != end; to++, word += step)
+		memcpy(to, &word, sizeof(word));
+	memcpy(page, &word, sizeof(word));
+}
+
+/* The same for all pages of a run, the slot of whose first one is at @at. */
+static NOINLINE bool list_run(struct device *dev, uint32_t at, const struct rx_run *run)
+{
+	struct connection *c = &dev->c;
+	struct rx_page page = run->first;
+	bool *ids = &c->rx_ids[page.id];
+	const bool *used = memchr(ids, true, run->nr);
+	uint32_t n;
+
+	if (UNLIKELY(used))
+		return id_in_use(dev, (unsigned int)(used - c->rx_ids));
+	memset(ids, true, run->nr);
+	at &= c->rx.slots - 1;
+	n = MIN_OF(run->nr, c->rx.slots - at);
+	write_pages(&c->rx_pages[at], n, &page);
+	write_pages(c->rx_pages, run->nr - n, &page);
 	return true;
 }
 
@@ -53,7 +87,8 @@ static bool parse_posted(struct device *dev, unsigned int want)
 			device_fail(dev, "RX request: %s", why.reason);
 			return false;
 		}
-		if (UNLIKELY(!list_run(dev, at, &run)))
+		if (UNLIKELY(run.nr == 1 ? !list_page(dev, at, &run.first) :
+					   !list_run(dev, at, &run)))
 			return false;
 		ring_skip(rx, run.nr - 1);
 	}
@@ -99,14 +134,16 @@ struct rx_page device_rx_take(struct device *dev)
 void device_rx_take_run(struct device *dev, struct rx_page *pages, unsigned int nr)
 {
 	struct connection *c = &dev->c;
-	uint32_t mask = c->rx.slots - 1;
+	uint32_t at = c->rx_taken & (c->rx.slots - 1);
+	unsigned int n = MIN_OF(nr, c->rx.slots - at);
 
 	if (UNLIKELY(!device_live(dev) || posted(dev) < nr)) {
 		memset(pages, 0, nr * sizeof(*pages));
 		return;
 	}
-	for (unsigned int i = 0; i < nr; i++)
-		pages[i] = c->rx_pages[(c->rx_taken + i) & mask];
+	memcpy(pages, &c->rx_pages[at], n * sizeof(*pages));
+	if (UNLIKELY(n < nr))
+		memcpy(pages + n, c->rx_pages, (nr - n) * sizeof(*pages));
 	c->rx_taken += nr;
 }
 
@@ -123,15 +160,16 @@ void device_rx_respond(struct device *dev, const struct vmsgif_rx_response *rsp)
 void device_rx_respond_run(struct device *dev, const struct vmsgif_rx_response *rsp,
 			   const struct rx_page *pages, unsigned int nr)
 {
+	const struct rx_page *page = pages, *end = pages + nr;
 	struct connection *c = &dev->c;
-	unsigned int given = 0;
 
 	if (UNLIKELY(!device_live(dev)))
 		return;
-	while (given < nr && id_give(c->rx_ids, pages[given].id))
-		given++;
-	if (UNLIKELY(given < nr))
-		device_log_bug(dev, "page", pages[given].id);
+	/* They are as they were taken. If not, this stays within the array at least. */
+	for (; page != end && c->rx_ids[page->id % DEVICE_SLOTS_MAX]; page++)
+		c->rx_ids[page->id % DEVICE_SLOTS_MAX] = false;
+	if (UNLIKELY(page != end))
+		device_log_bug(dev, "page", page->id);
 	else if (UNLIKELY(!ring_respond(&c->rx, rsp, nr)))
 		device_log_bug(dev, "page", rsp->id);
 }
