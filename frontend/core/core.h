@@ -247,12 +247,24 @@ int vmsg_unbind(struct vmsg *v, struct vmsg_port *port, uint64_t cookie);
 
 /* ------------------------------------------------------------------- send */
 
+/* Pages that one segment names at most. */
+#define VMSG_RUN_PAGES (VMSGIF_SEG_MAX / VMSGIF_PAGE_SIZE)
+
 /*
  * Take @nr TX pages, all or none: 0, -EAGAIN, or -EMSGSIZE if there never are
  * as many. They are the caller's until given to vmsg_send() (also if that fails:
  * then still the caller's) or back.
  */
 int vmsg_tx_pages_get(struct vmsg *v, struct vmsg_port *port, unsigned int nr, uint16_t *pages);
+/*
+ * Take pages that follow each other: up to @max, and VMSG_RUN_PAGES, from *@first on, as
+ * the caller's likewise. Returns how many there were in a row; 0: none is free, as -EAGAIN.
+ */
+unsigned int vmsg_tx_run_get(struct vmsg *v, struct vmsg_port *port, unsigned int max,
+			     uint16_t *first);
+void vmsg_tx_run_put(struct vmsg *v, unsigned int first, unsigned int nr);
+/* As vmsg_tx_pages_get(), but takes none: vmsg_tx_run_get() has @nr pages then. */
+int vmsg_tx_pages_wait(struct vmsg *v, struct vmsg_port *port, unsigned int nr);
 void vmsg_tx_pages_put(struct vmsg *v, struct vmsg_port *port, unsigned int nr,
 		       const uint16_t *pages);
 
@@ -274,10 +286,13 @@ struct vmsg_send {
 	bool keep;	 /* once answered, the pages of the segments are the caller's again */
 	uint64_t cookie; /* for send_done; 0: not wanted */
 	const void *data;
-	/* ref is the page's index. Not changed, not kept. */
+	/*
+	 * ref is the page's index; with or without a TX pool, a segment may go on into the
+	 * pages that follow: up to VMSGIF_SEG_MAX bytes. Not changed, not kept.
+	 */
 	const struct vmsgif_segment *segs;
 	unsigned int nr_segs; /* 1..VMSGIF_INDIRECT_MAX */
-	/* With nr_segs > VMSGIF_SEGS_MAX: a TX page more, for the list. */
+	/* With more than VMSGIF_SEGS_MAX pages: a TX page more, for a list of them. */
 	uint16_t list_page;
 	unsigned int map_id;
 	uint32_t map_offset;

@@ -4,6 +4,7 @@
  * gives, and what needs no more than a look at the state.
  */
 #include "frontend/core/name.h"
+#include "frontend/core/pages.h"
 #include "frontend/core/pool.h"
 #include "frontend/core/wait.h"
 
@@ -50,7 +51,8 @@ static void lay_out(struct carver *c, const struct vmsg_params *p, struct vmsg_t
 	t->shadows = carve(c, slots, sizeof(*t->shadows));
 	t->queue = carve(c, slots, sizeof(*t->queue));
 	t->rx_at = carve(c, slots, sizeof(*t->rx_at));
-	t->tx_free = carve(c, p->nr_tx_pages, sizeof(*t->tx_free));
+	t->tx_map =
+		carve(c, (p->nr_tx_pages + VMSG_MAP_BITS - 1) / VMSG_MAP_BITS, sizeof(*t->tx_map));
 	t->tx_mark = carve(c, p->nr_tx_pages, sizeof(*t->tx_mark));
 	t->rx_free = carve(c, p->nr_rx_pages, sizeof(*t->rx_free));
 	t->rx_mark = carve(c, p->nr_rx_pages, sizeof(*t->rx_mark));
@@ -98,10 +100,8 @@ static void init_tables(struct vmsg *v)
 		v->free = &v->t.shadows[i];
 	}
 	/* The last TX page is for names. */
-	for (i = 0; i < v->params.nr_tx_pages - 1; i++) {
-		v->t.tx_mark[i] = VMSG_PAGE_FREE;
-		v->t.tx_free[i] = (uint16_t)(v->params.nr_tx_pages - 2 - i);
-	}
+	for (i = 0; i < v->params.nr_tx_pages - 1; i++)
+		vmsg_pages_free(v, i);
 	v->t.tx_mark[i] = VMSG_PAGE_END;
 	for (i = 0; i < v->params.nr_rx_pages; i++) {
 		v->t.rx_mark[i] = VMSG_PAGE_FREE;
@@ -125,7 +125,6 @@ struct vmsg *vmsg_init(void *memory, const struct vmsg_params *params)
 	v->max_call = v->max_wait;
 	v->share = v->max_wait / 2;
 	v->window = VMSGIF_FLOW_WINDOW < v->share ? VMSGIF_FLOW_WINDOW : v->share;
-	v->nr_tx_free = (uint16_t)(params->nr_tx_pages - 1);
 	v->nr_rx_free = (uint16_t)params->nr_rx_pages;
 	v->features.max_message = VMSGIF_MESSAGE_MAX;
 	v->inline_max = VMSGIF_INLINE_MAX;

@@ -4,21 +4,122 @@
 
 #include "frontend/core/wait.h"
 
+/* ----------------------------------------------------------- with the caller */
+
+/* Whether @nr pages are free. 0; -EAGAIN: the port waits for them; or -EMSGSIZE. */
+static int ready(struct vmsg *v, struct vmsg_port *port, unsigned int nr)
+{
+	if (vmsg_likely(nr <= v->nr_tx_free))
+		return 0;
+	/* The last page is for names. */
+	if (nr > v->params.nr_tx_pages - 1)
+		return -EMSGSIZE;
+	return vmsg_wait_pages(v, port, nr);
+}
+
 int vmsg_tx_pages_get(struct vmsg *v, struct vmsg_port *port, unsigned int nr, uint16_t *pages)
+{
+	int error = ready(v, port, nr);
+	unsigned int i;
+
+	if (error)
+		return error;
+	for (i = 0; i < nr; i++)
+		pages[i] = (uint16_t)vmsg_pages_take_free(v, VMSG_PAGE_CALLER);
+	return 0;
+}
+
+/* Where runs of @nr free pages begin in a word of the map; @nr is a power of 2. */
+static uint64_t run_begins(uint64_t word, unsigned int nr)
+{
+	unsigned int n;
+
+	for (n = 1; n < nr; n *= 2)
+		word &= word >> n;
+	return word;
+}
+
+/* The first page of the lowest run of @nr, or the lowest page if there is none. */
+static unsigned int run_find(const struct vmsg *v, unsigned int nr)
+{
+	unsigned int words = (v->params.nr_tx_pages + VMSG_MAP_BITS - 1) / VMSG_MAP_BITS;
+	unsigned int lowest = v->tx_low, word;
+
+	while (!v->t.tx_map[lowest])
+		lowest++;
+	for (word = lowest; word < words; word++) {
+		uint64_t begins = run_begins(v->t.tx_map[word], nr);
+
+		if (begins)
+			return word * VMSG_MAP_BITS + (unsigned int)__builtin_ctzll(begins);
+	}
+	return lowest * VMSG_MAP_BITS + (unsigned int)__builtin_ctzll(v->t.tx_map[lowest]);
+}
+
+/* The bits of @nr pages, less than a word has, from @first on, as far as they are in its word. */
+static uint64_t bits_of(unsigned int first, unsigned int nr)
+{
+	return (((uint64_t)1 << nr) - 1) << first % VMSG_MAP_BITS;
+}
+
+/* Takes free pages from @first on, which is one: up to @max that are in its word of the map. */
+static unsigned int run_take(struct vmsg *v, unsigned int first, unsigned int max)
+{
+	uint64_t *word = &v->t.tx_map[first / VMSG_MAP_BITS];
+	uint64_t rest = ~(*word >> first % VMSG_MAP_BITS);
+	unsigned int nr = rest ? (unsigned int)__builtin_ctzll(rest) : VMSG_MAP_BITS, i;
+
+	if (nr > max)
+		nr = max;
+	*word &= ~bits_of(first, nr);
+	for (i = 0; i < nr; i++)
+		v->t.tx_mark[first + i] = VMSG_PAGE_CALLER;
+	v->nr_tx_free = (uint16_t)(v->nr_tx_free - nr);
+	return nr;
+}
+
+/* As vmsg_pages_free(), of several pages, less than a word has bits. */
+static void run_free(struct vmsg *v, unsigned int first, unsigned int nr)
+{
+	unsigned int word = first / VMSG_MAP_BITS, in_word = VMSG_MAP_BITS - first % VMSG_MAP_BITS;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		v->t.tx_mark[first + i] = VMSG_PAGE_FREE;
+	v->t.tx_map[word] |= bits_of(first, nr);
+	if (vmsg_unlikely(nr > in_word))
+		v->t.tx_map[word + 1] |= ((uint64_t)1 << (nr - in_word)) - 1;
+	if (word < v->tx_low)
+		v->tx_low = (uint16_t)word;
+	v->nr_tx_free = (uint16_t)(v->nr_tx_free + nr);
+}
+
+unsigned int vmsg_tx_run_get(struct vmsg *v, struct vmsg_port *port, unsigned int max,
+			     uint16_t *first)
+{
+	unsigned int nr = VMSG_RUN_PAGES;
+
+	if (ready(v, port, 1))
+		return 0;
+	while (nr > max)
+		nr /= 2;
+	*first = (uint16_t)run_find(v, nr);
+	return run_take(v, *first, max < VMSG_RUN_PAGES ? max : VMSG_RUN_PAGES);
+}
+
+int vmsg_tx_pages_wait(struct vmsg *v, struct vmsg_port *port, unsigned int nr)
+{
+	return ready(v, port, nr);
+}
+
+void vmsg_tx_run_put(struct vmsg *v, unsigned int first, unsigned int nr)
 {
 	unsigned int i;
 
-	if (nr > v->nr_tx_free) {
-		/* The last page is for names. */
-		if (nr > v->params.nr_tx_pages - 1)
-			return -EMSGSIZE;
-		return vmsg_wait_pages(v, port, nr);
-	}
-	for (i = 0; i < nr; i++) {
-		pages[i] = v->t.tx_free[--v->nr_tx_free];
-		v->t.tx_mark[pages[i]] = VMSG_PAGE_CALLER;
-	}
-	return 0;
+	for (i = 0; i < nr; i++)
+		if (vmsg_pages_callers(v, first + i))
+			vmsg_pages_free(v, first + i);
+	v->todo |= v->on_free;
 }
 
 void vmsg_tx_pages_put(struct vmsg *v, struct vmsg_port *port, unsigned int nr,
@@ -28,50 +129,132 @@ void vmsg_tx_pages_put(struct vmsg *v, struct vmsg_port *port, unsigned int nr,
 
 	(void)port;
 	for (i = 0; i < nr; i++)
-		if (pages[i] < v->params.nr_tx_pages && v->t.tx_mark[pages[i]] == VMSG_PAGE_CALLER)
-			vmsg_pages_put(v, pages[i]);
-	v->todo |= v->on_free;
+		vmsg_tx_run_put(v, pages[i], 1);
 }
 
-/* Any number; their pages are chained. */
-static int take_many(struct vmsg *v, const struct vmsg_send *send)
+/* --------------------------------------------------------------- of messages */
+
+bool vmsg_pages_take_run(struct vmsg *v, const struct vmsgif_segment *seg, uint16_t mark)
+{
+	uint32_t nr = vmsg_seg_pages(seg), i;
+	uint16_t *marks = v->t.tx_mark + seg->ref;
+
+	if (!seg->len || seg->len > VMSGIF_SEG_MAX || seg->offset >= VMSGIF_PAGE_SIZE ||
+	    seg->ref >= v->params.nr_tx_pages || nr > v->params.nr_tx_pages - seg->ref)
+		return false;
+	for (i = 0; i < nr && marks[i] == VMSG_PAGE_CALLER; i++)
+		marks[i] = mark;
+	if (vmsg_likely(i == nr))
+		return true;
+	while (i--)
+		marks[i] = VMSG_PAGE_CALLER;
+	return false;
+}
+
+int vmsg_pages_give_back(struct vmsg *v, const struct vmsg_send *send, unsigned int nr)
+{
+	while (nr--) {
+		const struct vmsgif_segment *seg = &send->segs[nr];
+		uint32_t i = vmsg_seg_pages(seg);
+
+		while (i--)
+			v->t.tx_mark[seg->ref + i] = VMSG_PAGE_CALLER;
+	}
+	return -EINVAL;
+}
+
+void vmsg_pages_put_run(struct vmsg *v, const struct vmsgif_segment *seg)
+{
+	uint32_t nr = vmsg_seg_pages(seg), i;
+
+	/* All of a message's pages are kept, or none. */
+	if (vmsg_likely(v->t.tx_mark[seg->ref] != VMSG_PAGE_KEPT)) {
+		run_free(v, seg->ref, nr);
+		return;
+	}
+	for (i = 0; i < nr; i++)
+		v->t.tx_mark[seg->ref + i] = VMSG_PAGE_CALLER;
+}
+
+/* Whether @next goes on where @seg ends, and one segment can be both. */
+static bool goes_on(const struct vmsgif_segment *seg, const struct vmsgif_segment *next)
+{
+	uint32_t end = (uint32_t)seg->offset + seg->len;
+
+	return !next->offset && end % VMSGIF_PAGE_SIZE == 0 &&
+	       next->ref == seg->ref + end / VMSGIF_PAGE_SIZE &&
+	       (uint32_t)seg->len + next->len <= VMSGIF_SEG_MAX;
+}
+
+/*
+ * Takes any number of segments, which are written to @list: neighbours as one. How many
+ * these are, or -EINVAL.
+ */
+static int take_many(struct vmsg *v, const struct vmsg_send *send, struct vmsgif_segment *list)
+{
+	const struct vmsgif_segment *seg = send->segs;
+	uint32_t len = 0, pages = 0;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < send->nr_segs; i++, seg++) {
+		if (!vmsg_pages_take(v, seg, VMSG_PAGE_END))
+			return vmsg_pages_give_back(v, send, i);
+		len += seg->len;
+		pages += vmsg_seg_pages(seg);
+		if (nr && goes_on(&list[nr - 1], seg))
+			list[nr - 1].len = (uint16_t)(list[nr - 1].len + seg->len);
+		else
+			list[nr++] = *seg;
+	}
+	if (len != send->len || pages > VMSGIF_INDIRECT_MAX)
+		return vmsg_pages_give_back(v, send, i);
+	return (int)nr;
+}
+
+/* Marks the pages of all segments as kept, or chains them. */
+static void mark_all(struct vmsg *v, const struct vmsg_send *send, bool chain)
 {
 	uint16_t *link = NULL;
-	uint32_t len = 0;
 	unsigned int i;
+	uint32_t n;
 
 	for (i = 0; i < send->nr_segs; i++) {
-		if (!vmsg_pages_take(v, &send->segs[i], VMSG_PAGE_END))
-			return vmsg_pages_give_back(v, send, i);
-		if (link)
-			*link = (uint16_t)send->segs[i].ref;
-		link = &v->t.tx_mark[send->segs[i].ref];
-		len += send->segs[i].len;
+		const struct vmsgif_segment *seg = &send->segs[i];
+
+		for (n = 0; n < vmsg_seg_pages(seg); n++) {
+			if (link && chain)
+				*link = (uint16_t)(seg->ref + n);
+			link = &v->t.tx_mark[seg->ref + n];
+			*link = chain ? VMSG_PAGE_END : VMSG_PAGE_KEPT;
+		}
 	}
-	return len == send->len ? 0 : vmsg_pages_give_back(v, send, i);
 }
 
-/* More segments than a slot has room for: they stand in a page of their own. */
+/* More segments than a slot has room for, as long as they are not put together. */
 static int take_list(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_send *send)
 {
 	struct vmsgif_segment *list;
-	unsigned int i;
-	int error;
+	int nr;
 
 	if (send->nr_segs > VMSGIF_INDIRECT_MAX || !vmsg_pages_callers(v, send->list_page))
 		return -EINVAL;
 	/* Nor is it one of the segments'. */
 	v->t.tx_mark[send->list_page] = vmsg_pages_mark(send);
-	error = take_many(v, send);
-	if (error) {
-		v->t.tx_mark[send->list_page] = VMSG_PAGE_CALLER;
-		return error;
-	}
 	list = v->params.tx_pages[send->list_page];
-	memcpy(list, send->segs, send->nr_segs * sizeof(*list));
-	if (!v->tx_pool)
-		for (i = 0; i < send->nr_segs; i++)
-			list[i].ref = v->params.tx_grefs[list[i].ref];
+	nr = take_many(v, send, list);
+	if (nr < 0) {
+		v->t.tx_mark[send->list_page] = VMSG_PAGE_CALLER;
+		return nr;
+	}
+	s->list = send->list_page;
+	s->req.nr_segs = (uint16_t)nr;
+	if (nr <= (int)VMSGIF_SEGS_MAX) {
+		memcpy(s->req.u.seg, list, (size_t)nr * sizeof(*list));
+		if (send->keep)
+			mark_all(v, send, false);
+		return 0;
+	}
+	mark_all(v, send, true);
 	s->first = (uint16_t)send->segs[0].ref;
 	s->req.flags |= VMSGIF_TXF_INDIRECT;
 	s->req.u.indirect.ref = send->list_page;
@@ -80,32 +263,44 @@ static int take_list(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_se
 
 int vmsg_pages_take_message(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_send *send)
 {
+	int nr;
+
 	if (!send->nr_segs)
 		return -EINVAL;
-	s->req.flags |= v->tx_pool;
-	s->tag.nr_segs = s->req.nr_segs = (uint16_t)send->nr_segs;
-	if (vmsg_likely(send->nr_segs <= VMSGIF_SEGS_MAX))
-		return vmsg_pages_take_few(v, s, send);
-	return take_list(v, s, send);
+	s->req.flags |= VMSGIF_TXF_POOL;
+	if (send->nr_segs > VMSGIF_SEGS_MAX) {
+		s->tag.nr_segs = VMSG_SEGS_LISTED;
+		return take_list(v, s, send);
+	}
+	s->req.nr_segs = (uint16_t)send->nr_segs;
+	nr = vmsg_pages_take_few(v, s, send);
+	if (nr < 0)
+		return nr;
+	s->tag.nr_segs = (uint16_t)nr;
+	return 0;
+}
+
+/* The pages of a list. */
+static void put_chain(struct vmsg *v, unsigned int page, bool keep)
+{
+	unsigned int next;
+
+	for (; page != VMSG_PAGE_END; page = next) {
+		next = v->t.tx_mark[page];
+		v->t.tx_mark[page] = keep ? VMSG_PAGE_KEPT : VMSG_PAGE_END;
+		vmsg_pages_put(v, page);
+	}
 }
 
 void vmsg_pages_put_message(struct vmsg *v, struct vmsg_shadow *s)
 {
-	unsigned int list = s->req.u.indirect.ref;
-	unsigned int page, i;
-	bool keep;
+	unsigned int i;
 
-	if (!(s->req.flags & VMSGIF_TXF_INDIRECT)) {
-		for (i = 0; i < s->tag.nr_segs; i++)
-			vmsg_pages_put(v, s->req.u.seg[i].ref);
-		return;
-	}
-	keep = v->t.tx_mark[list] == VMSG_PAGE_KEPT;
-	v->t.tx_mark[list] = VMSG_PAGE_END;
-	vmsg_pages_put(v, list);
-	for (page = s->first; page != VMSG_PAGE_END; page = i) {
-		i = v->t.tx_mark[page];
-		v->t.tx_mark[page] = keep ? VMSG_PAGE_KEPT : VMSG_PAGE_END;
-		vmsg_pages_put(v, page);
-	}
+	if (s->req.flags & VMSGIF_TXF_INDIRECT)
+		put_chain(v, s->first, v->t.tx_mark[s->list] == VMSG_PAGE_KEPT);
+	else
+		for (i = 0; i < s->req.nr_segs; i++)
+			vmsg_pages_put_run(v, &s->req.u.seg[i]);
+	if (s->tag.nr_segs == VMSG_SEGS_LISTED)
+		vmsg_pages_free(v, s->list);
 }

@@ -87,9 +87,8 @@ static inline enum vmsg_quick vmsg_send_quick(struct vmsg_port *port, uint32_t a
 		vmsg_quick_inline(v, s, &w, data, (uint32_t)len);
 		v->stats.tx_inline++;
 	} else if (len <= v->quick_max && v->nr_tx_free) {
-		uint32_t page = v->t.tx_free[--v->nr_tx_free];
+		uint32_t page = vmsg_pages_take_free(v, VMSG_PAGE_END);
 
-		v->t.tx_mark[page] = VMSG_PAGE_END;
 		w.head |= VMSGIF_TXF_POOL << 8;
 		w.size |= (uint64_t)1 << 32;
 		vmsg_quick_page(v, s, &w, page | (uint64_t)len << 48);
@@ -114,8 +113,7 @@ static inline void *vmsg_tx_page_take(const struct vmsg_port *port, uint16_t *pa
 
 	if (vmsg_unlikely(!v->nr_tx_free))
 		return NULL;
-	*page = v->t.tx_free[--v->nr_tx_free];
-	v->t.tx_mark[*page] = VMSG_PAGE_CALLER;
+	*page = (uint16_t)vmsg_pages_take_free(v, VMSG_PAGE_CALLER);
 	return v->params.tx_pages[*page];
 }
 

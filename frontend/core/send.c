@@ -150,13 +150,14 @@ static __attribute__((__noinline__)) int send_few(struct vmsg *v, struct vmsg_po
 						  const struct vmsg_send *send)
 {
 	struct vmsg_shadow *s = v->free;
-	unsigned int nr = send->nr_segs;
+	int nr;
 
 	s->req.flags = VMSGIF_TXF_POOL | (send->lazy ? VMSGIF_TXF_LAZY : 0);
-	s->req.nr_segs = (uint16_t)nr;
+	s->req.nr_segs = (uint16_t)send->nr_segs;
 	__builtin_memset(&s->req.u, 0, sizeof(s->req.u));
-	if (vmsg_unlikely(vmsg_pages_take_few(v, s, send)))
-		return -EINVAL;
+	nr = vmsg_pages_take_few(v, s, send);
+	if (vmsg_unlikely(nr < 0))
+		return nr;
 	v->stats.tx_pooled += VMSGIF_BATCH_COUNT(send->len, send->each);
 	return send_now(v, s, port, port->window, send,
 			(union vmsg_tag){ .quiet = send->quiet, .nr_segs = (uint16_t)nr });

@@ -64,7 +64,7 @@ union vmsg_tag {
 		uint8_t state;	  /* enum vmsg_shadow_state */
 		bool quiet;	  /* SEND: nobody waits for the answer */
 		bool again;	  /* was posted before a reset */
-		uint16_t nr_segs; /* pages to give back, without the list */
+		uint16_t nr_segs; /* SEND: segments, or VMSG_SEGS_LISTED: see pages.h */
 		uint8_t cell;	  /* of the name page, plus 1; 0: none */
 		bool mapped;	  /* SEND: in an own pool */
 	};
@@ -84,7 +84,8 @@ struct vmsg_shadow {
 	struct vmsg_window *window;    /* SEND */
 	struct vmsg_shadow *next_free; /* FREE */
 	uint64_t order;		       /* RESOLVE: number of the SEND before */
-	uint16_t first;		       /* of the chain of pages, if there is a list */
+	uint16_t list;		       /* SEND: page for a list, if it has one */
+	uint16_t first;		       /* of the chain of pages, if it became one */
 	uint16_t index;		       /* SUBSCRIBE: of the subscription; pools: id */
 } __attribute__((aligned(VMSG_LINE)));
 
@@ -315,7 +316,7 @@ enum vmsg_skipped {
 struct vmsg_tables {
 	struct vmsg_shadow *shadows;	   /* [slots] */
 	uint16_t *queue;		   /* [slots] QUEUED SENDs and RESOLVEs by rising order */
-	uint16_t *tx_free;		   /* [nr_tx_pages] stack of free pages */
+	uint64_t *tx_map;		   /* [nr_tx_pages bits] which pages are free */
 	uint16_t *tx_mark;		   /* [nr_tx_pages] VMSG_PAGE_*, or next page */
 	uint16_t *rx_free;		   /* [nr_rx_pages] stack of pages to be posted */
 	uint16_t *rx_mark;		   /* [nr_rx_pages] VMSG_PAGE_*, or next page */
@@ -348,6 +349,7 @@ struct vmsg {
 	uint16_t nr_prompt;  /* posted CREDIT, RELEASE, POOL_ACK */
 	uint16_t nr_control; /* these, and posted BIND, READY */
 	uint16_t nr_tx_free;
+	uint16_t tx_low; /* words of tx_map before this one are 0 */
 	uint16_t nr_rx_free;
 	uint16_t nr_behind;	   /* ports with VMSG_PORT_BEHIND */
 	uint8_t phase;		   /* enum vmsg_phase */

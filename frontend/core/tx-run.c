@@ -9,14 +9,14 @@
 #include "frontend/core/pool.h"
 #include "frontend/core/ring.h"
 
-/* A SEND that is posted, with a few pages or in a pool, quiet or not, and nothing else to it. */
+/* A SEND that is posted, with pages or in a pool, quiet or not, and nothing else to it. */
 static inline bool is_send(union vmsg_tag tag)
 {
 	static const union vmsg_tag plain = { .op = VMSGIF_OP_SEND, .state = VMSG_SHADOW_POSTED };
 	static const union vmsg_tag more = { .quiet = true, .nr_segs = 7, .mapped = true };
 
-	_Static_assert(VMSGIF_SEGS_MAX < 7, "what has a list is not plain");
-	return (tag.word & ~more.word) == plain.word && tag.nr_segs <= VMSGIF_SEGS_MAX;
+	_Static_assert(VMSG_SEGS_LISTED < 8, "whatever pages it has");
+	return (tag.word & ~more.word) == plain.word;
 }
 
 static inline bool is_release(union vmsg_tag tag)
@@ -38,14 +38,12 @@ static inline void send_end(struct vmsg *v, struct vmsg_shadow *s, union vmsg_ta
 			    const struct vmsg_cursor *c)
 {
 	struct vmsg_port *port = s->port;
-	unsigned int i;
+	const struct vmsgif_segment *seg = &s->req.u.seg[0];
 
-	if (vmsg_likely(tag.nr_segs == 1)) {
-		vmsg_pages_put(v, s->req.u.seg[0].ref);
-	} else {
-		for (i = 0; i < tag.nr_segs; i++)
-			vmsg_pages_put(v, s->req.u.seg[i].ref);
-	}
+	if (tag.nr_segs == 1 && (uint32_t)seg->offset + seg->len <= VMSGIF_PAGE_SIZE)
+		vmsg_pages_put(v, seg->ref);
+	else if (tag.nr_segs)
+		vmsg_pages_put_message(v, s);
 	v->nr_quiet -= tag.quiet;
 	v->nr_wait--;
 	s->window->count--;

@@ -6,6 +6,7 @@
 #include "frontend/core/tx.h"
 
 #include "frontend/core/name.h"
+#include "frontend/core/pages.h"
 
 enum {
 	CLASS_WAIT,    /* may be unanswered for long */
@@ -81,47 +82,17 @@ bool vmsg_tx_room_wait(const struct vmsg *v)
 	return vmsg_nr_free(v) > VMSG_KEEP && wire_room(v);
 }
 
-/* Copies the segments of an indirect message into its list page anew, in the form of this broker. */
-static void rewrite_list(struct vmsg *v, const struct vmsg_shadow *s)
-{
-	struct vmsgif_segment *list = v->params.tx_pages[s->req.u.indirect.ref];
-	uint16_t page = s->first;
-	unsigned int i;
-
-	for (i = 0; i < s->tag.nr_segs; i++) {
-		list[i].ref = v->tx_pool ? page : v->params.tx_grefs[page];
-		page = v->t.tx_mark[page];
-	}
-}
-
-/* Posts a request that has pages to a broker without the TX pool. */
-static void post_granted(struct vmsg *v, const struct vmsgif_tx_request *req)
-{
-	struct vmsgif_tx_request wire = *req;
-	unsigned int i;
-
-	if (wire.flags & VMSGIF_TXF_INDIRECT) {
-		wire.u.indirect.ref = v->params.tx_grefs[wire.u.indirect.ref];
-	} else {
-		for (i = 0; i < wire.nr_segs; i++)
-			wire.u.seg[i].ref = v->params.tx_grefs[wire.u.seg[i].ref];
-	}
-	vmsg_ring_put_tx(v, &wire);
-}
-
 /* The pages of @s are to be named as this broker knows them. */
 static void post_pages(struct vmsg *v, struct vmsg_shadow *s)
 {
-	struct vmsgif_tx_request *req = &s->req;
-	unsigned int form = req->flags & VMSGIF_TXF_POOL;
-
-	req->flags = (uint8_t)((req->flags & ~VMSGIF_TXF_POOL) | v->tx_pool);
-	if ((req->flags & VMSGIF_TXF_INDIRECT) && form != v->tx_pool)
-		rewrite_list(v, s);
-	if (v->tx_pool)
-		vmsg_ring_put_tx(v, req);
-	else
-		post_granted(v, req);
+	if (vmsg_unlikely(!v->tx_pool)) {
+		vmsg_granted_post(v, s);
+		return;
+	}
+	if ((s->req.flags & VMSGIF_TXF_INDIRECT) && !(s->req.flags & VMSGIF_TXF_POOL))
+		vmsg_granted_undo(v, s);
+	s->req.flags |= VMSGIF_TXF_POOL;
+	vmsg_ring_put_tx(v, &s->req);
 }
 
 void vmsg_tx_post(struct vmsg *v, struct vmsg_shadow *s)

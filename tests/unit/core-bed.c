@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A device of frontend/core whose broker is the test; see core-bed.h. */
 #include "tests/unit/core-bed.h"
+#include "tests/unit/core-segments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -449,10 +450,22 @@ void *cbed_tx_page(struct cbed *bed, const struct vmsgif_tx_request *req, uint32
 	return bed->tx_pages[ref];
 }
 
+struct request_pages {
+	struct cbed *bed;
+	const struct vmsgif_tx_request *req;
+};
+
+static const uint8_t *request_page(void *arg, uint32_t ref)
+{
+	const struct request_pages *pages = arg;
+
+	return cbed_tx_page(pages->bed, pages->req, ref);
+}
+
 void cbed_payload(struct cbed *bed, const struct vmsgif_tx_request *req, void *out)
 {
+	struct request_pages pages = { bed, req };
 	const struct vmsgif_segment *segs = req->u.seg;
-	uint8_t *to = out;
 
 	if (req->flags & VMSGIF_TXF_INLINE) {
 		memcpy(out, req->u.data, req->len);
@@ -460,12 +473,9 @@ void cbed_payload(struct cbed *bed, const struct vmsgif_tx_request *req, void *o
 	}
 	if (req->flags & VMSGIF_TXF_INDIRECT)
 		segs = cbed_tx_page(bed, req, req->u.indirect.ref);
-	for (unsigned int i = 0; i < req->nr_segs; i++) {
-		memcpy(to, (uint8_t *)cbed_tx_page(bed, req, segs[i].ref) + segs[i].offset,
-		       segs[i].len);
-		to += segs[i].len;
-	}
-	ck_assert_uint_eq((size_t)(to - (uint8_t *)out), req->len);
+	ck_assert_uint_eq(segments_read(segs, req->nr_segs, req->flags & VMSGIF_TXF_POOL,
+					request_page, &pages, out),
+			  req->len);
 }
 
 /* ----------------------------------------------------------------------- RX */

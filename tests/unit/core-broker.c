@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A small broker that trusts nobody's bookkeeping but its own; see core-broker.h. */
 #include "tests/unit/core-broker.h"
+#include "tests/unit/core-segments.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -503,27 +504,28 @@ static void rx_put(struct broker_dev *d, struct vmsgif_rx_response rsp)
 	rxr(d)->ring[at].rsp = rsp;
 }
 
+static const uint8_t *sender_page(void *arg, uint32_t ref)
+{
+	const struct broker_dev *d = arg;
+
+	if (!d->tx_pool)
+		ck_assert_uint_eq(ref >> 16, d->tx_grefs[0] >> 16);
+	return d->tx_pages[ref & 0xfff];
+}
+
 /* The bytes of a message, from the pages that the sender still owes us. */
 static void payload(struct broker *b, const struct broker_msg *msg, uint8_t *out)
 {
-	const struct broker_dev *d = &b->dev[msg->src];
+	struct broker_dev *d = &b->dev[msg->src];
 	const struct vmsgif_tx_request *req = &msg->req;
 	const struct vmsgif_segment *segs = req->u.seg;
-	uint32_t at = 0;
 
 	if (req->nr_segs)
 		ck_assert_uint_eq(!!(req->flags & VMSGIF_TXF_POOL), d->tx_pool);
 	if (req->flags & VMSGIF_TXF_INDIRECT)
 		segs = d->tx_pages[req->u.indirect.ref & 0xfff];
-	for (unsigned int i = 0; i < req->nr_segs; i++) {
-		uint8_t *page = d->tx_pages[segs[i].ref & 0xfff];
-
-		if (!d->tx_pool)
-			ck_assert_uint_eq(segs[i].ref >> 16, msg->src + 1);
-		memcpy(out + at, page + segs[i].offset, segs[i].len);
-		at += segs[i].len;
-	}
-	ck_assert_uint_eq(at, req->len);
+	ck_assert_uint_eq(segments_read(segs, req->nr_segs, d->tx_pool, sender_page, d, out),
+			  req->len);
 }
 
 /* Returns false if the message has to wait. */
