@@ -199,7 +199,7 @@ struct xenmsg_buffer {
 	int nr;					  /* of them; this as well */
 	uint32_t opaque[XENMSG_SEGMENTS_MAX + 2]; /* the driver's */
 };
-/* Room for @len bytes, 1 to XENMSG_MESSAGE_MAX, page by page. */
+/* Room for @len bytes, 1 to XENMSG_MESSAGE_MAX, in pieces of one or several whole pages. */
 int xenmsg_buffer_get(struct xenmsg_port *port, size_t len, struct xenmsg_buffer *buffer,
 		      unsigned flags);
 /* Send it; the buffer is the driver's then. On failure it stays the caller's. */

@@ -55,11 +55,11 @@ static bool page_piece(const struct vmsg *v, const struct vmsg_msg *msg, uint32_
 
 	if (page == VMSG_PAGE_END)
 		return false;
-	*data = vmsg_msg_page(v, &page);
+	*data = v->params.rx_pages[page];
 	*len = msg->len - i * VMSGIF_PAGE_SIZE;
 	if (*len > VMSGIF_PAGE_SIZE)
 		*len = VMSGIF_PAGE_SIZE;
-	*cursor = (i + 1) << 16 | page;
+	*cursor = (i + 1) << 16 | v->t.rx_mark[page];
 	return true;
 }
 

@@ -113,13 +113,19 @@ static inline const void *vmsg_msg_data(const struct vmsg *v, const struct vmsg_
 	}
 }
 
-/* Where page *@page of a chain is; *@page is the one behind it then, or VMSG_PAGE_END. */
-static inline const void *vmsg_msg_page(const struct vmsg *v, uint32_t *page)
+/*
+ * How many pages of a chain follow each other from *@page on; that is the one behind them
+ * in the chain then, or VMSG_PAGE_END.
+ */
+static inline uint32_t vmsg_msg_run(const struct vmsg *v, uint32_t *page)
 {
-	const void *data = v->params.rx_pages[*page];
+	const uint16_t *mark = v->t.rx_mark;
+	uint32_t last = *page, nr = 1;
 
-	*page = v->t.rx_mark[*page];
-	return data;
+	for (; mark[last] == last + 1; last++)
+		nr++;
+	*page = mark[last];
+	return nr;
 }
 
 /* vmsg_recv(), to be inlined. */

@@ -14,7 +14,10 @@
  * batch is of such messages alone, each at the begin of its page, or of copied ones
  * alone. Where a message fills its page, there is no difference.
  *
- * A batch of more pages than a slot has room for needs another for their list. It gets
+ * Pages to be copied into are taken as many in a row as the batch can still fill; what it
+ * did not is given back when it ends.
+ *
+ * A batch of more pages than a slot has room for needs another for a list of them. It gets
  * that before the first of them, and if there is none, it ends with what it has: one that
  * waited for a page when it is posted might wait for ever, as all may be in batches.
  */
@@ -32,52 +35,102 @@ static bool goes_with(const struct batch *batch, const struct given *given, uint
 	       batch->number == given->number && batch->step == step && batch->len < batch->most;
 }
 
-static void take_list(struct front_port *port, uint16_t page)
+/* The list's page, if it has none. 0 or -EAGAIN. */
+static int make_list(struct front_port *port)
 {
-	port->batch.list_page = page;
-	port_front(port)->batched[page] = true;
+	struct batch *batch = &port->batch;
+	struct front *f = port_front(port);
+
+	if (batch->list_page != NO_PAGE)
+		return 0;
+	if (!vmsg_tx_run_get(f->v, port->engine, 1, &batch->list_page)) {
+		batch->list_page = NO_PAGE;
+		return -EAGAIN;
+	}
+	f->batched[batch->list_page] = true;
+	return 0;
 }
 
-/* Pages for one more message to be copied. 0 or -EAGAIN. */
+static void put_list(struct front_port *port)
+{
+	struct front *f = port_front(port);
+	struct batch *batch = &port->batch;
+
+	if (batch->list_page == NO_PAGE)
+		return;
+	f->batched[batch->list_page] = false;
+	vmsg_tx_run_put(f->v, batch->list_page, 1);
+	batch->list_page = NO_PAGE;
+}
+
+/* Pages for one more message to be copied, and for those after it. 0 or -EAGAIN. */
 static int make_pages(struct front_port *port)
 {
 	struct batch *batch = &port->batch;
-	uint16_t pages[2];
+	struct front *f = port_front(port);
 
 	while ((uint32_t)batch->nr_pages * PAGE < batch->len + batch->each) {
-		bool list = batch->nr_pages == VMSGIF_SEGS_MAX;
+		struct page_run *run = &batch->runs[batch->nr_runs];
+		unsigned int want = (batch->most + PAGE - 1) / PAGE - batch->nr_pages;
+		bool few = batch->nr_pages < VMSGIF_SEGS_MAX;
 
-		if (vmsg_tx_pages_get(port_front(port)->v, port->engine, 1 + list, pages))
+		if (batch->nr_pages + want > VMSGIF_SEGS_MAX && make_list(port))
+			want = few ? VMSGIF_SEGS_MAX - batch->nr_pages : 0;
+		run->nr = want ? (uint16_t)vmsg_tx_run_get(f->v, port->engine, want, &run->first) :
+				 0;
+		/* The last one of all is not for a list, as long as there is nothing to list. */
+		if (!run->nr && few && batch->list_page != NO_PAGE) {
+			put_list(port);
+			run->nr = (uint16_t)vmsg_tx_run_get(f->v, port->engine, 1, &run->first);
+		}
+		if (!run->nr)
 			return -EAGAIN;
-		batch_take_page(port, pages[0]);
-		if (list)
-			take_list(port, pages[1]);
+		memset(&f->batched[run->first], true, run->nr);
+		batch->nr_pages = (uint16_t)(batch->nr_pages + run->nr);
+		batch->nr_runs++;
 	}
 	return 0;
 }
 
-/* The list's page, if the next one is the first of more than a slot has room for. 0 or -EAGAIN. */
-static int make_list(struct front_port *port)
+/* All but the first @keep pages. */
+static void put_rest(struct front_port *port, unsigned int keep)
 {
-	uint16_t page;
+	struct front *f = port_front(port);
+	struct batch *batch = &port->batch;
 
-	if (port->batch.nr_pages != VMSGIF_SEGS_MAX)
-		return 0;
-	if (vmsg_tx_pages_get(port_front(port)->v, port->engine, 1, &page))
-		return -EAGAIN;
-	take_list(port, page);
-	return 0;
+	while (batch->nr_pages > keep) {
+		struct page_run *run = &batch->runs[batch->nr_runs - 1];
+		uint16_t nr = (uint16_t)MIN_OF(run->nr + 0u, batch->nr_pages - keep);
+
+		run->nr = (uint16_t)(run->nr - nr);
+		batch->nr_pages = (uint16_t)(batch->nr_pages - nr);
+		batch->nr_runs -= !run->nr;
+		memset(&f->batched[run->first + run->nr], false, nr);
+		vmsg_tx_run_put(f->v, run->first + run->nr, nr);
+	}
+	if (keep <= VMSGIF_SEGS_MAX)
+		put_list(port);
+}
+
+/* What was not filled. */
+static void trim(struct front_port *port)
+{
+	struct batch *batch = &port->batch;
+	uint32_t used = (batch->len + batch->step - 1) / batch->step;
+	bool more = batch->nr_pages > used;
+
+	put_rest(port, used);
+	if (more)
+		batch->left = used * PAGE - batch->len;
 }
 
 /* What one more message needs. 0 or -EAGAIN. */
 static int make_place(struct front_port *port, bool copy)
 {
-	return copy ? make_pages(port) : make_list(port);
-}
-
-static bool has_list(const struct batch *batch)
-{
-	return batch->nr_pages > VMSGIF_SEGS_MAX;
+	if (copy)
+		return make_pages(port);
+	trim(port);
+	return port->batch.nr_pages < VMSGIF_SEGS_MAX ? 0 : make_list(port);
 }
 
 /* They are not the batch's any more. */
@@ -87,22 +140,12 @@ static void forget_pages(struct front_port *port)
 	struct batch *batch = &port->batch;
 	unsigned int i;
 
-	if (has_list(batch))
+	if (batch->list_page != NO_PAGE)
 		f->batched[batch->list_page] = false;
-	for (i = 0; i < batch->nr_pages; i++)
-		f->batched[batch->pages[i]] = false;
+	for (i = 0; i < batch->nr_runs; i++)
+		memset(&f->batched[batch->runs[i].first], false, batch->runs[i].nr);
 	batch->nr_pages = 0;
-}
-
-static void put_pages(struct front_port *port)
-{
-	struct vmsg *v = port_front(port)->v;
-	struct batch *batch = &port->batch;
-
-	vmsg_tx_pages_put(v, port->engine, batch->nr_pages, batch->pages);
-	if (has_list(batch))
-		vmsg_tx_pages_put(v, port->engine, 1, &batch->list_page);
-	forget_pages(port);
+	batch->nr_runs = 0;
 }
 
 /* Where the next @n of @left bytes go, the pages being there. */
@@ -112,8 +155,10 @@ static void *room(struct front_port *port, uint32_t left, uint32_t *n)
 	void *to;
 
 	if (!batch->left) {
-		batch->next = user_tx_page(port_front(port)->user, batch->pages[batch->len / PAGE]);
-		batch->left = PAGE;
+		const struct page_run *run = &batch->runs[batch->begun++];
+
+		batch->next = user_tx_page(port_front(port)->user, run->first);
+		batch->left = run->nr * PAGE;
 	}
 	*n = MIN_OF(batch->left, left);
 	to = batch->next;
@@ -160,8 +205,10 @@ static bool begin(struct front_port *port, const struct given *given, uint32_t s
 	batch->len = 0;
 	batch->step = step;
 	batch->left = 0;
+	batch->begun = 0;
+	batch->list_page = NO_PAGE;
 	if (copy && make_pages(port)) {
-		put_pages(port);
+		put_rest(port, 0);
 		batch->each = 0;
 		return false;
 	}
@@ -192,7 +239,7 @@ static void fail(struct front_port *port, int status)
 		.count = batch->len / batch->each,
 	};
 
-	put_pages(port);
+	put_rest(port, 0);
 	over(port);
 	front_failed(port, &failure);
 }
@@ -216,15 +263,16 @@ static struct vmsg_send whole(const struct front_port *port, struct vmsgif_segme
 		send.each = (uint16_t)batch->each;
 	} else if (batch->len <= XENMSG_INLINE_MAX) {
 		send.form = VMSG_INLINE;
-		send.data = user_tx_page(port_front(port)->user, batch->pages[0]);
+		send.data = user_tx_page(port_front(port)->user, batch->runs[0].first);
 	}
 	for (at = 0; at < batch->len; at += n) {
-		n = MIN_OF(batch->len - at, batch->step);
-		segs[send.nr_segs] = (struct vmsgif_segment){
-			.ref = batch->pages[send.nr_segs],
+		const struct page_run *run = &batch->runs[send.nr_segs];
+
+		n = MIN_OF(batch->len - at, run->nr * batch->step);
+		segs[send.nr_segs++] = (struct vmsgif_segment){
+			.ref = run->first,
 			.len = (uint16_t)n,
 		};
-		send.nr_segs++;
 	}
 	return send;
 }
@@ -237,6 +285,7 @@ int batch_end(struct front_port *port)
 
 	if (!port->batch.each)
 		return 0;
+	trim(port);
 	send = whole(port, segs);
 	r = vmsg_send(port_front(port)->v, port->engine, &send, NULL);
 	if (r == -EAGAIN)
@@ -246,7 +295,7 @@ int batch_end(struct front_port *port)
 		return 0;
 	}
 	if (send.form == VMSG_INLINE)
-		put_pages(port);
+		put_rest(port, 0);
 	over(port);
 	return 0;
 }

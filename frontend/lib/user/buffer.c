@@ -2,10 +2,10 @@
 /*
  * Pages of the driver, taken for a message, and in the hands of the application.
  *
- * A struct xenmsg_buffer holds the pages' numbers in opaque[]: how many there
- * are, then each of them, then that of the page for their list. The application
- * can write to all of this: it is checked as far as a mistake would hit others
- * than itself, and the engine refuses pages that are not with the caller.
+ * A struct xenmsg_buffer holds the pages' numbers in opaque[]: how many pieces there
+ * are, then of each its first page and how many follow, then that of a page for a list.
+ * The application can write to all of this: it is checked as far as a mistake would hit
+ * others than itself, and the engine refuses pages that are not with the caller.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 
 /* There were too few. */
 static __attribute__((__noinline__)) int wait_for_pages(struct front_port *port, unsigned int nr,
-							uint16_t *pages, unsigned int flags)
+							unsigned int flags)
 {
 	struct front *f = port_front(port);
 	int r;
@@ -30,53 +30,81 @@ static __attribute__((__noinline__)) int wait_for_pages(struct front_port *port,
 		r = make_room(f, flags);
 		if (r)
 			break;
-		r = vmsg_tx_pages_get(f->v, port->engine, nr, pages);
+		r = vmsg_tx_pages_wait(f->v, port->engine, nr);
 	} while (r == -EAGAIN);
 	send_leave(f, r != 0);
 	return r;
 }
 
-int pages_get(struct front_port *port, size_t len, unsigned int flags, uint16_t *pages,
-	      unsigned int *nr)
+int pages_get(struct front_port *port, size_t len, unsigned int flags, struct pages *pages)
 {
-	unsigned int all;
+	struct vmsg *v = port_front(port)->v;
+	unsigned int nr = (unsigned int)((len + PAGE - 1) / PAGE);
+	bool list = nr > VMSGIF_SEGS_MAX;
 	int r;
 
-	*nr = (unsigned int)((len + PAGE - 1) / PAGE);
-	all = *nr + (*nr > VMSGIF_SEGS_MAX);
-	r = vmsg_tx_pages_get(port_front(port)->v, port->engine, all, pages);
+	r = vmsg_tx_pages_wait(v, port->engine, nr + list);
 	if (UNLIKELY(r == -EAGAIN))
-		r = wait_for_pages(port, all, pages, flags);
-	if (!r && all == *nr)
-		pages[all] = NO_PAGE;
-	return r;
+		r = wait_for_pages(port, nr + list, flags);
+	if (r)
+		return r;
+	pages->list = NO_PAGE;
+	pages->nr_runs = 0;
+	while (nr) {
+		struct page_run *run = &pages->runs[pages->nr_runs++];
+
+		run->nr = (uint16_t)vmsg_tx_run_get(v, port->engine, nr, &run->first);
+		nr -= run->nr;
+	}
+	if (list)
+		(void)vmsg_tx_run_get(v, port->engine, 1, &pages->list);
+	return 0;
 }
 
-void pages_put(struct front_port *port, unsigned int nr, const uint16_t *pages)
+void pages_put(struct front_port *port, const struct pages *pages)
 {
-	vmsg_tx_pages_put(port_front(port)->v, port->engine, nr + (pages[nr] != NO_PAGE), pages);
+	struct vmsg *v = port_front(port)->v;
+	unsigned int i;
+
+	for (i = 0; i < pages->nr_runs; i++)
+		vmsg_tx_run_put(v, pages->runs[i].first, pages->runs[i].nr);
+	if (pages->list != NO_PAGE)
+		vmsg_tx_run_put(v, pages->list, 1);
+}
+
+/* A piece in opaque[]. */
+static inline uint32_t packed(struct page_run run)
+{
+	return run.first | (uint32_t)run.nr << 16;
+}
+
+static inline struct page_run unpacked(uint32_t word)
+{
+	return (struct page_run){ (uint16_t)word, (uint16_t)(word >> 16) };
 }
 
 /* Any number of pages, or none is free. */
 static __attribute__((__noinline__)) int get_any(struct front_port *port, size_t len,
 						 struct xenmsg_buffer *buffer, unsigned int flags)
 {
-	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
-	unsigned int i, nr;
+	struct pages pages;
+	unsigned int i;
 	int r;
 
-	r = pages_get(port, len, flags, pages, &nr);
+	r = pages_get(port, len, flags, &pages);
 	if (r)
 		return r;
-	buffer->nr = (int)nr;
-	buffer->opaque[0] = nr;
-	for (i = 0; i < nr; i++) {
-		buffer->opaque[1 + i] = pages[i];
-		buffer->iov[i].iov_base = vmsg_tx_page_of(port->engine, pages[i]);
-		buffer->iov[i].iov_len = len < PAGE ? len : PAGE;
+	buffer->nr = (int)pages.nr_runs;
+	buffer->opaque[0] = pages.nr_runs;
+	for (i = 0; i < pages.nr_runs; i++) {
+		const struct page_run *run = &pages.runs[i];
+
+		buffer->opaque[1 + i] = packed(*run);
+		buffer->iov[i].iov_base = vmsg_tx_page_of(port->engine, run->first);
+		buffer->iov[i].iov_len = MIN_OF(len, (size_t)run->nr * PAGE);
 		len -= buffer->iov[i].iov_len;
 	}
-	buffer->opaque[1 + nr] = pages[nr];
+	buffer->opaque[1 + i] = pages.list;
 	return 0;
 }
 
@@ -95,7 +123,7 @@ int front_buffer_get(struct xenmsg_port *base, size_t len, struct xenmsg_buffer 
 	buffer->iov[0] = (struct iovec){ memory, len };
 	buffer->nr = 1;
 	buffer->opaque[0] = 1;
-	buffer->opaque[1] = page;
+	buffer->opaque[1] = packed((struct page_run){ page, 1 });
 	buffer->opaque[2] = NO_PAGE;
 	return 0;
 }
@@ -108,21 +136,52 @@ static inline void *memory_of(const struct front_port *port, uint32_t page)
 	return LIKELY(memory && !batch_has(port, page)) ? memory : NULL;
 }
 
-/* Pages from @used on are not needed, nor is the list page if the rest fits the slot. */
-static __attribute__((__noinline__)) void put_rest(struct front_port *port, unsigned int used,
-						   const struct xenmsg_buffer *buffer)
+/* Those of them that are the application's. */
+static void put_run(struct front_port *port, struct page_run run)
+{
+	uint32_t page;
+
+	for (page = run.first; page < (uint32_t)run.first + run.nr; page++)
+		if (memory_of(port, page))
+			vmsg_tx_page_put(port->engine, page);
+}
+
+/* Whether @iov begins with page @page, which is the application's, and has @max bytes at most. */
+static inline bool is_piece(const struct front_port *port, uint32_t page, const struct iovec *iov,
+			    size_t max)
+{
+	return iov->iov_len - 1 < max && iov->iov_base && iov->iov_base == memory_of(port, page);
+}
+
+/* The same for a piece of @run; none of its pages is in a batch. */
+static bool is_run(const struct front_port *port, struct page_run run, const struct iovec *iov)
+{
+	const bool *batched = port_front(port)->batched;
+
+	return run.nr && run.nr <= VMSG_RUN_PAGES && run.first + run.nr <= VMSGIF_POOL_PAGES_MAX &&
+	       is_piece(port, run.first, iov, (size_t)run.nr * PAGE) &&
+	       !memchr(batched + run.first, true, run.nr);
+}
+
+/* Pages of a message that was sent that are not part of it: @nr_segs pieces and @used pages are. */
+static void put_unused(struct front_port *port, const struct xenmsg_buffer *buffer,
+		       const struct vmsg_send *send, unsigned int used)
 {
 	unsigned int i, nr = buffer->opaque[0];
 
-	for (i = used; i < nr + (used <= VMSGIF_SEGS_MAX); i++)
-		if (memory_of(port, buffer->opaque[1 + i]))
-			vmsg_tx_page_put(port->engine, buffer->opaque[1 + i]);
-}
+	for (i = 0; i < nr; i++) {
+		struct page_run run = unpacked(buffer->opaque[1 + i]);
 
-/* Whether @iov is in page @page, which is the application's, from its begin on. */
-static inline bool is_page(const struct front_port *port, uint32_t page, const struct iovec *iov)
-{
-	return iov->iov_len - 1 < PAGE && iov->iov_base && iov->iov_base == memory_of(port, page);
+		if (i < send->nr_segs) {
+			unsigned int there = (send->segs[i].len + PAGE - 1) / PAGE;
+
+			run.first = (uint16_t)(run.first + there);
+			run.nr = (uint16_t)(run.nr - there);
+		}
+		put_run(port, run);
+	}
+	if (used <= VMSGIF_SEGS_MAX && memory_of(port, send->list_page))
+		vmsg_tx_page_put(port->engine, send->list_page);
 }
 
 /* Any number of pages, alone. */
@@ -132,7 +191,7 @@ static __attribute__((__noinline__)) int send_any(struct front_port *port, uint3
 {
 	struct vmsgif_segment segs[XENMSG_SEGMENTS_MAX];
 	struct vmsg_send send = { .addr = addr, .port = number, .form = VMSG_PAGES, .segs = segs };
-	unsigned int i, nr = buffer->opaque[0];
+	unsigned int i, nr = buffer->opaque[0], pages = 0, used = 0;
 	int r;
 
 	if (!nr || nr > XENMSG_SEGMENTS_MAX - 1 || buffer->nr < 1 || (unsigned int)buffer->nr > nr)
@@ -140,21 +199,24 @@ static __attribute__((__noinline__)) int send_any(struct front_port *port, uint3
 	send.nr_segs = (unsigned int)buffer->nr;
 	for (i = 0; i < send.nr_segs; i++) {
 		const struct iovec *iov = &buffer->iov[i];
-		uint32_t page = buffer->opaque[1 + i];
+		struct page_run run = unpacked(buffer->opaque[1 + i]);
 
-		if (UNLIKELY(!is_page(port, page, iov)))
+		if (UNLIKELY(!is_run(port, run, iov)))
 			return -EINVAL;
-		segs[i] = (struct vmsgif_segment){ .ref = page, .len = (uint16_t)iov->iov_len };
-		send.len += (uint32_t)iov->iov_len;
+		segs[i] =
+			(struct vmsgif_segment){ .ref = run.first, .len = (uint16_t)iov->iov_len };
+		send.len += segs[i].len;
+		pages += run.nr;
+		used += (segs[i].len + PAGE - 1) / PAGE;
 	}
-	if (send.nr_segs > VMSGIF_SEGS_MAX && !memory_of(port, buffer->opaque[1 + nr]))
-		return -EINVAL;
 	send.list_page = (uint16_t)buffer->opaque[1 + nr];
+	if (used > VMSGIF_SEGS_MAX && !memory_of(port, send.list_page))
+		return -EINVAL;
 	r = send_post(port, &send, flags, NULL, 0, seq);
 	send_leave(port_front(port), r != 0);
 	if (!r) {
-		if (UNLIKELY(send.nr_segs != nr))
-			put_rest(port, send.nr_segs, buffer);
+		if (UNLIKELY(send.nr_segs != nr || pages != used))
+			put_unused(port, buffer, &send, used);
 		buffer->opaque[0] = 0;
 	}
 	return r;
@@ -163,8 +225,10 @@ static __attribute__((__noinline__)) int send_any(struct front_port *port, uint3
 /* Whether the buffer has one page and what it says of it is right: it, and its memory. */
 static bool one_page(const struct front_port *port, const struct xenmsg_buffer *buffer)
 {
-	return buffer->nr == 1 && buffer->opaque[0] == 1 &&
-	       is_page(port, buffer->opaque[1], buffer->iov);
+	struct page_run run = unpacked(buffer->opaque[1]);
+
+	return buffer->nr == 1 && buffer->opaque[0] == 1 && run.nr == 1 &&
+	       is_piece(port, run.first, buffer->iov, PAGE);
 }
 
 /* As batch_send(). */
@@ -182,11 +246,12 @@ static __attribute__((__noinline__)) int begin_batch(struct front_port *port, ui
 		.len = buffer->iov[0].iov_len,
 	};
 	bool copy = given.len <= COPY_MAX, ends = port->batch.each;
+	uint16_t page = unpacked(buffer->opaque[1]).first;
 	int r;
 
-	r = batch_send(port, &given, copy ? NO_PAGE : (uint16_t)buffer->opaque[1], NULL);
+	r = batch_send(port, &given, copy ? NO_PAGE : page, NULL);
 	if (r > 0 && copy)
-		vmsg_tx_page_put(port->engine, buffer->opaque[1]);
+		vmsg_tx_page_put(port->engine, page);
 	/* Unless all it did was to begin one, there is something to publish. */
 	if (r && (ends || !port->batch.each))
 		send_leave(port_front(port), r < 0);
@@ -198,13 +263,13 @@ static inline bool join_batch(struct front_port *port, uint32_t addr, uint32_t n
 			      const struct xenmsg_buffer *buffer, unsigned int flags)
 {
 	const struct iovec *iov = buffer->iov;
+	uint16_t page = unpacked(buffer->opaque[1]).first;
 
 	if (iov->iov_len > COPY_MAX)
-		return batch_add_page(port, addr, number, (uint16_t)buffer->opaque[1], iov->iov_len,
-				      flags, NULL);
+		return batch_add_page(port, addr, number, page, iov->iov_len, flags, NULL);
 	if (!batch_add(port, addr, number, iov->iov_base, iov->iov_len, flags, NULL))
 		return false;
-	vmsg_tx_page_put(port->engine, buffer->opaque[1]);
+	vmsg_tx_page_put(port->engine, page);
 	return true;
 }
 
@@ -231,11 +296,10 @@ void front_buffer_put(struct xenmsg_port *base, struct xenmsg_buffer *buffer)
 	struct front_port *port = port_of(base);
 	unsigned int i, nr = buffer->opaque[0];
 
-	if (nr > XENMSG_SEGMENTS_MAX - 1)
+	if (!nr || nr > XENMSG_SEGMENTS_MAX - 1)
 		return;
-	/* And the list's, if it has one. */
-	for (i = 0; nr && i <= nr; i++)
-		if (memory_of(port, buffer->opaque[1 + i]))
-			vmsg_tx_page_put(port->engine, buffer->opaque[1 + i]);
+	for (i = 0; i < nr; i++)
+		put_run(port, unpacked(buffer->opaque[1 + i]));
+	put_run(port, (struct page_run){ (uint16_t)buffer->opaque[1 + nr], 1 });
 	buffer->opaque[0] = 0;
 }

@@ -47,6 +47,11 @@ struct sent {
 /* Pages of the longest batch. */
 #define BATCH_PAGES (VMSGIF_BATCH_BYTES / VMSGIF_PAGE_SIZE)
 
+/* Pages of the driver that follow each other, at most VMSG_RUN_PAGES: so is their memory. */
+struct page_run {
+	uint16_t first, nr;
+};
+
 /* Lazy messages that are to go together, and were not handed to the engine yet; see batch.c. */
 struct batch {
 	struct list link; /* in front.batches, if there is one */
@@ -54,11 +59,12 @@ struct batch {
 	uint32_t each;	    /* bytes of a message; 0: there is none */
 	uint32_t len, most; /* bytes so far, and at most */
 	uint32_t step;	    /* bytes in a page: all; or those of a message, each in its own */
-	uint32_t left;	    /* bytes from next on in its page */
+	uint32_t left;	    /* bytes from next on in its run */
 	char *next;	    /* where the next message goes */
 	uint16_t nr_pages;
-	uint16_t list_page; /* with more pages than a slot has room for: that of their list */
-	uint16_t pages[BATCH_PAGES];
+	uint16_t nr_runs, begun; /* runs; those that were written to: next is in the last of them */
+	uint16_t list_page;	 /* with more pages than a slot has room for; or NO_PAGE */
+	struct page_run runs[BATCH_PAGES];
 };
 
 /* A control request that is under way. */
@@ -347,9 +353,18 @@ static inline bool batch_add(struct front_port *port, uint32_t addr, uint32_t nu
 static inline void batch_take_page(struct front_port *port, uint16_t page)
 {
 	struct batch *batch = &port->batch;
+	struct page_run *run = batch->runs + batch->nr_runs;
 
-	batch->pages[batch->nr_pages++] = page;
+	batch->nr_pages++;
 	port_front(port)->batched[page] = true;
+	/* If all pages are filled, one segment can go on. */
+	if (batch->nr_runs && batch->step == VMSGIF_PAGE_SIZE && run[-1].nr < VMSG_RUN_PAGES &&
+	    page == run[-1].first + run[-1].nr) {
+		run[-1].nr++;
+		return;
+	}
+	*run = (struct page_run){ page, 1 };
+	batch->begun = ++batch->nr_runs;
 }
 /* As batch_add(), for a message that is in a page, the caller's, which becomes the batch's. */
 static inline bool batch_add_page(struct front_port *port, uint32_t addr, uint32_t number,
@@ -358,9 +373,13 @@ static inline bool batch_add_page(struct front_port *port, uint32_t addr, uint32
 {
 	struct batch *batch = &port->batch;
 
-	/* With one more than a slot has room for it needs another for their list. */
+	/*
+	 * With one more than a slot has room for it needs another for a list of them; and where
+	 * messages are copied, there may be pages that none is in yet.
+	 */
 	if (!batch_takes(batch, addr, number, len, flags, seq) || batch->step != len ||
-	    batch->len == batch->most || batch->nr_pages == VMSGIF_SEGS_MAX)
+	    batch->len == batch->most || batch->nr_pages == VMSGIF_SEGS_MAX ||
+	    batch->len != batch->nr_pages * batch->step)
 		return false;
 	batch_take_page(port, page);
 	batch->len += batch->each;
@@ -407,13 +426,15 @@ int front_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const v
 int front_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq);
 
 /* buffer.c */
-/*
- * Pages for @len bytes: *@nr of them, and behind them one more for their list
- * if it does not fit the slot, or NO_PAGE.
- */
-int pages_get(struct front_port *port, size_t len, unsigned int flags, uint16_t *pages,
-	      unsigned int *nr);
-void pages_put(struct front_port *port, unsigned int nr, const uint16_t *pages);
+/* Pages for a message, and if the slot has no room for them one more for a list, or NO_PAGE. */
+struct pages {
+	unsigned int nr_runs;
+	uint16_t list;
+	struct page_run runs[XENMSG_SEGMENTS_MAX];
+};
+/* For @len bytes. */
+int pages_get(struct front_port *port, size_t len, unsigned int flags, struct pages *pages);
+void pages_put(struct front_port *port, const struct pages *pages);
 int front_buffer_get(struct xenmsg_port *base, size_t len, struct xenmsg_buffer *buffer,
 		     unsigned int flags);
 int front_buffer_send(struct xenmsg_port *base, uint32_t addr, uint32_t number,

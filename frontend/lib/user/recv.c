@@ -146,18 +146,20 @@ static bool piece(const struct xenmsg_msg *msg, uint32_t *cursor, const void **d
 			      len);
 }
 
-/* The pages of a message in pages. */
+/* Of a message in pages: those that follow each other, as their memory does, are one piece. */
 static int page_pieces(const struct vmsg *v, const struct vmsg_msg *msg, struct iovec *iov, int max)
 {
-	int n, nr = (int)((msg->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE);
-	uint32_t page = msg->ref, left = msg->len;
+	uint32_t page = msg->ref, left = msg->len, len;
+	int n;
 
-	for (n = 0; n < nr && n < max; n++) {
-		iov[n].iov_base = (void *)(uintptr_t)vmsg_msg_page(v, &page);
-		iov[n].iov_len = left < VMSGIF_PAGE_SIZE ? left : VMSGIF_PAGE_SIZE;
-		left -= VMSGIF_PAGE_SIZE;
+	for (n = 0; left; n++, left -= len) {
+		void *begin = v->params.rx_pages[page];
+
+		len = MIN_OF(left, vmsg_msg_run(v, &page) * VMSGIF_PAGE_SIZE);
+		if (n < max)
+			iov[n] = (struct iovec){ begin, len };
 	}
-	return nr;
+	return n;
 }
 
 static __attribute__((__noinline__)) int

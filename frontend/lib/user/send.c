@@ -134,7 +134,7 @@ static int send_inline(struct front_port *port, const struct given *given, uint6
 static int send_pages(struct front_port *port, const struct given *given, uint64_t *seq)
 {
 	struct vmsgif_segment segs[XENMSG_SEGMENTS_MAX];
-	uint16_t pages[XENMSG_SEGMENTS_MAX + 1];
+	struct pages pages;
 	struct source source = { given->iov, given->iov + given->nr, 0 };
 	struct vmsg_send send = {
 		.addr = given->addr,
@@ -144,28 +144,29 @@ static int send_pages(struct front_port *port, const struct given *given, uint64
 		.segs = segs,
 	};
 	size_t rest = given->len;
-	unsigned int i, nr;
+	unsigned int i;
 	int r;
 
-	r = pages_get(port, rest, given->flags, pages, &nr);
+	r = pages_get(port, rest, given->flags, &pages);
 	if (r)
 		return r;
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < pages.nr_runs; i++) {
 		segs[i] = (struct vmsgif_segment){
-			.ref = pages[i],
-			.len = (uint16_t)(rest < PAGE ? rest : PAGE),
+			.ref = pages.runs[i].first,
+			.len = (uint16_t)MIN_OF(rest, (size_t)pages.runs[i].nr * PAGE),
 		};
 		rest -= segs[i].len;
 	}
-	send.nr_segs = nr;
-	send.list_page = pages[nr];
+	send.nr_segs = pages.nr_runs;
+	send.list_page = pages.list;
 	r = send_post(port, &send, given->flags, NULL, 0, seq);
 	if (r) {
-		pages_put(port, nr, pages);
+		pages_put(port, &pages);
 		return r;
 	}
-	for (i = 0; i < nr; i++)
-		iov_gather(&source, user_tx_page(port_front(port)->user, pages[i]), segs[i].len);
+	for (i = 0; i < pages.nr_runs; i++)
+		iov_gather(&source, user_tx_page(port_front(port)->user, pages.runs[i].first),
+			   segs[i].len);
 	return 0;
 }
 
