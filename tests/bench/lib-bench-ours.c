@@ -122,7 +122,7 @@ static int send_in_place(struct bench *b, unsigned int i, const struct bench_wor
 	if (r)
 		return r;
 	for (int n = 0; n < o->buffer.nr; n++)
-		memcpy(o->buffer.iov[n].iov_base, &seq, sizeof(seq));
+		bench_mark(o->buffer.iov[n].iov_base, (uint32_t)o->buffer.iov[n].iov_len, seq);
 	r = xenmsg_buffer_send(o->ports[i], o->peer, FIRST_PORT + i, &o->buffer, flags, NULL);
 	if (r)
 		xenmsg_buffer_put(o->ports[i], &o->buffer);
