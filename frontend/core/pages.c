@@ -94,6 +94,17 @@ static void run_free(struct vmsg *v, unsigned int first, unsigned int nr)
 	v->nr_tx_free = (uint16_t)(v->nr_tx_free + nr);
 }
 
+/* The highest free page, of which there is one. */
+static unsigned int last_find(const struct vmsg *v)
+{
+	unsigned int word = (v->params.nr_tx_pages - 1) / VMSG_MAP_BITS;
+
+	while (!v->t.tx_map[word])
+		word--;
+	return word * VMSG_MAP_BITS + VMSG_MAP_BITS - 1 -
+	       (unsigned int)__builtin_clzll(v->t.tx_map[word]);
+}
+
 unsigned int vmsg_tx_run_get(struct vmsg *v, struct vmsg_port *port, unsigned int max,
 			     uint16_t *first)
 {
@@ -103,7 +114,8 @@ unsigned int vmsg_tx_run_get(struct vmsg *v, struct vmsg_port *port, unsigned in
 		return 0;
 	while (nr > max)
 		nr /= 2;
-	*first = (uint16_t)run_find(v, nr);
+	/* One that is to be alone, as a list is, cuts no run. */
+	*first = (uint16_t)(nr == 1 ? last_find(v) : run_find(v, nr));
 	return run_take(v, *first, max < VMSG_RUN_PAGES ? max : VMSG_RUN_PAGES);
 }
 

@@ -173,8 +173,12 @@ static int send_pages(struct front_port *port, const struct given *given, uint64
 int front_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq)
 {
 	struct front_port *port = port_of(base);
+	bool ends = port->batch.each;
 	int r = batch_send(port, given, NO_PAGE, seq);
 
+	/* If all it did was to begin one, there is nothing to publish. */
+	if (r > 0 && !ends && port->batch.each)
+		return 0;
 	if (r)
 		r = r < 0 ? r : 0;
 	else if (given->len <= XENMSG_INLINE_MAX)
