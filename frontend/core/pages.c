@@ -29,31 +29,44 @@ int vmsg_tx_pages_get(struct vmsg *v, struct vmsg_port *port, unsigned int nr, u
 	return 0;
 }
 
-/* Where runs of @nr free pages begin in a word of the map; @nr is a power of 2. */
-static uint64_t run_begins(uint64_t word, unsigned int nr)
+/* Where runs of @nr free pages begin in a word of the map; @nr is 2, 4 or 8. */
+static inline uint64_t run_begins(uint64_t word, unsigned int nr)
 {
-	unsigned int n;
-
-	for (n = 1; n < nr; n *= 2)
-		word &= word >> n;
+	_Static_assert(VMSG_RUN_PAGES == 8, "the longest is of 8");
+	word &= word >> 1;
+	if (nr >= 4)
+		word &= word >> 2;
+	if (nr == 8)
+		word &= word >> 4;
 	return word;
 }
 
 /* The first page of the lowest run of @nr, or the lowest page if there is none. */
-static unsigned int run_find(const struct vmsg *v, unsigned int nr)
+static unsigned int run_find(struct vmsg *v, unsigned int nr)
 {
 	unsigned int words = (v->params.nr_tx_pages + VMSG_MAP_BITS - 1) / VMSG_MAP_BITS;
-	unsigned int lowest = v->tx_low, word;
+	const uint64_t *map = v->t.tx_map;
+	unsigned int word;
 
-	while (!v->t.tx_map[lowest])
-		lowest++;
-	for (word = lowest; word < words; word++) {
-		uint64_t begins = run_begins(v->t.tx_map[word], nr);
+	while (!map[v->tx_low])
+		v->tx_low++;
+	for (word = v->tx_low; word < words; word++) {
+		uint64_t begins = run_begins(map[word], nr);
 
 		if (begins)
 			return word * VMSG_MAP_BITS + (unsigned int)__builtin_ctzll(begins);
 	}
-	return lowest * VMSG_MAP_BITS + (unsigned int)__builtin_ctzll(v->t.tx_map[lowest]);
+	return v->tx_low * VMSG_MAP_BITS + (unsigned int)__builtin_ctzll(map[v->tx_low]);
+}
+
+/* Marks @nr pages, at least one, from @first on. */
+static inline void mark_run(struct vmsg *v, unsigned int first, unsigned int nr, uint16_t mark)
+{
+	uint16_t *marks = v->t.tx_mark + first, *end = marks + nr;
+
+	do
+		*marks = mark;
+	while (++marks != end);
 }
 
 /* The bits of @nr pages, less than a word has, from @first on, as far as they are in its word. */
@@ -67,13 +80,12 @@ static unsigned int run_take(struct vmsg *v, unsigned int first, unsigned int ma
 {
 	uint64_t *word = &v->t.tx_map[first / VMSG_MAP_BITS];
 	uint64_t rest = ~(*word >> first % VMSG_MAP_BITS);
-	unsigned int nr = rest ? (unsigned int)__builtin_ctzll(rest) : VMSG_MAP_BITS, i;
+	unsigned int nr = rest ? (unsigned int)__builtin_ctzll(rest) : VMSG_MAP_BITS;
 
 	if (nr > max)
 		nr = max;
 	*word &= ~bits_of(first, nr);
-	for (i = 0; i < nr; i++)
-		v->t.tx_mark[first + i] = VMSG_PAGE_CALLER;
+	mark_run(v, first, nr, VMSG_PAGE_CALLER);
 	v->nr_tx_free = (uint16_t)(v->nr_tx_free - nr);
 	return nr;
 }
@@ -82,10 +94,8 @@ static unsigned int run_take(struct vmsg *v, unsigned int first, unsigned int ma
 static void run_free(struct vmsg *v, unsigned int first, unsigned int nr)
 {
 	unsigned int word = first / VMSG_MAP_BITS, in_word = VMSG_MAP_BITS - first % VMSG_MAP_BITS;
-	unsigned int i;
 
-	for (i = 0; i < nr; i++)
-		v->t.tx_mark[first + i] = VMSG_PAGE_FREE;
+	mark_run(v, first, nr, VMSG_PAGE_FREE);
 	v->t.tx_map[word] |= bits_of(first, nr);
 	if (vmsg_unlikely(nr > in_word))
 		v->t.tx_map[word + 1] |= ((uint64_t)1 << (nr - in_word)) - 1;
@@ -167,25 +177,21 @@ int vmsg_pages_give_back(struct vmsg *v, const struct vmsg_send *send, unsigned 
 {
 	while (nr--) {
 		const struct vmsgif_segment *seg = &send->segs[nr];
-		uint32_t i = vmsg_seg_pages(seg);
 
-		while (i--)
-			v->t.tx_mark[seg->ref + i] = VMSG_PAGE_CALLER;
+		mark_run(v, seg->ref, vmsg_seg_pages(seg), VMSG_PAGE_CALLER);
 	}
 	return -EINVAL;
 }
 
 void vmsg_pages_put_run(struct vmsg *v, const struct vmsgif_segment *seg)
 {
-	uint32_t nr = vmsg_seg_pages(seg), i;
+	uint32_t nr = vmsg_seg_pages(seg);
 
 	/* All of a message's pages are kept, or none. */
-	if (vmsg_likely(v->t.tx_mark[seg->ref] != VMSG_PAGE_KEPT)) {
+	if (vmsg_likely(v->t.tx_mark[seg->ref] != VMSG_PAGE_KEPT))
 		run_free(v, seg->ref, nr);
-		return;
-	}
-	for (i = 0; i < nr; i++)
-		v->t.tx_mark[seg->ref + i] = VMSG_PAGE_CALLER;
+	else
+		mark_run(v, seg->ref, nr, VMSG_PAGE_CALLER);
 }
 
 /* Whether @next goes on where @seg ends, and one segment can be both. */
