@@ -100,7 +100,7 @@ static bool take(struct endpoint *ep, struct xenmsg_uapi_event *out)
 		ep->event_head = (ep->event_head + 1) % EP_EVENTS;
 		ep->nr_events--;
 		/* Who waits to send one that is to be confirmed. */
-		if (ep->stuck || ep->nr_waiting)
+		if (ep->stuck)
 			send_try_again(ep);
 	} else if (ep->events_lost) {
 		out->type = XENMSG_EV_LOST;

@@ -175,7 +175,7 @@ struct endpoint {
 	bool closed;		  /* the file is */
 	struct call call;	  /* BIND or UNBIND */
 	bool readable;		  /* messages may be waiting in the engine */
-	bool stuck;		  /* poll() is not to say POLLOUT */
+	bool stuck;		  /* wake who waits to send; no POLLOUT */
 	unsigned int nr_waiting;  /* threads that sleep in SEND */
 	struct list_head members; /* of subscriptions */
 

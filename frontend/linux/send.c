@@ -87,8 +87,8 @@ void send_answered(struct vmsg_front *front, u64 cookie, int status)
 	front->nr_sent--;
 	share_put(front, ep->user, SHARE_TX_PAGES, sent->pages);
 	share_put(front, ep->user, SHARE_REQUESTS, 1);
-	/* Whoever flushes or waits for its share looks at these. */
-	if (!--ep->nr_sent || ep->stuck || ep->nr_waiting)
+	/* Whoever flushes or waits for its share looks at these; who sleeps in SEND is stuck. */
+	if (!--ep->nr_sent || ep->stuck)
 		send_try_again(ep);
 }
 
