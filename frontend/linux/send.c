@@ -223,12 +223,9 @@ static int copy_payload(struct endpoint *ep, struct tx_item *item)
 	if (is_inline(&item->tx))
 		return copy_from_user(item->data, from, left) ? -EFAULT : 0;
 	for (i = 0; i < item->nr_pages; i++, from += n, left -= n) {
-		void *to = front->tx.va[item->pages[i]];
-
 		n = min_t(u32, left, PAGE_SIZE);
-		/* With a constant size the kernel does not look up what the place is a part of. */
-		if (n == PAGE_SIZE ? copy_from_user(to, from, PAGE_SIZE) :
-				     copy_from_user(to, from, n))
+		/* It is a page: without looking up what the place is a part of. */
+		if (_copy_from_user(front->tx.va[item->pages[i]], from, n))
 			return -EFAULT;
 	}
 	return 0;
