@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
  * The hot way in: a run of messages that came for one port from one source,
- * each inline, in one page, which is held or, for a short message, copied out, or
- * in the sender's pool that was the last one.
+ * each inline, in one page, which is held or, for a short message or batch, copied
+ * out, or in the sender's pool that was the last one.
  * The first response about which anything is different ends the run, untouched:
  * rx.c has all the checks.
  */
@@ -57,11 +57,13 @@ static inline bool take(struct vmsg *v, struct run *run)
 	unsigned int page = v->t.rx_at[id];
 	uint64_t *msg = (uint64_t *)(void *)run->to;
 	uint64_t size = words.size; /* in a descriptor, behind len: the place */
+	uint32_t each = (uint32_t)(words.size >> 48);
 
 	if ((uint32_t)words.ports != port->number || words.seq <= run->seq || len > port->max_len ||
 	    cost > port->left)
 		return false;
-	if (head == HEAD_PAGE && words.size == (len | (uint64_t)len << 32)) {
+	if (head == HEAD_PAGE && words.size == (len | (uint64_t)len << 32 | (uint64_t)each << 48) &&
+	    vmsg_batch_valid(len, each)) {
 		if (len - 1 < v->params.copy_out) {
 			/* Around the end of the memory it is two pieces. */
 			if (cost > (size_t)(port->memory + port->size - run->to))
@@ -79,6 +81,7 @@ static inline bool take(struct vmsg *v, struct run *run)
 		} else {
 			return false;
 		}
+		v->stats.rx_messages += VMSGIF_BATCH_COUNT(len, each) - 1;
 	} else if (head == HEAD_MAP && words.size == len && len) {
 		uint64_t place = vmsg_rx_place(&run->c);
 
