@@ -245,6 +245,11 @@ bool share_take(const struct vmsg_front *front, struct front_user *user, enum fr
 /* Wakes who waits for more: not to be called on the way to find that there is not enough. */
 void share_put(struct vmsg_front *front, struct front_user *user, enum front_share share,
 	       unsigned long n);
+/* The three for a SEND, which is a request, and @pages for it. */
+bool share_left_send(const struct vmsg_front *front, const struct front_user *user,
+		     unsigned int pages);
+void share_take_send(struct front_user *user, unsigned int pages);
+void share_put_send(struct vmsg_front *front, struct front_user *user, unsigned int pages);
 /* Of requests and their pages, @user may not have more: its files are woken when it may. */
 void share_await(struct vmsg_front *front, struct front_user *user);
 

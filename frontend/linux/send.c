@@ -57,10 +57,9 @@ void send_try_again(struct endpoint *ep)
 	ep_wake(ep);
 }
 
-void send_answered(struct vmsg_front *front, u64 cookie, int status)
+/* Of one that failed, or that is to be confirmed. */
+static void tell(struct endpoint *ep, const struct sent *sent, int status)
 {
-	struct sent *sent = &front->sent[cookie - 1];
-	struct endpoint *ep = sent->ep;
 	const struct ep_event event = {
 		.type = sent->confirm ? XENMSG_EV_SENT : XENMSG_EV_FAILED,
 		.status = status,
@@ -74,8 +73,17 @@ void send_answered(struct vmsg_front *front, u64 cookie, int status)
 		ep->failure = status;
 	if (sent->confirm)
 		event_confirm(ep, &event);
-	else if (status)
+	else
 		event_post(ep, &event);
+}
+
+void send_answered(struct vmsg_front *front, u64 cookie, int status)
+{
+	struct sent *sent = &front->sent[cookie - 1];
+	struct endpoint *ep = sent->ep;
+
+	if (status || sent->confirm)
+		tell(ep, sent, status);
 	ep->tx_pages -= sent->pages;
 	if (sent->area_nr)
 		bitmap_clear(ep->area_busy, sent->area_first, sent->area_nr);
@@ -85,8 +93,7 @@ void send_answered(struct vmsg_front *front, u64 cookie, int status)
 	sent->next = front->free_sent;
 	front->free_sent = cookie - 1;
 	front->nr_sent--;
-	share_put(front, ep->user, SHARE_TX_PAGES, sent->pages);
-	share_put(front, ep->user, SHARE_REQUESTS, 1);
+	share_put_send(front, ep->user, sent->pages);
 	/* Whoever flushes or waits for its share looks at these; who sleeps in SEND is stuck. */
 	if (!--ep->nr_sent || ep->stuck)
 		send_try_again(ep);
@@ -151,16 +158,14 @@ static int take_item(struct endpoint *ep, struct tx_item *item)
 		vmsg_drained(front->v, ep->port); /* have answers wake us */
 		return -EAGAIN;
 	}
-	if (!share_left(front, ep->user, SHARE_REQUESTS, 1) ||
-	    !share_left(front, ep->user, SHARE_TX_PAGES, all)) {
+	if (!share_left_send(front, ep->user, all)) {
 		share_await(front, ep->user);
 		return -EAGAIN;
 	}
 	r = vmsg_tx_pages_get(front->v, ep->port, all, item->pages);
 	if (r)
 		return r;
-	share_take(front, ep->user, SHARE_REQUESTS, 1);
-	share_take(front, ep->user, SHARE_TX_PAGES, all);
+	share_take_send(ep->user, all);
 	ep->tx_pages += all;
 	if (confirm)
 		event_keep(ep);
@@ -173,14 +178,12 @@ static void put_item(struct endpoint *ep, struct tx_item *item)
 	struct vmsg_front *front = ep->front;
 	unsigned int all = nr_all(item);
 
-	if (all) {
-		ep->tx_pages -= all;
+	ep->tx_pages -= all;
+	if (all)
 		vmsg_tx_pages_put(front->v, ep->port, all, item->pages);
-		share_put(front, ep->user, SHARE_TX_PAGES, all);
-	}
 	if (item->tx.flags & XENMSG_TX_CONFIRM)
 		event_give_up(ep);
-	share_put(front, ep->user, SHARE_REQUESTS, 1);
+	share_put_send(front, ep->user, all);
 }
 
 static int copy_iov(struct endpoint *ep, struct tx_item *item)

@@ -121,6 +121,19 @@ bool share_take(const struct vmsg_front *front, struct front_user *user, enum fr
 	return true;
 }
 
+bool share_left_send(const struct vmsg_front *front, const struct front_user *user,
+		     unsigned int pages)
+{
+	return share_left(front, user, SHARE_REQUESTS, 1) &&
+	       share_left(front, user, SHARE_TX_PAGES, pages);
+}
+
+void share_take_send(struct front_user *user, unsigned int pages)
+{
+	user->used[SHARE_REQUESTS]++;
+	user->used[SHARE_TX_PAGES] += pages;
+}
+
 /* Those of @user that wait may try again. */
 static void wake(struct vmsg_front *front, struct front_user *user)
 {
@@ -137,6 +150,14 @@ void share_put(struct vmsg_front *front, struct front_user *user, enum front_sha
 {
 	user->used[share] -= n;
 	if (user->waits && (share == SHARE_REQUESTS || share == SHARE_TX_PAGES))
+		wake(front, user);
+}
+
+void share_put_send(struct vmsg_front *front, struct front_user *user, unsigned int pages)
+{
+	user->used[SHARE_REQUESTS]--;
+	user->used[SHARE_TX_PAGES] -= pages;
+	if (user->waits)
 		wake(front, user);
 }
 
