@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
  * The hot way in: a run of messages that came for one port from one source,
- * each inline, in one page, which is held or, for a short message or batch, copied
- * out, or in the sender's pool that was the last one.
+ * each inline, in one page, which is held or copied out, or in the sender's pool
+ * that was the last one. One in a page may be a batch.
  * The first response about which anything is different ends the run, untouched:
  * rx.c has all the checks.
  */
@@ -45,6 +45,15 @@ static inline void copy_lines(uint8_t *to, const uint8_t *from, uint32_t len)
 	} while (from < end);
 }
 
+/* What is short is not worth a call. */
+static inline void copy_out(const struct vmsg *v, uint8_t *to, unsigned int page, uint32_t len)
+{
+	if (len <= v->params.copy_out)
+		copy_lines(to, v->params.rx_pages[page], len);
+	else
+		memcpy(to, v->params.rx_pages[page], len);
+}
+
 /* Takes one message from the flow's source. */
 static inline bool take(struct vmsg *v, struct run *run)
 {
@@ -64,22 +73,22 @@ static inline bool take(struct vmsg *v, struct run *run)
 		return false;
 	if (head == HEAD_PAGE && words.size == (len | (uint64_t)len << 32 | (uint64_t)each << 48) &&
 	    vmsg_batch_valid(len, each)) {
-		if (len - 1 < v->params.copy_out) {
-			/* Around the end of the memory it is two pieces. */
-			if (cost > (size_t)(port->memory + port->size - run->to))
-				return false;
-			msg[0] = run->addr | descriptor(VMSG_MSG_COPIED, 0);
-			copy_lines(run->to + VMSG_LINE, v->params.rx_pages[page], len);
-			run->c.cons++;
-			vmsg_rx_post(v, &run->c, page);
-			v->stats.rx_copied_out++;
-		} else if (len - 1 < VMSGIF_PAGE_SIZE && v->rx_held < v->rx_hold_max) {
+		if (len - 1 >= VMSGIF_PAGE_SIZE)
+			return false;
+		if (len > v->params.copy_out && v->rx_held < v->rx_hold_max) {
 			msg[0] = run->addr | descriptor(VMSG_MSG_PAGES, page);
 			v->t.rx_mark[page] = VMSG_PAGE_END;
 			v->rx_held++;
 			run->c.cons++;
 		} else {
-			return false;
+			/* Around the end of the memory it is two pieces. */
+			if (cost > (size_t)(port->memory + port->size - run->to))
+				return false;
+			msg[0] = run->addr | descriptor(VMSG_MSG_COPIED, 0);
+			copy_out(v, run->to + VMSG_LINE, page, len);
+			run->c.cons++;
+			vmsg_rx_post(v, &run->c, page);
+			v->stats.rx_copied_out++;
 		}
 		v->stats.rx_messages += VMSGIF_BATCH_COUNT(len, each) - 1;
 	} else if (head == HEAD_MAP && words.size == len && len) {
