@@ -226,6 +226,34 @@ START_TEST(received)
 }
 END_TEST
 
+/* Beyond what may be held they are copied out. */
+START_TEST(many_held)
+{
+	struct vmsg_port *bound = cbed_bound_port(&bed, 9, 4 * VMSGIF_BATCH_BYTES);
+	struct vmsg_msg *msgs[50];
+	uint64_t messages = 0;
+
+	for (unsigned int i = 0; i < 50; i++) {
+		struct vmsg_info info;
+
+		deliver(100 * (i + 1), 2048 + 8 * i, 64);
+		messages += 32 + (i + 7) / 8;
+		msgs[i] = vmsg_recv(bed.v, bound, &info);
+		ck_assert_ptr_nonnull(msgs[i]);
+		ck_assert_uint_eq(info.each, 64);
+		ck_assert_uint_eq(info.len, 2048 + 8 * i);
+	}
+	ck_assert_uint_eq(cbed_stats(&bed).rx_messages, messages);
+	ck_assert_uint_gt(cbed_stats(&bed).rx_copied_out, 10);
+	for (unsigned int i = 0; i < 50; i++) {
+		(void)cbed_gather(&bed, bound, msgs[i], out);
+		ck_assert_mem_eq(out, bytes, 2048 + 8 * i);
+		vmsg_release(bed.v, bound, msgs[i]);
+	}
+	cbed_port_free(&bed, bound);
+}
+END_TEST
+
 START_TEST(bad_ones)
 {
 	static const struct {
@@ -242,7 +270,9 @@ START_TEST(bad_ones)
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct vmsg_port *bound = cbed_bound_port(&bed, 9, 2 * VMSGIF_BATCH_BYTES);
 
-		deliver(1, bad[i].len, bad[i].each);
+		/* Behind another one, where it is less looked at. */
+		deliver(1, 512, 256);
+		deliver(2, bad[i].len, bad[i].each);
 		ck_assert_ptr_nonnull(vmsg_broken(bed.v));
 		ck_assert_str_eq(vmsg_broken(bed.v), "bad batch");
 		cbed_port_free(&bed, bound);
@@ -264,6 +294,7 @@ int main(void)
 	tcase_add_test(tc, many_pages);
 	tcase_add_test(tc, small_device);
 	tcase_add_test(tc, received);
+	tcase_add_test(tc, many_held);
 	tcase_add_test(tc, bad_ones);
 	suite_add_tcase(suite, tc);
 	return cbed_run(suite);
