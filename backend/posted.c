@@ -53,12 +53,12 @@ static NOINLINE bool list_run(struct device *dev, uint32_t at, const struct rx_r
 	struct connection *c = &dev->c;
 	struct rx_page page = run->first;
 	bool *ids = &c->rx_ids[page.id];
-	const bool *used = memchr(ids, true, run->nr);
+	const bool *used = memchr(ids, 1, run->nr); /* true is 1 */
 	uint32_t n;
 
 	if (UNLIKELY(used))
 		return id_in_use(dev, (unsigned int)(used - c->rx_ids));
-	memset(ids, true, run->nr);
+	memset(ids, 1, run->nr);
 	at &= c->rx.slots - 1;
 	n = MIN_OF(run->nr, c->rx.slots - at);
 	write_pages(&c->rx_pages[at], n, &page);
