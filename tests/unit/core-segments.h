@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reads what the segments of a request name, as a broker does, and checks what vmsgif.h says of them. */
 #ifndef XENMSG_TESTS_CORE_SEGMENTS_H
 #define XENMSG_TESTS_CORE_SEGMENTS_H

@@ -85,7 +85,7 @@ static int make_pages(struct front_port *port)
 		}
 		if (!run->nr)
 			return -EAGAIN;
-		memset(&f->batched[run->first], true, run->nr);
+		memset(&f->batched[run->first], 1, run->nr);
 		batch->nr_pages = (uint16_t)(batch->nr_pages + run->nr);
 		batch->nr_runs++;
 	}
@@ -105,7 +105,7 @@ static void put_rest(struct front_port *port, unsigned int keep)
 		run->nr = (uint16_t)(run->nr - nr);
 		batch->nr_pages = (uint16_t)(batch->nr_pages - nr);
 		batch->nr_runs -= !run->nr;
-		memset(&f->batched[run->first + run->nr], false, nr);
+		memset(&f->batched[run->first + run->nr], 0, nr);
 		vmsg_tx_run_put(f->v, run->first + run->nr, nr);
 	}
 	if (keep <= VMSGIF_SEGS_MAX)
@@ -143,7 +143,7 @@ static void forget_pages(struct front_port *port)
 	if (batch->list_page != NO_PAGE)
 		f->batched[batch->list_page] = false;
 	for (i = 0; i < batch->nr_runs; i++)
-		memset(&f->batched[batch->runs[i].first], false, batch->runs[i].nr);
+		memset(&f->batched[batch->runs[i].first], 0, batch->runs[i].nr);
 	batch->nr_pages = 0;
 	batch->nr_runs = 0;
 }

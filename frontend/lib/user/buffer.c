@@ -160,7 +160,7 @@ static bool is_run(const struct front_port *port, struct page_run run, const str
 
 	return run.nr && run.nr <= VMSG_RUN_PAGES && run.first + run.nr <= VMSGIF_POOL_PAGES_MAX &&
 	       is_piece(port, run.first, iov, (size_t)run.nr * PAGE) &&
-	       !memchr(batched + run.first, true, run.nr);
+	       !memchr(batched + run.first, 1, run.nr); /* true is 1 */
 }
 
 /* Pages of a message that was sent that are not part of it: @nr_segs pieces and @used pages are. */

@@ -151,9 +151,11 @@ static int send_pages(struct front_port *port, const struct given *given, uint64
 	if (r)
 		return r;
 	for (i = 0; i < pages.nr_runs; i++) {
+		size_t room = (size_t)pages.runs[i].nr * PAGE;
+
 		segs[i] = (struct vmsgif_segment){
 			.ref = pages.runs[i].first,
-			.len = (uint16_t)MIN_OF(rest, (size_t)pages.runs[i].nr * PAGE),
+			.len = (uint16_t)(rest < room ? rest : room),
 		};
 		rest -= segs[i].len;
 	}
