@@ -409,9 +409,10 @@ START_TEST(restart_with_messages_in_hand)
 
 	ck_assert_int_eq(vm_send(alice, from, addr_of(agent), 7, 8000, 1), 0);
 	msg = vm_receive(agent, to);
-	ck_assert_int_eq(xenmsg_msg_iov(msg, iov, 4), 2);
+	ck_assert_int_ge(xenmsg_msg_iov(msg, iov, 4), 1);
 	vm_enter(agent);
 	ck_assert_int_eq(xenmsg_buffer_get(to, 5000, &buffer, 0), 0);
+	ck_assert_int_eq(buffer.nr, 1);
 	memset(buffer.iov[0].iov_base, 'a', 4096);
 	world_broker_kill(&w);
 	world_run(&w, 50);
@@ -419,14 +420,14 @@ START_TEST(restart_with_messages_in_hand)
 	world_run(&w, 1000);
 	ck_assert(traffic_is(msg, 8000, 1));
 	vm_enter(agent);
-	memset(buffer.iov[1].iov_base, 'b', buffer.iov[1].iov_len);
+	memset((char *)buffer.iov[0].iov_base + 4096, 'b', 904);
 	ck_assert_int_eq(xenmsg_buffer_send(to, addr_of(alice), 8, &buffer, 0, NULL), 0);
 	xenmsg_release(msg);
 	msg = vm_receive(alice, back);
 	ck_assert_uint_eq(xenmsg_msg_len(msg), 5000);
-	ck_assert_int_eq(xenmsg_msg_iov(msg, iov, 4), 2);
+	ck_assert_int_eq(xenmsg_msg_iov(msg, iov, 4), 1);
 	ck_assert_int_eq(((char *)iov[0].iov_base)[4095], 'a');
-	ck_assert_int_eq(((char *)iov[1].iov_base)[0], 'b');
+	ck_assert_int_eq(((char *)iov[0].iov_base)[4096], 'b');
 	xenmsg_release(msg);
 }
 END_TEST
