@@ -152,7 +152,8 @@ PROGRAMS := $(if $(SRC_cli),$(B)/bin/xenmsg) $(if $(SRC_xenmsgd),$(B)/bin/xenmsg
 	$(if $(SRC_xenmsgctl),$(B)/bin/xenmsgctl)
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(SRC_tests))
 UNIT_PROGRAMS := $(UNIT_TESTS:%=$(B)/tests/%)
-PROFILE_PROGRAMS := $(patsubst tests/profile/%.c,$(B)/profile/%,$(SRC_profile))
+# The plugin is QEMU's; tests/bench/rules.mk builds it.
+PROFILE_PROGRAMS := $(patsubst tests/profile/%.c,$(B)/profile/%,$(filter-out %-plugin.c,$(SRC_profile)))
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(SRC_fuzz))
 PAYLOAD_PROGRAMS := $(patsubst %.c,$(B)/payload/%,$(notdir $(SRC_payload)))
 
