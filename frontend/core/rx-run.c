@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
  * The hot way in: a run of messages that came for one port from one source,
- * each inline, in one page, which is held or copied out, or in the sender's pool
- * that was the last one. One in a page may be a batch.
+ * each inline, in pages, which are held, or are copied out if it is one, or in the
+ * sender's pool that was the last one. One in pages may be a batch.
  * The first response about which anything is different ends the run, untouched:
  * rx.c has all the checks.
  */
@@ -25,6 +25,7 @@ struct run {
 	uint8_t *to;   /* where the next message comes in */
 	uint64_t addr; /* the source, in the upper half */
 	uint64_t seq;  /* the last one of the flow */
+	uint32_t nr;   /* messages */
 };
 
 /* The begin of a descriptor, apart from the source. */
@@ -54,6 +55,15 @@ static inline void copy_out(const struct vmsg *v, uint8_t *to, unsigned int page
 		memcpy(to, v->params.rx_pages[page], len);
 }
 
+/* Whether the word with the length is that of a message in pages. */
+static inline bool size_valid(uint64_t size, uint32_t len, uint32_t each)
+{
+	uint32_t used = len < VMSGIF_PAGE_SIZE ? len : VMSGIF_PAGE_SIZE;
+
+	return len && size == (len | (uint64_t)used << 32 | (uint64_t)each << 48) &&
+	       vmsg_batch_valid(len, each);
+}
+
 /* Takes one message from the flow's source. */
 static inline bool take(struct vmsg *v, struct run *run)
 {
@@ -71,18 +81,17 @@ static inline bool take(struct vmsg *v, struct run *run)
 	if ((uint32_t)words.ports != port->number || words.seq <= run->seq || len > port->max_len ||
 	    cost > port->left)
 		return false;
-	if (head == HEAD_PAGE && words.size == (len | (uint64_t)len << 32 | (uint64_t)each << 48) &&
-	    vmsg_batch_valid(len, each)) {
-		if (len - 1 >= VMSGIF_PAGE_SIZE)
-			return false;
-		if (len > v->params.copy_out && v->rx_held < v->rx_hold_max) {
+	if (head == HEAD_PAGE && size_valid(words.size, len, each)) {
+		uint32_t nr = (len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
+
+		if (len > v->params.copy_out && v->rx_held + nr <= v->rx_hold_max) {
+			if (nr > run->c.seen - run->c.cons)
+				return false;
 			msg[0] = run->addr | descriptor(VMSG_MSG_PAGES, page);
-			v->t.rx_mark[page] = VMSG_PAGE_END;
-			v->rx_held++;
-			run->c.cons++;
+			vmsg_rx_chain(v, &run->c, nr);
 		} else {
 			/* Around the end of the memory it is two pieces. */
-			if (cost > (size_t)(port->memory + port->size - run->to))
+			if (nr > 1 || cost > (size_t)(port->memory + port->size - run->to))
 				return false;
 			msg[0] = run->addr | descriptor(VMSG_MSG_COPIED, 0);
 			copy_out(v, run->to + VMSG_LINE, page, len);
@@ -112,6 +121,7 @@ static inline bool take(struct vmsg *v, struct run *run)
 	msg[2] = words.seq;
 	msg[3] = size;
 	run->seq = words.seq;
+	run->nr++;
 	v->stats.rx_bytes += len;
 	port->left -= cost;
 	port->used += cost;
@@ -144,12 +154,12 @@ unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget)
 	vmsg_cursor_close(&v->rx, &run.c);
 	flow->used = true;
 	flow->seq = run.seq;
-	v->stats.rx_messages += nr;
+	v->stats.rx_messages += run.nr;
 	if (!port->waiting)
 		port->next = port->tail;
 	port->tail = (uint32_t)(run.to - port->memory);
-	port->waiting += nr;
-	if (port->waiting == nr)
+	port->waiting += run.nr;
+	if (port->waiting == run.nr)
 		v->params.ops->readable(v, port);
 	return nr;
 }

@@ -196,26 +196,14 @@ static bool take_next(struct vmsg *v, struct vmsgif_rx_response *r, unsigned int
 	return true;
 }
 
-/*
- * Takes the @nr posted pages from the one of @a on, and chains them. Only the first of
- * their responses was written; it is taken already.
- */
-static void take_chain(struct vmsg *v, const struct arrival *a, uint32_t nr)
+/* Takes @nr pages, of which the response of the first one is taken already. */
+static void take_chain(struct vmsg *v, uint32_t nr)
 {
-	uint16_t *mark = v->t.rx_mark;
-	const uint16_t *at = v->t.rx_at;
-	uint32_t mask = v->mask, cons = v->rx.cons, end = cons + nr - 1;
-	unsigned int page = a->page;
+	struct vmsg_cursor c = vmsg_rx_open(v);
 
-	for (; cons != end; cons++) {
-		unsigned int next = at[cons & mask];
-
-		mark[page] = (uint16_t)next;
-		page = next;
-	}
-	mark[page] = VMSG_PAGE_END;
-	v->rx.cons = end;
-	v->rx_held += nr;
+	c.cons--;
+	vmsg_rx_chain(v, &c, nr);
+	vmsg_cursor_close(&v->rx, &c);
 }
 
 /* Copies a chain of pages to the port's memory. */
@@ -247,7 +235,7 @@ static unsigned int take_paged(struct vmsg *v, struct arrival *a)
 	if (r->flags || r->used != used)
 		return vmsg_break(v, "bad page of a message");
 	hold = !a->drop && r->len > v->params.copy_out && v->rx_held + nr <= v->rx_hold_max;
-	take_chain(v, a, nr);
+	take_chain(v, nr);
 	a->msg->ref = (uint16_t)a->page;
 	if (vmsg_likely(hold)) {
 		a->msg->form = VMSG_MSG_PAGES;

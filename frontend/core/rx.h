@@ -19,9 +19,29 @@ static inline void vmsg_rx_post(const struct vmsg *v, struct vmsg_cursor *c, uns
 }
 
 /*
- * The hot part of vmsg_rx_take(): messages in one slot or page, of the port and
- * flow that were the last ones, as long as there is nothing unusual about them.
- * Returns how many, at most @budget.
+ * Takes the pages of a message in pages, which are held, and chains them. They are the
+ * @nr posted ones from the next response on, which is the only one of them that was written.
+ */
+static inline void vmsg_rx_chain(struct vmsg *v, struct vmsg_cursor *c, uint32_t nr)
+{
+	uint32_t mask = c->mask, at = c->cons, last = at + nr - 1;
+	const uint16_t *pages = v->t.rx_at;
+	uint16_t *mark = v->t.rx_mark;
+	unsigned int page = pages[at & mask], next;
+
+	for (; at != last; page = next) {
+		next = pages[++at & mask];
+		mark[page] = (uint16_t)next;
+	}
+	mark[page] = VMSG_PAGE_END;
+	c->cons = last + 1;
+	v->rx_held += nr;
+}
+
+/*
+ * The hot part of vmsg_rx_take(): messages of the port and flow that were the last
+ * ones, as long as there is nothing unusual about them. Returns how many responses they
+ * were, at most @budget.
  */
 unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget);
 /*
