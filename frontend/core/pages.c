@@ -4,6 +4,43 @@
 
 #include "frontend/core/wait.h"
 
+/* Marks of pages that follow each other are looked at and written so many at once. */
+#define AT_ONCE (sizeof(uint64_t) / sizeof(uint16_t))
+
+static inline uint64_t marks_of(uint16_t mark)
+{
+	return mark * (UINT64_MAX / UINT16_MAX);
+}
+
+/* Marks @nr pages from @first on. */
+static inline void mark_run(struct vmsg *v, unsigned int first, unsigned int nr, uint16_t mark)
+{
+	uint16_t *marks = v->t.tx_mark + first;
+	uint64_t word = marks_of(mark);
+
+	for (; nr >= AT_ONCE; nr -= AT_ONCE, marks += AT_ONCE)
+		__builtin_memcpy(marks, &word, sizeof(word));
+	while (nr--)
+		*marks++ = mark;
+}
+
+/* Whether all of them are marked so. */
+static inline bool run_is(const struct vmsg *v, unsigned int first, unsigned int nr, uint16_t mark)
+{
+	const uint16_t *marks = v->t.tx_mark + first;
+	uint64_t word;
+
+	for (; nr >= AT_ONCE; nr -= AT_ONCE, marks += AT_ONCE) {
+		__builtin_memcpy(&word, marks, sizeof(word));
+		if (word != marks_of(mark))
+			return false;
+	}
+	while (nr--)
+		if (*marks++ != mark)
+			return false;
+	return true;
+}
+
 /* ----------------------------------------------------------- with the caller */
 
 /* Whether @nr pages are free. 0; -EAGAIN: the port waits for them; or -EMSGSIZE. */
@@ -57,16 +94,6 @@ static unsigned int run_find(struct vmsg *v, unsigned int nr)
 			return word * VMSG_MAP_BITS + (unsigned int)__builtin_ctzll(begins);
 	}
 	return v->tx_low * VMSG_MAP_BITS + (unsigned int)__builtin_ctzll(map[v->tx_low]);
-}
-
-/* Marks @nr pages, at least one, from @first on. */
-static inline void mark_run(struct vmsg *v, unsigned int first, unsigned int nr, uint16_t mark)
-{
-	uint16_t *marks = v->t.tx_mark + first, *end = marks + nr;
-
-	do
-		*marks = mark;
-	while (++marks != end);
 }
 
 /* The bits of @nr pages, less than a word has, from @first on, as far as they are in its word. */
@@ -158,19 +185,14 @@ void vmsg_tx_pages_put(struct vmsg *v, struct vmsg_port *port, unsigned int nr,
 
 bool vmsg_pages_take_run(struct vmsg *v, const struct vmsgif_segment *seg, uint16_t mark)
 {
-	uint32_t nr = vmsg_seg_pages(seg), i;
-	uint16_t *marks = v->t.tx_mark + seg->ref;
+	uint32_t nr = vmsg_seg_pages(seg);
 
 	if (!seg->len || seg->len > VMSGIF_SEG_MAX || seg->offset >= VMSGIF_PAGE_SIZE ||
-	    seg->ref >= v->params.nr_tx_pages || nr > v->params.nr_tx_pages - seg->ref)
+	    seg->ref >= v->params.nr_tx_pages || nr > v->params.nr_tx_pages - seg->ref ||
+	    !run_is(v, seg->ref, nr, VMSG_PAGE_CALLER))
 		return false;
-	for (i = 0; i < nr && marks[i] == VMSG_PAGE_CALLER; i++)
-		marks[i] = mark;
-	if (vmsg_likely(i == nr))
-		return true;
-	while (i--)
-		marks[i] = VMSG_PAGE_CALLER;
-	return false;
+	mark_run(v, seg->ref, nr, mark);
+	return true;
 }
 
 int vmsg_pages_give_back(struct vmsg *v, const struct vmsg_send *send, unsigned int nr)
