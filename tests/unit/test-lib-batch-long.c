@@ -137,6 +137,35 @@ START_TEST(few_pages)
 }
 END_TEST
 
+/* A batch that is as long as it can be, but cannot be posted, has its sender wait, not try for ever. */
+START_TEST(no_room_for_it)
+{
+	struct xenmsg_buffer *buffers = calloc(1024, sizeof(*buffers));
+	unsigned int nr = 0, n = 0, left = 4 + (unsigned int)_i;
+
+	ck_assert_ptr_nonnull(buffers);
+	pair_begin(pair_configs[0], 1);
+	vm_enter(pair.alice);
+	/* The flow's window is full. */
+	while (!pair_send(7, 4096, n, XENMSG_NONBLOCK, NULL))
+		n++;
+	while (!xenmsg_buffer_get(pair.from, 4096, &buffers[nr], XENMSG_NONBLOCK))
+		ck_assert_uint_lt(++nr, 1024);
+	for (unsigned int i = 0; i < left; i++)
+		xenmsg_buffer_put(pair.from, &buffers[--nr]);
+	while (!pair_send(7, 4096, n, XENMSG_LAZY | XENMSG_NONBLOCK, NULL))
+		n++;
+	ck_assert_int_eq(pair_send(7, 4096, n, XENMSG_LAZY | XENMSG_NONBLOCK, NULL), -EAGAIN);
+	while (nr)
+		xenmsg_buffer_put(pair.from, &buffers[--nr]);
+	free(buffers);
+	ck_assert_int_eq(xenmsg_flush(pair.alice->x, 1000), 0);
+	for (unsigned int i = 0; i < n; i++)
+		pair_expect(4096, i);
+	pair_end();
+}
+END_TEST
+
 /* No more than the broker takes. */
 START_TEST(short_messages_only)
 {
@@ -232,6 +261,7 @@ int main(void)
 	tcase_add_loop_test(tcase, longest_ones, 0, 2 * NR(longest));
 	tcase_add_loop_test(tcase, pages_come_back, 0, 2);
 	tcase_add_loop_test(tcase, few_pages, 0, 2 * NR(few));
+	tcase_add_loop_test(tcase, no_room_for_it, 0, 4);
 	tcase_add_test(tcase, short_messages_only);
 	tcase_add_test(tcase, refused_late);
 	tcase_add_test(tcase, smallest_receiver);

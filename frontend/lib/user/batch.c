@@ -35,18 +35,21 @@ static bool goes_with(const struct batch *batch, const struct given *given, uint
 	       batch->number == given->number && batch->step == step && batch->len < batch->most;
 }
 
-/* The list's page, if it has none. 0 or -EAGAIN. */
-static int make_list(struct front_port *port)
+/*
+ * The list's page, if it has none, unless fewer than @more are left then: who took the last
+ * one for a list and gave it back, as nothing is to be listed, would wake himself by it
+ * again and again. 0 or -EAGAIN.
+ */
+static int make_list_and(struct front_port *port, unsigned int more)
 {
 	struct batch *batch = &port->batch;
 	struct front *f = port_front(port);
 
 	if (batch->list_page != NO_PAGE)
 		return 0;
-	if (!vmsg_tx_run_get(f->v, port->engine, 1, &batch->list_page)) {
-		batch->list_page = NO_PAGE;
+	if (vmsg_tx_pages_wait(f->v, port->engine, 1 + more))
 		return -EAGAIN;
-	}
+	(void)vmsg_tx_run_get(f->v, port->engine, 1, &batch->list_page);
 	f->batched[batch->list_page] = true;
 	return 0;
 }
@@ -74,7 +77,7 @@ static int make_pages(struct front_port *port)
 		unsigned int want = (batch->most + PAGE - 1) / PAGE - batch->nr_pages;
 		bool few = batch->nr_pages < VMSGIF_SEGS_MAX;
 
-		if (batch->nr_pages + want > VMSGIF_SEGS_MAX && make_list(port))
+		if (batch->nr_pages + want > VMSGIF_SEGS_MAX && make_list_and(port, 1))
 			want = few ? VMSGIF_SEGS_MAX - batch->nr_pages : 0;
 		run->nr = want ? (uint16_t)vmsg_tx_run_get(f->v, port->engine, want, &run->first) :
 				 0;
@@ -130,7 +133,7 @@ static int make_place(struct front_port *port, bool copy)
 	if (copy)
 		return make_pages(port);
 	trim(port);
-	return port->batch.nr_pages < VMSGIF_SEGS_MAX ? 0 : make_list(port);
+	return port->batch.nr_pages < VMSGIF_SEGS_MAX ? 0 : make_list_and(port, 0);
 }
 
 /* They are not the batch's any more. */
