@@ -333,21 +333,34 @@ static inline bool batch_takes(const struct batch *batch, uint32_t addr, uint32_
 bool batch_go_on(struct front_port *port, const void *data);
 /* It is full: it is posted, if there is room. */
 void batch_full(struct front_port *port);
-/* Adds the message to the batch there is, as most are: true, and all is done. */
+/*
+ * Adds the message to the batch there is, where it fits behind the last one and does not
+ * make it full, as most do: true, and all is done.
+ */
+static inline bool batch_add_here(struct front_port *port, uint32_t addr, uint32_t number,
+				  const void *data, size_t len, unsigned int flags,
+				  const uint64_t *seq)
+{
+	struct batch *batch = &port->batch;
+	char *to = batch->next;
+
+	if (!batch_takes(batch, addr, number, len, flags, seq) || batch->left < len ||
+	    batch->most - batch->len <= batch->each)
+		return false;
+	batch->next = to + len;
+	batch->left -= batch->each;
+	batch->len += batch->each;
+	/* Last, so that nothing is to be kept over the call. */
+	memcpy(to, data, len);
+	return true;
+}
+/* The same, wherever it goes. */
 static inline bool batch_add(struct front_port *port, uint32_t addr, uint32_t number,
 			     const void *data, size_t len, unsigned int flags, const uint64_t *seq)
 {
-	struct batch *batch = &port->batch;
-
-	if (!batch_takes(batch, addr, number, len, flags, seq))
-		return false;
-	if (batch->left < len || batch->most - batch->len <= batch->each)
-		return batch_go_on(port, data);
-	memcpy(batch->next, data, len);
-	batch->next += len;
-	batch->left -= batch->each;
-	batch->len += batch->each;
-	return true;
+	return batch_add_here(port, addr, number, data, len, flags, seq) ||
+	       (batch_takes(&port->batch, addr, number, len, flags, seq) &&
+		batch_go_on(port, data));
 }
 /* The page becomes the batch's. */
 static inline void batch_take_page(struct front_port *port, uint16_t page)

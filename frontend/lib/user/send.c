@@ -201,8 +201,10 @@ static __attribute__((__noinline__)) int send_any(struct xenmsg_port *base, uint
 	return front_sendv(base, &given, seq);
 }
 
-int front_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
-	       size_t len, unsigned int flags, uint64_t *seq)
+/* What does not just go behind the last one of a batch. */
+static __attribute__((__noinline__)) int send_other(struct xenmsg_port *base, uint32_t addr,
+						    uint32_t number, const void *data, size_t len,
+						    unsigned int flags, uint64_t *seq)
 {
 	struct front_port *port = port_of(base);
 	bool lazy = flags & XENMSG_LAZY;
@@ -219,4 +221,12 @@ int front_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const v
 	if (UNLIKELY(quick == VMSG_QUICK_PUBLISH))
 		send_leave(port_front(port), false);
 	return 0;
+}
+
+int front_send(struct xenmsg_port *base, uint32_t addr, uint32_t number, const void *data,
+	       size_t len, unsigned int flags, uint64_t *seq)
+{
+	if (batch_add_here(port_of(base), addr, number, data, len, flags, seq))
+		return 0;
+	return send_other(base, addr, number, data, len, flags, seq);
 }
