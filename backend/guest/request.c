@@ -403,6 +403,25 @@ static inline bool send_valid(const struct vmsgif_tx_request *slot, unsigned int
 	       slot->port != 0 && slot->seq != 0 && slot->len <= max_message;
 }
 
+/* What all forms of it have; the rest is 0. */
+static inline struct request send_of(const struct vmsgif_tx_request *slot, enum request_form form)
+{
+	return (struct request){
+		.op = VMSGIF_OP_SEND,
+		.form = form,
+		.id = slot->id,
+		.addr = slot->addr,
+		.port = slot->port,
+		.src_port = slot->src_port,
+		.seq = slot->seq,
+		.len = slot->len,
+		.nr_segs = slot->nr_segs,
+		.each = slot->each,
+		.lazy = slot->flags & VMSGIF_TXF_LAZY,
+		.pooled = slot->flags & VMSGIF_TXF_POOL,
+	};
+}
+
 bool request_parse_segs(const struct vmsgif_tx_request *slot, unsigned int slots,
 			uint32_t max_message, struct request *req)
 {
@@ -414,20 +433,7 @@ bool request_parse_segs(const struct vmsgif_tx_request *slot, unsigned int slots
 	    !segments_valid(slot->u.seg, slot->nr_segs, slot->len, pooled) ||
 	    !rest_is_zero(slot, slot->nr_segs * sizeof(slot->u.seg[0])))
 		return false;
-	*req = (struct request){
-		.op = VMSGIF_OP_SEND,
-		.form = REQUEST_SEGS,
-		.id = slot->id,
-		.addr = slot->addr,
-		.port = slot->port,
-		.src_port = slot->src_port,
-		.seq = slot->seq,
-		.len = slot->len,
-		.nr_segs = slot->nr_segs,
-		.each = slot->each,
-		.lazy = slot->flags & VMSGIF_TXF_LAZY,
-		.pooled = pooled,
-	};
+	*req = send_of(slot, REQUEST_SEGS);
 	memcpy(req->segs, slot->u.seg, sizeof(req->segs));
 	return true;
 }
@@ -439,17 +445,7 @@ bool request_parse_tiny(const struct vmsgif_tx_request *slot, unsigned int slots
 	    (slot->flags & ~VMSGIF_TXF_LAZY) != VMSGIF_TXF_INLINE || slot->nr_segs != 0 ||
 	    slot->each != 0 || slot->len > VMSGIF_INLINE_MAX || !rest_is_zero(slot, slot->len))
 		return false;
-	*req = (struct request){
-		.op = VMSGIF_OP_SEND,
-		.form = REQUEST_INLINE,
-		.id = slot->id,
-		.addr = slot->addr,
-		.port = slot->port,
-		.src_port = slot->src_port,
-		.seq = slot->seq,
-		.len = slot->len,
-		.lazy = slot->flags & VMSGIF_TXF_LAZY,
-	};
+	*req = send_of(slot, REQUEST_INLINE);
 	memcpy(req->data, slot->u.data, sizeof(req->data));
 	return true;
 }
