@@ -168,6 +168,48 @@ START_TEST(no_pages)
 }
 END_TEST
 
+/* Those that are in another port's batch are left to it, but not for ever. */
+START_TEST(others_pages)
+{
+	struct xenmsg_buffer *buffers = calloc(1024, sizeof(*buffers));
+	struct xenmsg_buffer buffer;
+	struct xenmsg_port *other;
+	struct xenmsg_msg *msg;
+	unsigned int nr = 0, tries;
+
+	pair_begin(pair_configs[0], 1);
+	ck_assert_ptr_nonnull(buffers);
+	other = vm_bind(pair.alice, 6, NULL);
+	vm_enter(pair.alice);
+	while (!xenmsg_buffer_get(pair.from, 4096, &buffers[nr], XENMSG_NONBLOCK))
+		ck_assert_uint_lt(++nr, 1024);
+	ck_assert_int_eq(pair_send_buffer(&buffers[0], 7, 4096, 0, XENMSG_LAZY, NULL), 0);
+	ck_assert_int_eq(xenmsg_buffer_get(other, 4096, &buffer, XENMSG_NONBLOCK), -EAGAIN);
+	vm_enter(pair.bob);
+	ck_assert_int_eq(xenmsg_recv(pair.to, &msg, 1), -ETIMEDOUT);
+	/* It goes on. */
+	vm_enter(pair.alice);
+	ck_assert_int_eq(pair_send_buffer(&buffers[1], 7, 4096, 1, XENMSG_LAZY, NULL), 0);
+	for (tries = 0; tries < 300; tries++)
+		ck_assert_int_eq(xenmsg_buffer_get(other, 4096, &buffer, XENMSG_NONBLOCK), -EAGAIN);
+	pair_expect(4096, 0);
+	pair_expect(4096, 1);
+	vm_enter(pair.alice);
+	ck_assert_int_eq(xenmsg_buffer_get(other, 4096, &buffer, XENMSG_NONBLOCK), 0);
+	xenmsg_buffer_put(other, &buffer);
+	/* Whoever waits has it leave at once. */
+	vm_enter(pair.alice);
+	while (!xenmsg_buffer_get(pair.from, 4096, &buffers[nr], XENMSG_NONBLOCK))
+		ck_assert_uint_lt(++nr, 1024);
+	ck_assert_int_eq(pair_send_buffer(&buffers[2], 7, 4096, 2, XENMSG_LAZY, NULL), 0);
+	ck_assert_int_eq(xenmsg_buffer_get(other, 4096, &buffer, 0), 0);
+	xenmsg_buffer_put(other, &buffer);
+	pair_expect(4096, 2);
+	free(buffers);
+	pair_end();
+}
+END_TEST
+
 /* Of any kind to two ports, copied and in place, and nobody waits. */
 START_TEST(mixed)
 {
@@ -240,6 +282,7 @@ int main(void)
 	tcase_add_test(tcase, given_away);
 	tcase_add_test(tcase, list_page);
 	tcase_add_test(tcase, no_pages);
+	tcase_add_test(tcase, others_pages);
 	tcase_add_loop_test(tcase, mixed, 0, 6);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

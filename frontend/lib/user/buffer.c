@@ -16,6 +16,8 @@
 #define PAGE VMSGIF_PAGE_SIZE
 /* What is no longer and goes in a batch is copied there: that costs less than a page does. */
 #define COPY_MAX (PAGE / 2)
+/* So often a port finds too few pages before it has others' batches posted. */
+#define TRIES_MAX 256u
 
 /* There were too few. */
 static __attribute__((__noinline__)) int wait_for_pages(struct front_port *port, unsigned int nr,
@@ -24,8 +26,16 @@ static __attribute__((__noinline__)) int wait_for_pages(struct front_port *port,
 	struct front *f = port_front(port);
 	int r;
 
-	/* Some may be in batches. */
-	batches_end(f);
+	/*
+	 * Some may be in batches. Other ports' are better filled first: they have room for more,
+	 * and leave when somebody waits. Who only tries again and again does not wait for that.
+	 */
+	if ((flags & XENMSG_NONBLOCK) && ++port->tries < TRIES_MAX) {
+		(void)batch_end(port);
+	} else {
+		port->tries = 0;
+		batches_end(f);
+	}
 	do {
 		r = make_room(f, flags);
 		if (r)

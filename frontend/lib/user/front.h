@@ -143,6 +143,7 @@ struct front_port {
 	enum port_state state;
 	struct call call; /* bind or unbind */
 	struct batch batch;
+	unsigned int tries; /* that found too few pages */
 	struct front_msg *free_msgs;
 	struct msg_block *blocks;
 	struct split *splits, *free_splits;
