@@ -6,6 +6,7 @@
 #include "frontend/core/name.h"
 #include "frontend/core/pages.h"
 #include "frontend/core/pool.h"
+#include "frontend/core/rx.h"
 #include "frontend/core/wait.h"
 
 /* ------------------------------------------------------------------ layout */
@@ -54,7 +55,8 @@ static void lay_out(struct carver *c, const struct vmsg_params *p, struct vmsg_t
 	t->tx_map =
 		carve(c, (p->nr_tx_pages + VMSG_MAP_BITS - 1) / VMSG_MAP_BITS, sizeof(*t->tx_map));
 	t->tx_mark = carve(c, p->nr_tx_pages, sizeof(*t->tx_mark));
-	t->rx_free = carve(c, p->nr_rx_pages, sizeof(*t->rx_free));
+	t->rx_map =
+		carve(c, (p->nr_rx_pages + VMSG_MAP_BITS - 1) / VMSG_MAP_BITS, sizeof(*t->rx_map));
 	t->rx_mark = carve(c, p->nr_rx_pages, sizeof(*t->rx_mark));
 	t->rejects = carve(c, p->nr_rx_pages, sizeof(*t->rejects));
 	t->own = carve(c, VMSGIF_MAP_POOLS_MAX, sizeof(*t->own));
@@ -103,10 +105,8 @@ static void init_tables(struct vmsg *v)
 	for (i = 0; i < v->params.nr_tx_pages - 1; i++)
 		vmsg_pages_free(v, i);
 	v->t.tx_mark[i] = VMSG_PAGE_END;
-	for (i = 0; i < v->params.nr_rx_pages; i++) {
-		v->t.rx_mark[i] = VMSG_PAGE_FREE;
-		v->t.rx_free[i] = (uint16_t)(v->params.nr_rx_pages - 1 - i);
-	}
+	for (i = 0; i < v->params.nr_rx_pages; i++)
+		vmsg_rx_give(v, i);
 	vmsg_hash_clear(&v->t.windows);
 	vmsg_hash_clear(&v->t.flows);
 }
@@ -125,7 +125,6 @@ struct vmsg *vmsg_init(void *memory, const struct vmsg_params *params)
 	v->max_call = v->max_wait;
 	v->share = v->max_wait / 2;
 	v->window = VMSGIF_FLOW_WINDOW < v->share ? VMSGIF_FLOW_WINDOW : v->share;
-	v->nr_rx_free = (uint16_t)params->nr_rx_pages;
 	v->features.max_message = VMSGIF_MESSAGE_MAX;
 	v->inline_max = VMSGIF_INLINE_MAX;
 	v->port_bits = bits_for(params->max_ports);

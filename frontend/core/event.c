@@ -52,7 +52,7 @@ bool vmsg_event(struct vmsg *v, const struct vmsgif_rx_response *r, unsigned int
 	if (r->type == VMSGIF_RX_PEER_UP || r->type == VMSGIF_RX_RESOLVED) {
 		if (!take_name(v, r, page))
 			return false;
-		vmsg_rx_give(v, page);
+		vmsg_rx_post_again(v, page);
 		return true;
 	}
 	if (!bare(r))
@@ -82,6 +82,6 @@ bool vmsg_event(struct vmsg *v, const struct vmsgif_rx_response *r, unsigned int
 		return vmsg_break(v, "RX response of an unknown kind");
 	}
 	if (!keep)
-		vmsg_rx_give(v, page);
+		vmsg_rx_post_again(v, page);
 	return true;
 }

@@ -51,15 +51,16 @@ static bool page_piece(const struct vmsg *v, const struct vmsg_msg *msg, uint32_
 		       const void **data, uint32_t *len)
 {
 	uint32_t i = *cursor >> 16;
-	uint32_t page = *cursor ? *cursor & 0xffffu : msg->ref;
+	bool row = vmsg_rx_is_row(v->t.rx_mark[msg->ref]);
+	uint32_t page = row ? msg->ref + i : i ? *cursor & 0xffffu : msg->ref;
 
-	if (page == VMSG_PAGE_END)
+	if (i == vmsg_msg_pages(msg->len))
 		return false;
 	*data = v->params.rx_pages[page];
 	*len = msg->len - i * VMSGIF_PAGE_SIZE;
 	if (*len > VMSGIF_PAGE_SIZE)
 		*len = VMSGIF_PAGE_SIZE;
-	*cursor = (i + 1) << 16 | v->t.rx_mark[page];
+	*cursor = (i + 1) << 16 | (row ? 0 : v->t.rx_mark[page]);
 	return true;
 }
 
@@ -148,7 +149,7 @@ void vmsg_msg_done(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 		return;
 	}
 	if (msg->form == VMSG_MSG_PAGES)
-		vmsg_rx_put_chain(v, msg->ref);
+		vmsg_rx_put_pages(v, msg->ref);
 	msg->state = VMSG_MSG_DONE;
 	if (vmsg_msg_offset(port, msg) == port->head)
 		vmsg_msg_free(v, port);

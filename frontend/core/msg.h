@@ -31,6 +31,12 @@ static inline uint32_t vmsg_msg_cost(uint32_t len)
 	return (len + 127) & ~(uint32_t)63; /* VMSGIF_MSG_COST() of what fits in 32 bits */
 }
 
+/* Pages of one that is in pages. */
+static inline uint32_t vmsg_msg_pages(uint32_t len)
+{
+	return (len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
+}
+
 static inline uint32_t vmsg_msg_after(const struct vmsg_port *port, uint32_t offset, uint32_t bytes)
 {
 	offset += bytes;
@@ -114,14 +120,16 @@ static inline const void *vmsg_msg_data(const struct vmsg *v, const struct vmsg_
 }
 
 /*
- * How many pages of a chain follow each other from *@page on; that is the one behind them
- * in the chain then, or VMSG_PAGE_END.
+ * How many pages of a message follow each other from *@page on, which is the first of them
+ * or the one behind the last row; that is *@page then, if there are more.
  */
-static inline uint32_t vmsg_msg_run(const struct vmsg *v, uint32_t *page)
+static inline uint32_t vmsg_msg_row(const struct vmsg *v, uint32_t *page)
 {
 	const uint16_t *mark = v->t.rx_mark;
 	uint32_t last = *page, nr = 1;
 
+	if (vmsg_likely(vmsg_rx_is_row(mark[last])))
+		return mark[last] & VMSG_ROW_PAGES;
 	for (; mark[last] == last + 1; last++)
 		nr++;
 	*page = mark[last];

@@ -2,44 +2,8 @@
 /* TX pages: who has them; see pages.h. */
 #include "frontend/core/pages.h"
 
+#include "frontend/core/marks.h"
 #include "frontend/core/wait.h"
-
-/* Marks of pages that follow each other are looked at and written so many at once. */
-#define AT_ONCE (sizeof(uint64_t) / sizeof(uint16_t))
-
-static inline uint64_t marks_of(uint16_t mark)
-{
-	return mark * (UINT64_MAX / UINT16_MAX);
-}
-
-/* Marks @nr pages from @first on. */
-static inline void mark_run(struct vmsg *v, unsigned int first, unsigned int nr, uint16_t mark)
-{
-	uint16_t *marks = v->t.tx_mark + first;
-	uint64_t word = marks_of(mark);
-
-	for (; nr >= AT_ONCE; nr -= AT_ONCE, marks += AT_ONCE)
-		__builtin_memcpy(marks, &word, sizeof(word));
-	while (nr--)
-		*marks++ = mark;
-}
-
-/* Whether all of them are marked so. */
-static inline bool run_is(const struct vmsg *v, unsigned int first, unsigned int nr, uint16_t mark)
-{
-	const uint16_t *marks = v->t.tx_mark + first;
-	uint64_t word;
-
-	for (; nr >= AT_ONCE; nr -= AT_ONCE, marks += AT_ONCE) {
-		__builtin_memcpy(&word, marks, sizeof(word));
-		if (word != marks_of(mark))
-			return false;
-	}
-	while (nr--)
-		if (*marks++ != mark)
-			return false;
-	return true;
-}
 
 /* ----------------------------------------------------------- with the caller */
 
@@ -112,7 +76,7 @@ static unsigned int run_take(struct vmsg *v, unsigned int first, unsigned int ma
 	if (nr > max)
 		nr = max;
 	*word &= ~bits_of(first, nr);
-	mark_run(v, first, nr, VMSG_PAGE_CALLER);
+	vmsg_marks_set(v->t.tx_mark + first, nr, VMSG_PAGE_CALLER, 0);
 	v->nr_tx_free = (uint16_t)(v->nr_tx_free - nr);
 	return nr;
 }
@@ -122,7 +86,7 @@ static void run_free(struct vmsg *v, unsigned int first, unsigned int nr)
 {
 	unsigned int word = first / VMSG_MAP_BITS, in_word = VMSG_MAP_BITS - first % VMSG_MAP_BITS;
 
-	mark_run(v, first, nr, VMSG_PAGE_FREE);
+	vmsg_marks_set(v->t.tx_mark + first, nr, VMSG_PAGE_FREE, 0);
 	v->t.tx_map[word] |= bits_of(first, nr);
 	if (vmsg_unlikely(nr > in_word))
 		v->t.tx_map[word + 1] |= ((uint64_t)1 << (nr - in_word)) - 1;
@@ -189,9 +153,9 @@ bool vmsg_pages_take_run(struct vmsg *v, const struct vmsgif_segment *seg, uint1
 
 	if (!seg->len || seg->len > VMSGIF_SEG_MAX || seg->offset >= VMSGIF_PAGE_SIZE ||
 	    seg->ref >= v->params.nr_tx_pages || nr > v->params.nr_tx_pages - seg->ref ||
-	    !run_is(v, seg->ref, nr, VMSG_PAGE_CALLER))
+	    !vmsg_marks_are(v->t.tx_mark + seg->ref, nr, VMSG_PAGE_CALLER, 0))
 		return false;
-	mark_run(v, seg->ref, nr, mark);
+	vmsg_marks_set(v->t.tx_mark + seg->ref, nr, mark, 0);
 	return true;
 }
 
@@ -200,7 +164,7 @@ int vmsg_pages_give_back(struct vmsg *v, const struct vmsg_send *send, unsigned 
 	while (nr--) {
 		const struct vmsgif_segment *seg = &send->segs[nr];
 
-		mark_run(v, seg->ref, vmsg_seg_pages(seg), VMSG_PAGE_CALLER);
+		vmsg_marks_set(v->t.tx_mark + seg->ref, vmsg_seg_pages(seg), VMSG_PAGE_CALLER, 0);
 	}
 	return -EINVAL;
 }
@@ -213,7 +177,7 @@ void vmsg_pages_put_run(struct vmsg *v, const struct vmsgif_segment *seg)
 	if (vmsg_likely(v->t.tx_mark[seg->ref] != VMSG_PAGE_KEPT))
 		run_free(v, seg->ref, nr);
 	else
-		mark_run(v, seg->ref, nr, VMSG_PAGE_CALLER);
+		vmsg_marks_set(v->t.tx_mark + seg->ref, nr, VMSG_PAGE_CALLER, 0);
 }
 
 /* Whether @next goes on where @seg ends, and one segment can be both. */

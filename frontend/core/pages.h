@@ -17,8 +17,6 @@
 
 #include "frontend/core/state.h"
 
-#define VMSG_MAP_BITS 64u /* of a word of the map of free pages */
-
 /* What stands in tag.nr_segs, in place of the segments, if there is a page for a list. */
 #define VMSG_SEGS_LISTED (VMSGIF_SEGS_MAX + 1)
 

@@ -38,6 +38,8 @@ static void after(struct vmsg *v)
 		vmsg_shutdown(v, -EHOSTDOWN);
 		return;
 	}
+	if (vmsg_unlikely(vmsg_rx_short(v)))
+		v->todo |= VMSG_TODO_RX;
 	if (v->todo)
 		vmsg_pump(v);
 	if (v->todo & VMSG_TODO_WAKE)

@@ -103,7 +103,6 @@ static bool reject(struct vmsg *v, const struct vmsgif_rx_response *r, unsigned 
 	reject->id = r->u.pool.id;
 	reject->page = (uint16_t)page;
 	reject->status = status;
-	v->t.rx_mark[page] = VMSG_PAGE_OWED;
 	v->todo |= VMSG_TODO_ACKS;
 	return true;
 }

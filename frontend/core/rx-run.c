@@ -82,7 +82,7 @@ static inline bool take(struct vmsg *v, struct run *run)
 	    cost > port->left)
 		return false;
 	if (head == HEAD_PAGE && size_valid(words.size, len, each)) {
-		uint32_t nr = (len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
+		uint32_t nr = vmsg_msg_pages(len);
 
 		if (len > v->params.copy_out && v->rx_held + nr <= v->rx_hold_max) {
 			if (nr > run->c.seen - run->c.cons)

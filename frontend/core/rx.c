@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
- * RX pages and messages; see rx.h.
+ * Messages on their way in; see rx.h.
  *
  * Whatever contradicts the protocol breaks the device, as it can only come from
  * a faulty broker: a message beyond the port's credit or length, to a port that
@@ -13,135 +13,6 @@
 #include "frontend/core/msg.h"
 #include "frontend/core/pool.h"
 #include "frontend/core/port.h"
-
-/* Pages that one request can post. */
-#define RUN_MAX 256u
-
-/* ------------------------------------------------------------------- pages */
-
-/* A page whose response was just taken: there is room for it. */
-static void post_again(struct vmsg *v, unsigned int page)
-{
-	struct vmsg_cursor c;
-
-	if (vmsg_unlikely(!v->rx_on)) {
-		vmsg_rx_give(v, page);
-		return;
-	}
-	c = vmsg_rx_open(v);
-	vmsg_rx_post(v, &c, page);
-	vmsg_cursor_close(&v->rx, &c);
-}
-
-void vmsg_rx_give(struct vmsg *v, unsigned int page)
-{
-	v->t.rx_mark[page] = VMSG_PAGE_FREE;
-	v->t.rx_free[v->nr_rx_free++] = (uint16_t)page;
-	v->todo |= VMSG_TODO_RX;
-}
-
-/* How many pages one request can post. 0: there is no room. */
-static uint32_t run_max(const struct vmsg *v, const struct vmsg_cursor *c)
-{
-	uint32_t room = c->mask + 1 - (c->prod - c->cons);
-	uint32_t to_end = c->mask + 1 - (c->prod & c->mask);
-
-	if (room > to_end)
-		room = to_end;
-	if (room > RUN_MAX)
-		room = RUN_MAX;
-	return v->rx_pool || !room ? room : 1;
-}
-
-/* Writes the request for @nr pages from @page on, which are noted as posted. */
-static void post_run(const struct vmsg *v, struct vmsg_cursor *c, unsigned int page, uint32_t nr)
-{
-	vmsg_rx_put(c, v->rx_pool, v->rx_pool ? page : v->params.rx_grefs[page], nr);
-}
-
-/* Posts the begin of a chain, up to @max pages that follow each other. Returns the rest. */
-static unsigned int post_chain(struct vmsg *v, struct vmsg_cursor *c, unsigned int first,
-			       uint32_t max)
-{
-	uint16_t *at = v->t.rx_at + (c->prod & c->mask);
-	uint16_t *mark = v->t.rx_mark + first;
-	uint32_t nr = 0;
-	unsigned int next;
-
-	do {
-		next = mark[nr];
-		mark[nr] = VMSG_PAGE_POSTED;
-		at[nr] = (uint16_t)(first + nr);
-		nr++;
-	} while (nr < max && next == first + nr);
-	post_run(v, c, first, nr);
-	v->rx_held -= nr;
-	return next;
-}
-
-void vmsg_rx_put_chain(struct vmsg *v, unsigned int page)
-{
-	/* Posted here at once, as far as there is room, which there mostly is. */
-	if (vmsg_likely(v->rx_on)) {
-		struct vmsg_cursor c = vmsg_rx_open(v);
-		uint32_t max;
-
-		while (page != VMSG_PAGE_END && (max = run_max(v, &c)))
-			page = post_chain(v, &c, page, max);
-		vmsg_cursor_close(&v->rx, &c);
-	}
-	while (page != VMSG_PAGE_END) {
-		unsigned int next = v->t.rx_mark[page];
-
-		vmsg_rx_give(v, page);
-		v->rx_held--;
-		page = next;
-	}
-}
-
-/* Posts free pages, of which there are some: up to @max that follow each other. */
-static void post_free(struct vmsg *v, struct vmsg_cursor *c, uint32_t max)
-{
-	uint32_t id = c->prod & c->mask, nr = 0;
-	unsigned int first = v->t.rx_free[v->nr_rx_free - 1];
-
-	do {
-		v->t.rx_mark[first + nr] = VMSG_PAGE_POSTED;
-		v->t.rx_at[id + nr] = (uint16_t)(first + nr);
-		nr++;
-		v->nr_rx_free--;
-	} while (nr < max && v->nr_rx_free && v->t.rx_free[v->nr_rx_free - 1] == first + nr);
-	post_run(v, c, first, nr);
-}
-
-void vmsg_rx_pump(struct vmsg *v)
-{
-	struct vmsg_cursor c = vmsg_rx_open(v);
-	uint32_t max;
-
-	v->todo &= ~VMSG_TODO_RX;
-	while (v->nr_rx_free && (max = run_max(v, &c)))
-		post_free(v, &c, max);
-	vmsg_cursor_close(&v->rx, &c);
-}
-
-void vmsg_rx_reclaim(struct vmsg *v)
-{
-	unsigned int i;
-
-	v->rx_on = false;
-	v->nr_rejects = 0;
-	/* The whole stack anew, in order: what follows each other is posted as a run. */
-	v->nr_rx_free = 0;
-	for (i = v->params.nr_rx_pages; i--;) {
-		unsigned int mark = v->t.rx_mark[i];
-
-		if (mark == VMSG_PAGE_POSTED || mark == VMSG_PAGE_OWED || mark == VMSG_PAGE_FREE)
-			vmsg_rx_give(v, i);
-	}
-}
-
-/* ---------------------------------------------------------------- messages */
 
 /* A message on its way in. */
 struct arrival {
@@ -161,7 +32,7 @@ static bool take_mapped(struct vmsg *v, struct arrival *a)
 
 	if (!r->len || r->used || r->each || r->u.map.reserved)
 		return vmsg_break(v, "bad map-mode message");
-	post_again(v, a->page);
+	vmsg_rx_post_again(v, a->page);
 	if (a->repeat && vmsg_msg_holds(a->port, r->addr, r->seq)) {
 		a->msg->state = VMSG_MSG_DONE;
 		return true;
@@ -210,12 +81,14 @@ static void take_chain(struct vmsg *v, uint32_t nr)
 static void copy_out(struct vmsg *v, const struct arrival *a)
 {
 	uint32_t len = a->r->len, at = 0, used;
-	unsigned int page;
+	uint32_t page = a->page, first, nr;
 
-	for (page = a->page; page != VMSG_PAGE_END; page = v->t.rx_mark[page]) {
-		used = len - at < VMSGIF_PAGE_SIZE ? len - at : VMSGIF_PAGE_SIZE;
-		vmsg_msg_copy_in(a->port, a->msg, at, v->params.rx_pages[page], used);
-		at += used;
+	while (at < len) {
+		first = page;
+		for (nr = vmsg_msg_row(v, &page); nr--; at += used) {
+			used = len - at < VMSGIF_PAGE_SIZE ? len - at : VMSGIF_PAGE_SIZE;
+			vmsg_msg_copy_in(a->port, a->msg, at, v->params.rx_pages[first++], used);
+		}
 	}
 }
 
@@ -224,7 +97,7 @@ static unsigned int take_paged(struct vmsg *v, struct arrival *a)
 {
 	const struct vmsgif_rx_response *r = a->r;
 	/* The port's longest message is at most 1 MiB. */
-	uint32_t nr = (r->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE;
+	uint32_t nr = vmsg_msg_pages(r->len);
 	uint32_t used = r->len < VMSGIF_PAGE_SIZE ? r->len : VMSGIF_PAGE_SIZE;
 	bool hold;
 
@@ -246,7 +119,7 @@ static unsigned int take_paged(struct vmsg *v, struct arrival *a)
 		copy_out(v, a);
 		v->stats.rx_copied_out++;
 	}
-	vmsg_rx_put_chain(v, a->page);
+	vmsg_rx_put_held(v, a->page);
 	return nr;
 }
 
@@ -263,7 +136,7 @@ static unsigned int take_payload(struct vmsg *v, struct arrival *a)
 		return vmsg_break(v, "bad inline message");
 	a->msg->form = VMSG_MSG_INLINE;
 	memcpy(a->msg->data, r->u.data, sizeof(a->msg->data));
-	post_again(v, a->page);
+	vmsg_rx_post_again(v, a->page);
 	return 1;
 }
 

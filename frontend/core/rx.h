@@ -8,7 +8,14 @@
 #ifndef XENMSG_CORE_RX_H
 #define XENMSG_CORE_RX_H
 
+#include "frontend/core/marks.h"
 #include "frontend/core/ring.h"
+
+/* Whether a mark is that of a page that begins a row. */
+static inline bool vmsg_rx_is_row(unsigned int mark)
+{
+	return (mark & ~VMSG_ROW_PAGES) == VMSG_PAGE_ROW;
+}
 
 /* Writes the request for page @page; there is room. */
 static inline void vmsg_rx_post(const struct vmsg *v, struct vmsg_cursor *c, unsigned int page)
@@ -24,18 +31,22 @@ static inline void vmsg_rx_post(const struct vmsg *v, struct vmsg_cursor *c, uns
  */
 static inline void vmsg_rx_chain(struct vmsg *v, struct vmsg_cursor *c, uint32_t nr)
 {
-	uint32_t mask = c->mask, at = c->cons, last = at + nr - 1;
+	uint32_t at = c->cons & c->mask, last = c->cons + nr - 1;
 	const uint16_t *pages = v->t.rx_at;
 	uint16_t *mark = v->t.rx_mark;
-	unsigned int page = pages[at & mask], next;
+	unsigned int page = pages[at];
 
-	for (; at != last; page = next) {
-		next = pages[++at & mask];
-		mark[page] = (uint16_t)next;
-	}
-	mark[page] = VMSG_PAGE_END;
-	c->cons = last + 1;
+	c->cons += nr;
 	v->rx_held += nr;
+	/* Mostly they are a row. */
+	if (vmsg_likely(at + nr <= c->mask + 1 &&
+			vmsg_marks_are(pages + at + 1, nr - 1, page + 1, 1))) {
+		mark[page] = (uint16_t)(VMSG_PAGE_ROW | nr);
+		return;
+	}
+	for (at = c->cons - nr; at != last; page = mark[page])
+		mark[page] = pages[++at & c->mask];
+	mark[page] = VMSG_PAGE_END;
 }
 
 /*
@@ -49,29 +60,38 @@ unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget);
  * Returns what is left of the budget; 0 also if the device broke.
  */
 unsigned int vmsg_rx_take(struct vmsg *v, unsigned int budget);
-/* Gives page @page back to the broker, or to the stack. */
+
+/* rx-pages.c */
+/* The page is free: it is posted with the next ones that are. */
 void vmsg_rx_give(struct vmsg *v, unsigned int page);
-/* The same for the pages of a message that the application held. */
-void vmsg_rx_put_chain(struct vmsg *v, unsigned int page);
+/* Posts a page alone, or has it free if there is no room. */
+void vmsg_rx_post_again(struct vmsg *v, unsigned int page);
+/* Posts the pages of a message that the application held again, or has them free. */
+void vmsg_rx_put_pages(struct vmsg *v, unsigned int first);
 /* The same, in line if it is one page and there is room for it. */
 static inline void vmsg_rx_put_held(struct vmsg *v, unsigned int page)
 {
 	struct vmsg_cursor c;
 
-	if (vmsg_unlikely(!v->rx_on || v->t.rx_mark[page] != VMSG_PAGE_END ||
+	if (vmsg_unlikely(v->t.rx_mark[page] != (VMSG_PAGE_ROW | 1) || !v->rx_on ||
 			  vmsg_ring_unanswered(&v->rx) > v->mask)) {
-		vmsg_rx_put_chain(v, page);
+		vmsg_rx_put_pages(v, page);
 		return;
 	}
 	c = vmsg_rx_open(v);
-	v->t.rx_mark[page] = VMSG_PAGE_POSTED;
+	v->t.rx_mark[page] = VMSG_PAGE_FREE;
 	vmsg_rx_post(v, &c, page);
 	vmsg_cursor_close(&v->rx, &c);
 	v->rx_held--;
 }
 
-/* Posts pages as far as there is room. */
+/* Posts free pages as far as there is room. */
 void vmsg_rx_pump(struct vmsg *v);
+/* Whether pages are free that the largest message may need. */
+static inline bool vmsg_rx_short(const struct vmsg *v)
+{
+	return v->nr_rx_free && v->rx_on && vmsg_ring_unanswered(&v->rx) < v->rx_enough;
+}
 /* The ring is void: the pages posted there are free. */
 void vmsg_rx_reclaim(struct vmsg *v);
 

@@ -18,7 +18,8 @@
 #define vmsg_likely(x)	 __builtin_expect(!!(x), 1)
 #define vmsg_unlikely(x) __builtin_expect(!!(x), 0)
 
-#define VMSG_LINE 64 /* bytes: a cache line, a slot, a unit of a port's memory */
+#define VMSG_MAP_BITS 64u /* of a word of a map of free pages */
+#define VMSG_LINE     64  /* bytes: a cache line, a slot, a unit of a port's memory */
 /* RX pages that are posted again may go unpublished up to this many. */
 #define VMSG_RX_UNSAID 16u
 /* Shadows and name cells that only BIND, CREDIT, POOL_ACK and READY may take. */
@@ -91,13 +92,17 @@ struct vmsg_shadow {
 
 _Static_assert(sizeof(struct vmsg_shadow) == 2 * VMSG_LINE, "two lines, the request is one");
 
-/* Where a page is: free, with the caller, or the next one of a message's chain. */
+/*
+ * Where a page is. TX: free, with the caller, or the next one of a message's chain. RX: in
+ * a message's chain or the first one of its row; or not in a message, which is what the others
+ * of a row say, too.
+ */
 #define VMSG_PAGE_MAX	 VMSGIF_POOL_PAGES_MAX
 #define VMSG_PAGE_END	 0xffffu /* in use, last or only one */
 #define VMSG_PAGE_FREE	 0xfffeu
 #define VMSG_PAGE_CALLER 0xfffdu /* TX: handed out by vmsg_tx_pages_get() */
-#define VMSG_PAGE_POSTED 0xfffcu /* RX: the broker has it */
-#define VMSG_PAGE_OWED	 0xfffbu /* RX: posted once its POOL_ACK is */
+#define VMSG_PAGE_ROW	 0x8000u /* RX: first of a message's that are a row, plus how many */
+#define VMSG_ROW_PAGES	 0x0fffu /* these */
 #define VMSG_PAGE_KEPT	 0xfffau /* TX: as END, and then the caller's again */
 
 /* ---------------------------------------------------------------- messages */
@@ -318,7 +323,7 @@ struct vmsg_tables {
 	uint16_t *queue;		   /* [slots] QUEUED SENDs and RESOLVEs by rising order */
 	uint64_t *tx_map;		   /* [nr_tx_pages bits] which pages are free */
 	uint16_t *tx_mark;		   /* [nr_tx_pages] VMSG_PAGE_*, or next page */
-	uint16_t *rx_free;		   /* [nr_rx_pages] stack of pages to be posted */
+	uint64_t *rx_map;		   /* [nr_rx_pages bits] which pages are free */
 	uint16_t *rx_mark;		   /* [nr_rx_pages] VMSG_PAGE_*, or next page */
 	uint16_t *rx_at;		   /* [slots] page posted with this id */
 	struct vmsg_reject *rejects;	   /* [nr_rx_pages] a ring */
@@ -351,6 +356,7 @@ struct vmsg {
 	uint16_t nr_tx_free;
 	uint16_t tx_low; /* words of tx_map before this one are 0 */
 	uint16_t nr_rx_free;
+	uint16_t rx_next;	   /* the page behind the free ones that were posted last */
 	uint16_t nr_behind;	   /* ports with VMSG_PORT_BEHIND */
 	uint8_t phase;		   /* enum vmsg_phase */
 	uint8_t tx_pool;	   /* VMSGIF_TXF_POOL if the broker took the TX pool */

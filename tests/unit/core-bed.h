@@ -107,6 +107,8 @@ void cbed_payload(struct cbed *bed, const struct vmsgif_tx_request *req, void *o
 /* ------------------------------------------------------- the other end: RX */
 
 unsigned int cbed_rx_posted(const struct cbed *bed);
+/* RX pages that are in no message: posted, or free. */
+unsigned int cbed_rx_pages(const struct cbed *bed);
 /* Takes in what is posted; checked against the protocol, too. */
 void cbed_rx_look(struct cbed *bed);
 /* The page that the next response will be about, and the response's begin. */

@@ -166,7 +166,7 @@ START_TEST(acks_wait)
 	tell(VMSGIF_RX_POOL_DEL, 33);
 	mapped(expect_map(), 0);
 	cbed_expect_none(&bed);
-	ck_assert_uint_eq(cbed_rx_posted(&bed), 63);
+	ck_assert_uint_eq(cbed_rx_pages(&bed), 63);
 	cbed_answered(&bed, &req[5], 0);
 	req[5] = cbed_expect(&bed, VMSGIF_OP_POOL_ACK);
 	ck_assert_uint_eq(req[5].u.pool.id, 7);

@@ -44,7 +44,7 @@ START_TEST(every_form)
 			ck_assert_ptr_null(cbed_recv(&bed, port, &(struct vmsg_info){ 0 }));
 			cbed_publish(&bed);
 			cbed_answer_all(&bed, 0);
-			ck_assert_uint_eq(cbed_rx_posted(&bed), 64);
+			ck_assert_uint_eq(cbed_rx_pages(&bed), 64);
 		}
 	}
 	ck_assert_uint_eq(cbed_stats(&bed).rx_messages, seq);
@@ -95,7 +95,7 @@ START_TEST(held_pages)
 	for (unsigned int i = 0; i < 30; i++) {
 		cbed_deliver(&bed, 9, i + 1, bytes + i, 8192);
 		msgs[i] = hold(i + 1);
-		ck_assert_uint_eq(cbed_rx_posted(&bed), i < 16 ? 62 - 2 * i : 32);
+		ck_assert_uint_eq(cbed_rx_pages(&bed), i < 16 ? 62 - 2 * i : 32);
 		ck_assert_uint_eq(cbed_stats(&bed).rx_copied_out, i < 16 ? 0 : i - 15);
 	}
 	for (unsigned int i = 0; i < 30; i++)
@@ -104,10 +104,10 @@ START_TEST(held_pages)
 	vmsg_release(bed.v, port, msgs[5]);
 	cbed_deliver(&bed, 9, 31, bytes, 8193);
 	ck_assert_uint_eq(cbed_stats(&bed).rx_copied_out, 15);
-	ck_assert_uint_eq(cbed_rx_posted(&bed), 34);
+	ck_assert_uint_eq(cbed_rx_pages(&bed), 34);
 	cbed_deliver(&bed, 9, 32, bytes, 8000);
 	ck_assert_uint_eq(cbed_stats(&bed).rx_copied_out, 15);
-	ck_assert_uint_eq(cbed_rx_posted(&bed), 32);
+	ck_assert_uint_eq(cbed_rx_pages(&bed), 32);
 	cbed_expect_msg(&bed, port, 31, bytes, 8193);
 	cbed_expect_msg(&bed, port, 32, bytes, 8000);
 	for (unsigned int i = 30; i--;)
@@ -127,7 +127,7 @@ START_TEST(held_single_pages)
 	for (unsigned int i = 0; i < 40; i++) {
 		cbed_deliver(&bed, 9, i + 1, bytes + i, 4000);
 		msgs[i] = hold(i + 1);
-		ck_assert_uint_eq(cbed_rx_posted(&bed), i < 32 ? 63 - i : 32);
+		ck_assert_uint_eq(cbed_rx_pages(&bed), i < 32 ? 63 - i : 32);
 		ck_assert_uint_eq(cbed_stats(&bed).rx_copied_out, i < 32 ? 0 : i - 31);
 	}
 	for (unsigned int i = 0; i < 40; i++) {
@@ -267,7 +267,7 @@ START_TEST(repeats_in_between)
 	/* In pages: these are posted again at once. */
 	cbed_deliver(&bed, 9, 8, bytes, 5000);
 	cbed_deliver(&bed, 9, 8, bytes, 5000);
-	ck_assert_uint_eq(cbed_rx_posted(&bed), 62);
+	ck_assert_uint_eq(cbed_rx_pages(&bed), 62);
 	cbed_expect_msg(&bed, port, 8, bytes, 5000);
 	ck_assert_ptr_null(cbed_recv(&bed, port, &(struct vmsg_info){ 0 }));
 	ck_assert_uint_eq(cbed_stats(&bed).rx_repeated, 5);

@@ -717,7 +717,7 @@ static void check_messages(void)
 
 static void check_nothing_left(const struct vmsg *v)
 {
-	unsigned int posted = 0;
+	unsigned int free = 0;
 
 	ck_assert_uint_eq(vmsg_nr_free(v), vmsg_slots(v));
 	ck_assert_uint_eq(v->nr_wait, 0);
@@ -735,9 +735,12 @@ static void check_nothing_left(const struct vmsg *v)
 	ck_assert_uint_eq(v->nr_cells, 32);
 	ck_assert_uint_eq(v->max_call, v->max_wait);
 	ck_assert_uint_eq(v->nr_tx_free, BROKER_PAGES - 1);
-	for (unsigned int i = 0; i < BROKER_PAGES; i++)
-		posted += v->t.rx_mark[i] == VMSG_PAGE_POSTED;
-	ck_assert_uint_eq(posted + v->nr_rx_free, BROKER_PAGES);
+	for (unsigned int i = 0; i < BROKER_PAGES; i++) {
+		free += v->t.rx_map[i / VMSG_MAP_BITS] >> i % VMSG_MAP_BITS & 1;
+		ck_assert_uint_eq(v->t.rx_mark[i], VMSG_PAGE_FREE);
+	}
+	ck_assert_uint_eq(free, v->nr_rx_free);
+	ck_assert_uint_eq(v->rx.prod - v->rx.cons + free, BROKER_PAGES);
 	for (unsigned int i = 0; i < v->t.windows.nr; i++) {
 		const struct vmsg_window *window = (void *)vmsg_hash_at(&v->t.windows, i);
 

@@ -155,7 +155,7 @@ static int page_pieces(const struct vmsg *v, const struct vmsg_msg *msg, struct 
 	for (n = 0; left; n++, left -= len) {
 		void *begin = v->params.rx_pages[page];
 
-		len = MIN_OF(left, vmsg_msg_run(v, &page) * VMSGIF_PAGE_SIZE);
+		len = MIN_OF(left, vmsg_msg_row(v, &page) * VMSGIF_PAGE_SIZE);
 		if (n < max)
 			iov[n] = (struct iovec){ begin, len };
 	}

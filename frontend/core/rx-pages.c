@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * RX pages, free and posted; see rx.h.
+ *
+ * Pages that follow each other in the ring are best a row, as they are in memory: one
+ * request posts it, one copy fills it, and a message in it is one piece. But messages are
+ * released in any order, and if pages were posted as they come, what was torn once would
+ * stay so. So those of messages are free first, bits of a map, and are posted by groups of
+ * VMSG_RUN_PAGES that are free as a whole, each time from where the last ones ended, as far
+ * as the ring has room. What is left of others, some pages for each message that is held,
+ * waits for the rest of its group; unless the largest message could not come in otherwise.
+ * A page alone, of an event or a short message, is posted again where it was.
+ */
+#include "frontend/core/marks.h"
+#include "frontend/core/rx.h"
+
+/* Pages that one request can post. */
+#define RUN_MAX 256u
+
+/* How many pages one request can post. 0: there is no room. */
+static uint32_t run_max(const struct vmsg *v, const struct vmsg_cursor *c)
+{
+	uint32_t room = c->mask + 1 - (c->prod - c->cons);
+	uint32_t to_end = c->mask + 1 - (c->prod & c->mask);
+
+	if (room > to_end)
+		room = to_end;
+	if (room > RUN_MAX)
+		room = RUN_MAX;
+	return v->rx_pool || !room ? room : 1;
+}
+
+/* Posts @nr pages from @first on, for which there is room. */
+static void post_row(struct vmsg *v, struct vmsg_cursor *c, unsigned int first, uint32_t nr)
+{
+	while (nr) {
+		uint32_t max = run_max(v, c), n = nr < max ? nr : max;
+
+		vmsg_marks_set(v->t.rx_at + (c->prod & c->mask), n, first, 1);
+		vmsg_rx_put(c, v->rx_pool, v->rx_pool ? first : v->params.rx_grefs[first], n);
+		first += n;
+		nr -= n;
+	}
+}
+
+void vmsg_rx_give(struct vmsg *v, unsigned int page)
+{
+	v->t.rx_mark[page] = VMSG_PAGE_FREE;
+	v->t.rx_map[page / VMSG_MAP_BITS] |= (uint64_t)1 << page % VMSG_MAP_BITS;
+	v->nr_rx_free++;
+	v->todo |= VMSG_TODO_RX;
+}
+
+void vmsg_rx_post_again(struct vmsg *v, unsigned int page)
+{
+	struct vmsg_cursor c;
+
+	if (vmsg_unlikely(!v->rx_on || vmsg_ring_unanswered(&v->rx) > v->mask)) {
+		vmsg_rx_give(v, page);
+		return;
+	}
+	c = vmsg_rx_open(v);
+	vmsg_rx_post(v, &c, page);
+	vmsg_cursor_close(&v->rx, &c);
+}
+
+/* The lowest @nr bits, up to all. */
+static uint64_t low_bits(uint32_t nr)
+{
+	return nr < VMSG_MAP_BITS ? ((uint64_t)1 << nr) - 1 : UINT64_MAX;
+}
+
+/* The pages of a row, of which the first one is marked. */
+static void give_row(struct vmsg *v, unsigned int first, uint32_t nr)
+{
+	uint64_t *word = &v->t.rx_map[first / VMSG_MAP_BITS];
+	unsigned int bit = first % VMSG_MAP_BITS;
+	uint64_t bits = UINT64_MAX << bit;
+
+	v->t.rx_mark[first] = VMSG_PAGE_FREE;
+	v->nr_rx_free = (uint16_t)(v->nr_rx_free + nr);
+	for (nr += bit; nr > VMSG_MAP_BITS; nr -= VMSG_MAP_BITS) {
+		*word++ |= bits;
+		bits = UINT64_MAX;
+	}
+	*word |= bits & low_bits(nr);
+}
+
+void vmsg_rx_put_pages(struct vmsg *v, unsigned int first)
+{
+	uint32_t held = v->rx_held;
+	unsigned int page, next;
+
+	if (vmsg_likely(vmsg_rx_is_row(v->t.rx_mark[first]))) {
+		v->rx_held -= v->t.rx_mark[first] & VMSG_ROW_PAGES;
+		give_row(v, first, held - v->rx_held);
+	} else {
+		for (page = first; page != VMSG_PAGE_END; page = next) {
+			next = v->t.rx_mark[page];
+			vmsg_rx_give(v, page);
+			v->rx_held--;
+		}
+	}
+	if (vmsg_likely(v->rx_on))
+		vmsg_rx_pump(v);
+}
+
+/* How many pages are free in a row from the first bit on, which is one. */
+static uint32_t row_of(uint64_t word)
+{
+	return ~word ? (uint32_t)__builtin_ctzll(~word) : VMSG_MAP_BITS;
+}
+
+/* The first page of each of its groups that is free as a whole. */
+static uint64_t whole_groups(uint64_t word)
+{
+	word &= word >> 1;
+	word &= word >> 2;
+	word &= word >> 4;
+	return word & UINT64_MAX / 0xff;
+}
+
+/* Posts @nr free pages from @first on; the next ones are to be those behind them. */
+static void post_free(struct vmsg *v, struct vmsg_cursor *c, unsigned int first, uint32_t nr)
+{
+	v->t.rx_map[first / VMSG_MAP_BITS] &= ~(low_bits(nr) << first % VMSG_MAP_BITS);
+	v->nr_rx_free = (uint16_t)(v->nr_rx_free - nr);
+	v->rx_next = (uint16_t)(first + nr);
+	post_row(v, c, first, nr);
+}
+
+/* Posts those of word @i of the map that are in @mask, at most @max: in whole groups, or any. */
+static uint32_t post_word(struct vmsg *v, struct vmsg_cursor *c, unsigned int i, uint64_t mask,
+			  uint32_t max, uint32_t unit)
+{
+	uint32_t left = max;
+
+	while (left >= unit) {
+		uint64_t word = v->t.rx_map[i];
+		uint64_t begins = (unit == 1 ? word : whole_groups(word)) & mask;
+		unsigned int first;
+		uint32_t nr;
+
+		if (!begins)
+			break;
+		first = (unsigned int)__builtin_ctzll(begins);
+		nr = row_of(word >> first);
+		nr = (nr < left ? nr : left) & ~(unit - 1);
+		post_free(v, c, i * VMSG_MAP_BITS + first, nr);
+		left -= nr;
+	}
+	return max - left;
+}
+
+/* Posts free pages, in units of @unit, until there are @enough; those behind the last ones first. */
+static void post_units(struct vmsg *v, struct vmsg_cursor *c, uint32_t unit, uint32_t enough)
+{
+	unsigned int words = (v->params.nr_rx_pages + VMSG_MAP_BITS - 1) / VMSG_MAP_BITS;
+	unsigned int i = v->rx_next / VMSG_MAP_BITS % words, n;
+	uint64_t behind = UINT64_MAX << v->rx_next % VMSG_MAP_BITS, mask = behind;
+	uint32_t posted = c->prod - c->cons;
+
+	for (n = 0; n <= words && posted + unit <= enough; n++) {
+		posted += post_word(v, c, i, mask, enough - posted, unit);
+		i = i + 1 < words ? i + 1 : 0;
+		mask = n + 1 < words ? UINT64_MAX : ~behind;
+	}
+}
+
+void vmsg_rx_pump(struct vmsg *v)
+{
+	struct vmsg_cursor c = vmsg_rx_open(v);
+
+	v->todo &= ~VMSG_TODO_RX;
+	post_units(v, &c, VMSG_RUN_PAGES, vmsg_slots(v));
+	if (vmsg_unlikely(c.prod - c.cons < v->rx_enough && v->nr_rx_free))
+		post_units(v, &c, 1, v->rx_enough);
+	vmsg_cursor_close(&v->rx, &c);
+}
+
+void vmsg_rx_reclaim(struct vmsg *v)
+{
+	unsigned int page, mark;
+
+	v->rx_on = false;
+	v->nr_rejects = 0;
+	v->nr_rx_free = 0;
+	v->rx_next = 0;
+	for (page = 0; page < v->params.nr_rx_pages; page++) {
+		mark = v->t.rx_mark[page];
+		if (mark == VMSG_PAGE_FREE)
+			vmsg_rx_give(v, page);
+		else if (vmsg_rx_is_row(mark))
+			page += (mark & VMSG_ROW_PAGES) - 1;
+	}
+}
