@@ -39,8 +39,7 @@ static inline void vmsg_rx_chain(struct vmsg *v, struct vmsg_cursor *c, uint32_t
 	c->cons += nr;
 	v->rx_held += nr;
 	/* Mostly they are a row. */
-	if (vmsg_likely(at + nr <= c->mask + 1 &&
-			vmsg_marks_are(pages + at + 1, nr - 1, page + 1, 1))) {
+	if (vmsg_likely(at + nr <= c->mask + 1 && vmsg_marks_are(pages + at, nr, page, 1))) {
 		mark[page] = (uint16_t)(VMSG_PAGE_ROW | nr);
 		return;
 	}
