@@ -44,7 +44,7 @@
 #define END_MS 45000
 /* What raw-endpoint has under way. */
 #define SENDS	   4
-#define STORM	   30000
+#define STORM	   100000
 #define EPOCHS	   10
 #define HELD_PAGES 8
 
