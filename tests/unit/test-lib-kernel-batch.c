@@ -226,12 +226,17 @@ END_TEST
 /* Without room in the driver a batch waits, and so does whoever has more. */
 START_TEST(no_room)
 {
+	unsigned int tries;
 	int c = 0;
 
 	fake.no_room = true;
 	while (c < 1000 && !lazy(64, c))
 		c++;
 	ck_assert_int_eq(c, 256);
+	/* The driver is asked once for each try. */
+	tries = fake.calls[FAKE_CALL(XENMSG_IOC_SEND)];
+	ck_assert_int_eq(lazy(64, c), -EAGAIN);
+	ck_assert_uint_eq(fake.calls[FAKE_CALL(XENMSG_IOC_SEND)], tries + 1);
 	ck_assert_uint_eq(fake.nr_sent, 0);
 	ck_assert_int_eq(xenmsg_send(port, PEER, 7, "x", 1, XENMSG_NONBLOCK, NULL), -EAGAIN);
 	ck_assert_int_eq(xenmsg_send(other, PEER, 7, "x", 1, XENMSG_NONBLOCK, NULL), -EAGAIN);

@@ -191,21 +191,22 @@ static bool other_batch(struct kport *port, const struct given *given)
 	return false;
 }
 
-bool kbatch_send(struct kport *port, const struct given *given, const uint64_t *seq)
+int kbatch_send(struct kport *port, const struct given *given, const uint64_t *seq)
 {
 	struct source source = { given->iov, given->iov + given->nr, 0 };
 	struct kbatch *batch = &port->batch;
 	bool candidate = !kport_kernel(port)->gone && given_may_batch(given, seq);
 
+	/* There is no room: others are not to wait for a destination that is slow. */
 	if (batch->each && (!candidate || !goes_with(batch, given)) && kbatch_end(port))
-		return false;
+		return batch->addr == given->addr && batch->number == given->number ? -EAGAIN : 0;
 	if (!candidate)
-		return false;
+		return 0;
 	if (!batch->each && (other_batch(port, given) || !begin(port, given)))
-		return false;
+		return 0;
 	iov_gather(&source, batch->data + batch->len, given->len);
 	batch->len += batch->each;
 	if (batch->len == batch->most)
 		kbatch_full(port);
-	return true;
+	return 1;
 }

@@ -291,8 +291,11 @@ static inline bool kbatch_add(struct kport *port, uint32_t addr, uint32_t number
 		kbatch_full(port);
 	return true;
 }
-/* Adds the message to a batch, or begins one. False: it has to go alone. */
-bool kbatch_send(struct kport *port, const struct given *given, const uint64_t *seq);
+/*
+ * Adds the message to a batch, or begins one. 1: it is there. 0: it has to go alone.
+ * -EAGAIN: there is no room for the batch before it.
+ */
+int kbatch_send(struct kport *port, const struct given *given, const uint64_t *seq);
 /* Hands the port's batch to the driver, if there is one. -EAGAIN: it has no room. */
 int kbatch_end(struct kport *port);
 /* Its messages fail. */

@@ -114,26 +114,44 @@ static int send_joined(struct kport *port, struct xenmsg_uapi_tx *tx, const stru
 	return r;
 }
 
-int kernel_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq)
+static int send_alone(struct kport *port, const struct given *given, uint64_t *seq)
 {
 	struct xenmsg_uapi_tx tx = {
 		.len = (uint32_t)given->len,
 		.addr = given->addr,
 		.port = given->number,
 	};
-	struct kport *port = kport_of(base);
+
+	if (given->nr > PIECES_MAX)
+		return send_joined(port, &tx, given, seq);
+	/* Pieces without a byte may be nowhere, and then need not be told. */
+	if (given->len)
+		ktx_pieces(&tx, given->iov, given->nr);
+	return kport_send(port, &tx, given->flags, seq);
+}
+
+/* As kbatch_send(), but waits for room for the batch before, unless the flags say no. */
+static int send_batched(struct kport *port, const struct given *given, const uint64_t *seq)
+{
 	int r;
 
-	if (kbatch_send(port, given, seq))
-		return 0;
-	if (given->nr > PIECES_MAX) {
-		r = send_joined(port, &tx, given, seq);
-	} else {
-		/* Pieces without a byte may be nowhere, and then need not be told. */
-		if (given->len)
-			ktx_pieces(&tx, given->iov, given->nr);
-		r = kport_send(port, &tx, given->flags, seq);
+	while ((r = kbatch_send(port, given, seq)) == -EAGAIN) {
+		r = make_room(kport_kernel(port), given->flags);
+		if (r < 0 && r != -EINTR)
+			break;
 	}
+	return r;
+}
+
+int kernel_sendv(struct xenmsg_port *base, const struct given *given, uint64_t *seq)
+{
+	struct kport *port = kport_of(base);
+	int r = send_batched(port, given, seq);
+
+	if (r > 0)
+		return 0;
+	if (!r)
+		r = send_alone(port, given, seq);
 	kernel_leave(kport_kernel(port));
 	return r;
 }
