@@ -91,6 +91,16 @@ static void check_request(const struct request *req)
 		require(req->pool.nr_pages >= 1 && req->pool.nr_pages <= VMSGIF_POOL_PAGES_MAX);
 }
 
+/* All that a SEND has, field by field: what is between them is nobody's. */
+static bool same_send(const struct request *a, const struct request *b)
+{
+	return a->op == b->op && a->form == b->form && a->id == b->id && a->addr == b->addr &&
+	       a->port == b->port && a->src_port == b->src_port && a->seq == b->seq &&
+	       a->len == b->len && a->nr_segs == b->nr_segs && a->each == b->each &&
+	       a->lazy == b->lazy && a->pooled == b->pooled &&
+	       !memcmp(a->data, b->data, sizeof(a->data));
+}
+
 static void fuzz_request(const uint8_t *data, size_t size)
 {
 	struct vmsgif_tx_request slot;
@@ -104,7 +114,7 @@ static void fuzz_request(const uint8_t *data, size_t size)
 	    request_parse_segs(&slot, SLOTS, MAX_MESSAGE, &quick) ||
 	    request_parse_tiny(&slot, SLOTS, MAX_MESSAGE, &quick)) {
 		require(request_parse(&slot, SLOTS, MAX_MESSAGE, &req, &why) == VERDICT_OK);
-		require(!memcmp(&quick, &req, offsetof(struct request, cancel)));
+		require(same_send(&quick, &req));
 	}
 	v = request_parse(&slot, SLOTS, MAX_MESSAGE, &req, &why);
 	if (v == VERDICT_OK) {
