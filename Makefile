@@ -360,7 +360,7 @@ module: ## build the guest's kernel module xen-vmsgfront.ko (KDIR=folder of kern
 # Each part is a target of its own; files are checked again only when they or their headers change.
 LINT := $(BUILD)/lint
 LINT_PARTS := lint-format lint-dependencies lint-shell lint-headers lint-objects lint-cppcheck \
-	lint-tidy
+	lint-tidy lint-fuzz
 C_FILES := $(sort $(ALL_SRC) $(XEN_HARNESS_SRC) $(wildcard include/*.h include/xen/io/*.h common/*.h \
 	frontend/*/*.[ch] frontend/lib/*/*.[ch] backend/*.h backend/guest/*.h broker/*.h tests/*/*.h))
 HEADERS := $(filter-out frontend/linux/%,$(filter %.h,$(C_FILES)))
@@ -370,7 +370,7 @@ SCRIPTS = $(sort $(wildcard .ci/run tests/*.sh tests/*/*.sh tests/*/*/*.sh packa
 
 .PHONY: lint lint-all $(LINT_PARTS)
 lint: ## check format, layers, licences, scripts, and run clang-tidy and cppcheck
-	@sh tests/deps.sh build test lint
+	@sh tests/deps.sh build test lint fuzz
 	@echo 'lint: checking $(words $(C_FILES)) C files and $(words $(SCRIPTS)) scripts'
 	+@if $(MAKE) --no-print-directory -k -Otarget VARIANT=release lint-all; \
 		then echo 'lint: clean'; else echo 'lint: FAILED'; exit 1; fi
@@ -410,6 +410,11 @@ lint-cppcheck:
 		--enable=warning,performance,portability --cppcheck-build-dir=$(LINT)/cppcheck \
 		--suppress=missingIncludeSystem '--suppress=uninitvar:tests/*' $(BASE_CPPFLAGS) -D__x86_64__ \
 		'-DSTART_TEST(name)=static void name(int _i)' -DEND_TEST= $(TIDY_SRC)
+
+# The fuzzer is the one program that clang compiles, with its own warnings.
+lint-fuzz:
+	$(call say,LINT,fuzz)
+	+$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzz-programs
 
 lint-tidy: $(TIDY_SRC:%.c=$(LINT)/tidy/%.ok)
 $(LINT)/tidy/%.ok: %.c .clang-tidy tests/.clang-tidy tests/lint/tidy.py
