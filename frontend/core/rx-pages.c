@@ -14,27 +14,15 @@
 #include "frontend/core/marks.h"
 #include "frontend/core/rx.h"
 
-/* Pages that one request can post. */
-#define RUN_MAX 256u
-
-/* How many pages one request can post. 0: there is no room. */
-static uint32_t run_max(const struct vmsg *v, const struct vmsg_cursor *c)
-{
-	uint32_t room = c->mask + 1 - (c->prod - c->cons);
-	uint32_t to_end = c->mask + 1 - (c->prod & c->mask);
-
-	if (room > to_end)
-		room = to_end;
-	if (room > RUN_MAX)
-		room = RUN_MAX;
-	return v->rx_pool || !room ? room : 1;
-}
-
-/* Posts @nr pages from @first on, for which there is room. */
+/*
+ * Posts @nr pages from @first on, for which there is room: by one request, not around the
+ * end of the ring. Of a word of the map they are fewer than a request can post.
+ */
 static void post_row(struct vmsg *v, struct vmsg_cursor *c, unsigned int first, uint32_t nr)
 {
 	while (nr) {
-		uint32_t max = run_max(v, c), n = nr < max ? nr : max;
+		uint32_t to_end = c->mask + 1 - (c->prod & c->mask);
+		uint32_t n = !v->rx_pool ? 1 : nr < to_end ? nr : to_end;
 
 		vmsg_marks_set(v->t.rx_at + (c->prod & c->mask), n, first, 1);
 		vmsg_rx_put(c, v->rx_pool, v->rx_pool ? first : v->params.rx_grefs[first], n);
@@ -70,7 +58,7 @@ static uint64_t low_bits(uint32_t nr)
 	return nr < VMSG_MAP_BITS ? ((uint64_t)1 << nr) - 1 : UINT64_MAX;
 }
 
-/* The pages of a row, of which the first one is marked. */
+/* The pages of a row, of which the first one is marked, are free: as vmsg_rx_give(). */
 static void give_row(struct vmsg *v, unsigned int first, uint32_t nr)
 {
 	uint64_t *word = &v->t.rx_map[first / VMSG_MAP_BITS];
@@ -88,12 +76,11 @@ static void give_row(struct vmsg *v, unsigned int first, uint32_t nr)
 
 void vmsg_rx_put_pages(struct vmsg *v, unsigned int first)
 {
-	uint32_t held = v->rx_held;
-	unsigned int page, next;
+	unsigned int mark = v->t.rx_mark[first], page, next;
 
-	if (vmsg_likely(vmsg_rx_is_row(v->t.rx_mark[first]))) {
-		v->rx_held -= v->t.rx_mark[first] & VMSG_ROW_PAGES;
-		give_row(v, first, held - v->rx_held);
+	if (vmsg_likely(vmsg_rx_is_row(mark))) {
+		v->rx_held -= mark & VMSG_ROW_PAGES;
+		give_row(v, first, mark & VMSG_ROW_PAGES);
 	} else {
 		for (page = first; page != VMSG_PAGE_END; page = next) {
 			next = v->t.rx_mark[page];
@@ -184,6 +171,7 @@ void vmsg_rx_reclaim(struct vmsg *v)
 
 	v->rx_on = false;
 	v->nr_rejects = 0;
+	/* All that are in no message are free, those that are in the map already once more. */
 	v->nr_rx_free = 0;
 	v->rx_next = 0;
 	for (page = 0; page < v->params.nr_rx_pages; page++) {
