@@ -29,8 +29,8 @@ struct charge;
 struct peer;
 struct message;
 
-/* More than the most messages that a domain can have under way (512 slots). */
-#define FLOWS_MAX     768u
+/* More than the most messages that a domain can have under way (1,024 slots). */
+#define FLOWS_MAX     1536u
 #define ROUTE_BUCKETS 64u /* of the tables of one peer */
 #define ROUTE_NAMES   1024u
 #define ROUTE_DEAD    1024u

@@ -58,10 +58,14 @@ struct xenmsg_pool;
 struct xenmsg_options {
 	size_t size; /* sizeof(struct xenmsg_options), for growth */
 	/* The next four mean nothing where the kernel drives the device. */
-	const char *lock;    /* lock file that says who owns the device; NULL: the usual one */
-	unsigned ring_order; /* log2 of a ring's pages, 0 to 4; XENMSG_DEFAULT: 4 */
-	unsigned tx_pages;   /* pages for sending, up to 1024; XENMSG_DEFAULT: 272 */
-	unsigned rx_pages;   /* pages for receiving, 24 to 1024; XENMSG_DEFAULT: 336 */
+	const char *lock; /* lock file that says who owns the device; NULL: the usual one */
+	/*
+	 * Log2 of a ring's pages, 0 to 5; XENMSG_DEFAULT: 4, or 5 if there are more rx_pages
+	 * than such a ring has slots, which is 512.
+	 */
+	unsigned ring_order;
+	unsigned tx_pages; /* pages for sending, up to 1024; XENMSG_DEFAULT: 272 */
+	unsigned rx_pages; /* pages for receiving, 24 to 1024; XENMSG_DEFAULT: 336 */
 	/* To wait for the broker. */
 	int timeout;
 	/* Where the broker is in this domain: its socket; NULL: the usual one. */

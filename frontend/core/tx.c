@@ -185,7 +185,7 @@ static uint64_t order_of(const struct vmsg *v, uint16_t id)
 	return s->tag.op == VMSGIF_OP_SEND ? s->req.seq : s->order;
 }
 
-/* Shell's sort: after a reset at most 512 ids, mostly not in order. */
+/* Shell's sort: after a reset at most 1,024 ids, mostly not in order. */
 static void sort_queue(struct vmsg *v)
 {
 	uint16_t *queue = v->t.queue;

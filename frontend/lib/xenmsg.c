@@ -29,14 +29,15 @@ static struct xenmsg_options merge_options(const struct xenmsg_options *options)
 
 	if (options)
 		memcpy(&o, options, options->size < sizeof(o) ? options->size : sizeof(o));
-	if (o.ring_order == XENMSG_DEFAULT)
-		o.ring_order = 4;
 	if (o.tx_pages == XENMSG_DEFAULT)
 		o.tx_pages = 272;
 	if (o.rx_pages == XENMSG_DEFAULT)
 		o.rx_pages = 336;
 	if (o.rx_pages < RX_PAGES_MIN)
 		o.rx_pages = RX_PAGES_MIN;
+	/* So that all of them can be posted. */
+	if (o.ring_order == XENMSG_DEFAULT)
+		o.ring_order = o.rx_pages > VMSGIF_RING_SLOTS(4) ? 5 : 4;
 	return o;
 }
 

@@ -147,7 +147,8 @@ int channel_make(struct vmsg_front *front, unsigned int max_order, unsigned int 
 		tx = min(tx, max_pool);
 		rx = min(rx, max_pool);
 	}
-	front->ring_order = min_t(unsigned int, max_order, VMSGIF_MAX_RING_ORDER);
+	/* So that all of them can be posted. */
+	front->ring_order = min(max_order, rx > VMSGIF_RING_SLOTS(4) ? 5u : 4u);
 	front->features.max_message = VMSGIF_MESSAGE_MAX; /* until the broker says */
 	r = alloc_all(front, tx, rx);
 	if (!r)

@@ -126,7 +126,7 @@ void bed_init_seed(struct bed *bed, uint64_t seed)
 	sim_base_path("/local/domain/0/xenmsg");
 	log_init(&bed->log, sink, bed, LOG_DEBUG);
 	bed->limits = (struct backend_limits){
-		.max_ring_order = 4,
+		.max_ring_order = VMSGIF_MAX_RING_ORDER,
 		.flow_window = 32,
 		.max_message = VMSGIF_MESSAGE_MAX,
 		.max_pool_pages = 256,

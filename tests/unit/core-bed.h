@@ -12,9 +12,10 @@
 
 #include "frontend/core/core.h"
 
-#define CBED_ADDR 0x00070001u /* own address, unless the test says otherwise */
-#define CBED_PEER 0x00080002u
-#define CBED_PORT 77u
+#define CBED_ADDR  0x00070001u /* own address, unless the test says otherwise */
+#define CBED_PEER  0x00080002u
+#define CBED_PORT  77u
+#define CBED_SLOTS VMSGIF_RING_SLOTS(VMSGIF_MAX_RING_ORDER) /* of the largest ring */
 
 enum cbed_kind {
 	CBED_NONE,
@@ -58,8 +59,9 @@ struct cbed {
 	uint32_t tx_grefs[VMSGIF_POOL_PAGES_MAX], rx_grefs[VMSGIF_POOL_PAGES_MAX];
 	/* the other end's indexes; requests are taken from the published ones */
 	uint32_t tx_cons, tx_prod, rx_cons, rx_prod;
-	struct vmsgif_rx_request posted[512]; /* by slot: the pages of all requests up to rx_cons */
-	unsigned int rx_requests;	      /* written since the connection */
+	struct vmsgif_rx_request
+		posted[CBED_SLOTS]; /* by slot: the pages of all requests up to rx_cons */
+	unsigned int rx_requests;   /* written since the connection */
 	struct cbed_event events[CBED_EVENTS];
 	unsigned int first_event, nr_events;
 	bool pool_map_at_once; /* answer pool_map() from within, with map_va */

@@ -136,7 +136,7 @@ static struct broker_port *port_of(struct broker_dev *d, uint32_t number)
 
 static void answer(struct broker_answers *to, const struct vmsgif_tx_request *req, int status)
 {
-	ck_assert_uint_lt(to->nr, 512);
+	ck_assert_uint_lt(to->nr, BROKER_SLOTS);
 	to->rsp[to->nr++] = (struct vmsgif_tx_response){
 		.op = req->op,
 		.id = req->id,

@@ -16,6 +16,7 @@
 #define BROKER_PAGES	  64u /* of each kind and device */
 #define BROKER_POOLS	  4u  /* own MAP pools per device */
 #define BROKER_POOL_PAGES 4u
+#define BROKER_SLOTS	  VMSGIF_RING_SLOTS(VMSGIF_MAX_RING_ORDER) /* of the largest ring */
 
 struct broker_msg;
 
@@ -37,7 +38,7 @@ struct broker_pool {
 
 /* Responses of one kind, to be published together. */
 struct broker_answers {
-	struct vmsgif_tx_response rsp[512];
+	struct vmsgif_tx_response rsp[BROKER_SLOTS];
 	unsigned int nr;
 };
 
@@ -53,10 +54,11 @@ struct broker_dev {
 	bool attached; /* with the present broker */
 	bool ready, tx_pool, rx_pool;
 	uint32_t tx_cons, tx_prod, rx_prod, rx_taken, rx_seen;
-	struct vmsgif_rx_request posted[512]; /* by slot: the pages of all requests up to rx_seen */
-	bool rx_open[512];		      /* id of a page is in use */
-	bool open[512];			      /* id is in use */
-	uint8_t op[512];
+	struct vmsgif_rx_request
+		posted[BROKER_SLOTS]; /* by slot: the pages of all requests up to rx_seen */
+	bool rx_open[BROKER_SLOTS];   /* id of a page is in use */
+	bool open[BROKER_SLOTS];      /* id is in use */
+	uint8_t op[BROKER_SLOTS];
 	unsigned int nr_waiting;
 	uint64_t last_seq;
 	struct broker_port ports[BROKER_PORTS];

@@ -214,7 +214,7 @@ static const struct {
 	{ offsetof(struct local_hello, version), 4, 0, "version" },
 	{ offsetof(struct local_hello, instance), 8, 0, "instance" },
 	{ offsetof(struct local_hello, reserved), 4, 1, "reserved" },
-	{ offsetof(struct local_hello, ring_order), 4, 5, "ring order" },
+	{ offsetof(struct local_hello, ring_order), 4, 6, "ring order" },
 	{ offsetof(struct local_hello, ring_order), 4, UINT32_MAX, "ring order" },
 	{ offsetof(struct local_hello, tx_pages), 4, 0, "pages" },
 	{ offsetof(struct local_hello, tx_pages), 4, 1025, "pages" },

@@ -195,7 +195,7 @@ START_TEST(out_of_range)
 		{ "version", "2" },
 		{ "epoch", "0" },
 		{ "instance", "0" },
-		{ "ring-order", "5" },
+		{ "ring-order", "6" },
 		{ "ring-order", "3" },
 		{ "event-channel", "0" },
 		{ "event-channel", "4294967296" },

@@ -54,7 +54,7 @@ START_TEST(features)
 	expect_node("frontend-id", "1");
 	expect_node("online", "1");
 	expect_node("version", "1");
-	expect_node("max-ring-order", "4");
+	expect_node("max-ring-order", "5");
 	expect_node("flow-window", "32");
 	expect_node("max-message", "1048576");
 	expect_node("max-pool-pages", "256");
@@ -281,7 +281,7 @@ END_TEST
 START_TEST(ring_order_above_the_limit)
 {
 	guest_put_nodes(&alice);
-	guest_put(&alice, "ring-order", "5");
+	guest_put(&alice, "ring-order", "6");
 	guest_state(&alice, 3);
 	expect_closed("ring-order is out of range");
 }
@@ -475,7 +475,7 @@ static Suite *otherend_suite(void)
 	tcase_add_test(t, features);
 	tcase_add_test(t, connects);
 	tcase_add_test(t, silent_before_connected);
-	tcase_add_loop_test(t, every_ring_order, 0, 5);
+	tcase_add_loop_test(t, every_ring_order, 0, VMSGIF_MAX_RING_ORDER + 1);
 	tcase_add_test(t, frontend_closes);
 	tcase_add_test(t, closes_without_closing);
 	tcase_add_loop_test(t, starts_anew, 0, 2);

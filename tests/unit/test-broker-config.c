@@ -63,7 +63,7 @@ static uint64_t schema_default(const char *name)
 START_TEST(defaults)
 {
 	ck_assert_int_eq(parse("# nothing\n"), 0);
-	ck_assert_uint_eq(config->limits.max_ring_order, 4);
+	ck_assert_uint_eq(config->limits.max_ring_order, VMSGIF_MAX_RING_ORDER);
 	ck_assert_uint_eq(config->limits.flow_window, schema_default("flow-window"));
 	ck_assert_uint_eq(config->limits.max_message, schema_default("max-message"));
 	ck_assert_uint_eq(config->limits.max_pool_pages, schema_default("max-pool-pages"));
@@ -174,7 +174,7 @@ static const struct {
 	{ "[daemon]\nflow-window = 257\n", 2, "1 to 256" },
 	{ "[daemon]\nflow-window = 032\n", 2, "not '032'" },
 	{ "[daemon]\nflow-window = -1\n", 2, "not '-1'" },
-	{ "[daemon]\nmax-ring-order = 5\n", 2, "0 to 4" },
+	{ "[daemon]\nmax-ring-order = 6\n", 2, "0 to 5" },
 	{ "[daemon]\npools = no\nmax-pool-pages = 5\n\n[devices]\n", 5, "same thing" },
 	{ "[daemon]\nmax-pool-pages = 5\npools = no\n", 3, "same thing" },
 	{ "map = yes\n", 1, "in no section" },

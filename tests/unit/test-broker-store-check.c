@@ -87,7 +87,7 @@ START_TEST(values)
 	sim_xs_put(B "/online", "2");
 	expect(1, B "/online: \"2\" is neither 0 nor 1\n");
 	sim_xs_put(B "/online", "1");
-	guest_put(&alice, "ring-order", "5");
+	guest_put(&alice, "ring-order", "6");
 	expect(1, NULL);
 	guest_put(&alice, "ring-order", "3");
 	guest_put(&alice, "event-channel", "+7");
@@ -113,8 +113,8 @@ START_TEST(missing_and_unknown)
 	expect(2, F "/version: is missing\n");
 	sim_xs_rm(B "/epoch");
 	expect(3, B "/epoch: is missing\n");
-	guest_put(&alice, "tx-ring-ref-16", "1");
-	expect(4, F "/tx-ring-ref-16: is no node of the schema\n");
+	guest_put(&alice, "tx-ring-ref-32", "1");
+	expect(4, F "/tx-ring-ref-32: is no node of the schema\n");
 	guest_put(&alice, "state/more", "1");
 	expect(5, F "/state/more: is no node of the schema\n");
 	sim_xs_put("/local/domain/0/backend/vmsg/1/1", "");

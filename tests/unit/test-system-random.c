@@ -90,7 +90,7 @@ static uint32_t make_options(struct xenmsg_options *options)
 	*options = (struct xenmsg_options)XENMSG_OPTIONS_INIT;
 	if (chance(30))
 		return XENMSG_MESSAGE_MAX;
-	options->ring_order = 1 + below(4);
+	options->ring_order = 1 + below(5);
 	options->tx_pages = 20 + below(80);
 	options->rx_pages = 24 + below(100);
 	return 60000;

@@ -134,7 +134,7 @@ START_TEST(bad_options)
 {
 	struct xenmsg_options o = XENMSG_OPTIONS_INIT;
 
-	o.ring_order = 5;
+	o.ring_order = 6;
 	ck_assert_int_eq(vm_open(alice, &o), -EINVAL);
 	o.ring_order = 0;
 	o.tx_pages = 0;

@@ -257,7 +257,7 @@
 
 #define VMSGIF_VERSION	      1
 #define VMSGIF_PAGE_SIZE      4096u
-#define VMSGIF_MAX_RING_ORDER 4
+#define VMSGIF_MAX_RING_ORDER 5
 #define VMSGIF_INLINE_MAX     32u
 #define VMSGIF_SEGS_MAX	      4u
 #define VMSGIF_MESSAGE_MAX    (1u << 20)
@@ -619,7 +619,7 @@ struct vmsgif_rx_response {
 DEFINE_RING_TYPES(vmsgif_tx, struct vmsgif_tx_request, struct vmsgif_tx_response);
 DEFINE_RING_TYPES(vmsgif_rx, struct vmsgif_rx_request, struct vmsgif_rx_response);
 
-/* Slots of a ring of 2^order pages: 32, 64, 128, 256, 512 (ring.h rounds down). */
+/* Slots of a ring of 2^order pages: 32, 64, 128, 256, 512, 1,024 (ring.h rounds down). */
 #define VMSGIF_RING_SLOTS(order) (32u << (order))
 #define VMSGIF_RING_BYTES(order) (VMSGIF_PAGE_SIZE << (order))
 
@@ -665,6 +665,7 @@ VMSGIF_ASSERT_(__CONST_RING_SIZE(vmsgif_tx, VMSGIF_RING_BYTES(1)) == VMSGIF_RING
 VMSGIF_ASSERT_(__CONST_RING_SIZE(vmsgif_tx, VMSGIF_RING_BYTES(2)) == VMSGIF_RING_SLOTS(2));
 VMSGIF_ASSERT_(__CONST_RING_SIZE(vmsgif_tx, VMSGIF_RING_BYTES(3)) == VMSGIF_RING_SLOTS(3));
 VMSGIF_ASSERT_(__CONST_RING_SIZE(vmsgif_rx, VMSGIF_RING_BYTES(4)) == VMSGIF_RING_SLOTS(4));
+VMSGIF_ASSERT_(__CONST_RING_SIZE(vmsgif_rx, VMSGIF_RING_BYTES(5)) == VMSGIF_RING_SLOTS(5));
 #undef VMSGIF_ASSERT_
 
 #endif /* __XEN_PUBLIC_IO_VMSGIF_H__ */
