@@ -22,6 +22,10 @@
 #include "frontend/core/tx.h"
 #include "frontend/core/wait.h"
 
+/* Parts of the RX pages: not posted, so that others need not follow out of order; and at a time. */
+#define RX_SPARE 16u
+#define RX_LOT	 32u
+
 void vmsg_ring_init(struct vmsg *v, void *tx_ring, void *rx_ring)
 {
 	if (v->phase != VMSG_DOWN)
@@ -75,6 +79,12 @@ static void share_rx_pages(struct vmsg *v)
 	if (v->max_len > v->features.max_message)
 		v->max_len = v->features.max_message;
 	v->rx_enough = need < room ? need : room;
+	v->rx_most = nr - nr / RX_SPARE / VMSG_RUN_PAGES * VMSG_RUN_PAGES;
+	if (v->rx_most > vmsg_slots(v))
+		v->rx_most = vmsg_slots(v);
+	if (v->rx_most < v->rx_enough)
+		v->rx_most = v->rx_enough;
+	v->rx_due = v->rx_most - nr / RX_LOT;
 }
 
 static void limit_features(struct vmsg *v)

@@ -7,8 +7,9 @@
  * released in any order, and if pages were posted as they come, what was torn once would
  * stay so. So those of messages are free first, bits of a map, and are posted by groups of
  * VMSG_RUN_PAGES that are free as a whole, each time from where the last ones ended, as far
- * as the ring has room. What is left of others, some pages for each message that is held,
- * waits for the rest of its group; unless the largest message could not come in otherwise.
+ * as the ring has room. Some at a time, as that makes longer rows. What is left of others,
+ * some pages for each message that is held, waits for the rest of its group; unless the
+ * largest message could not come in otherwise.
  * A page alone, of an event or a short message, is posted again where it was.
  */
 #include "frontend/core/marks.h"
@@ -35,6 +36,7 @@ void vmsg_rx_give(struct vmsg *v, unsigned int page)
 {
 	v->t.rx_mark[page] = VMSG_PAGE_FREE;
 	v->t.rx_map[page / VMSG_MAP_BITS] |= (uint64_t)1 << page % VMSG_MAP_BITS;
+	v->rx_whole |= (uint16_t)(1u << page / VMSG_MAP_BITS);
 	v->nr_rx_free++;
 	v->todo |= VMSG_TODO_RX;
 }
@@ -61,17 +63,18 @@ static uint64_t low_bits(uint32_t nr)
 /* The pages of a row, of which the first one is marked, are free: as vmsg_rx_give(). */
 static void give_row(struct vmsg *v, unsigned int first, uint32_t nr)
 {
-	uint64_t *word = &v->t.rx_map[first / VMSG_MAP_BITS];
-	unsigned int bit = first % VMSG_MAP_BITS;
+	unsigned int word = first / VMSG_MAP_BITS, bit = first % VMSG_MAP_BITS;
 	uint64_t bits = UINT64_MAX << bit;
 
 	v->t.rx_mark[first] = VMSG_PAGE_FREE;
 	v->nr_rx_free = (uint16_t)(v->nr_rx_free + nr);
 	for (nr += bit; nr > VMSG_MAP_BITS; nr -= VMSG_MAP_BITS) {
-		*word++ |= bits;
+		v->t.rx_map[word] |= bits;
+		v->rx_whole |= (uint16_t)(1u << word++);
 		bits = UINT64_MAX;
 	}
-	*word |= bits & low_bits(nr);
+	v->t.rx_map[word] |= bits & low_bits(nr);
+	v->rx_whole |= (uint16_t)(1u << word);
 }
 
 void vmsg_rx_put_pages(struct vmsg *v, unsigned int first)
@@ -88,7 +91,7 @@ void vmsg_rx_put_pages(struct vmsg *v, unsigned int first)
 			v->rx_held--;
 		}
 	}
-	if (vmsg_likely(v->rx_on))
+	if (v->rx_on && (vmsg_ring_unanswered(&v->rx) < v->rx_due || vmsg_rx_short(v)))
 		vmsg_rx_pump(v);
 }
 
@@ -112,7 +115,7 @@ static void post_free(struct vmsg *v, struct vmsg_cursor *c, unsigned int first,
 {
 	v->t.rx_map[first / VMSG_MAP_BITS] &= ~(low_bits(nr) << first % VMSG_MAP_BITS);
 	v->nr_rx_free = (uint16_t)(v->nr_rx_free - nr);
-	v->rx_next = (uint16_t)(first + nr);
+	v->rx_next = (uint16_t)(first + nr < v->params.nr_rx_pages ? first + nr : 0);
 	post_row(v, c, first, nr);
 }
 
@@ -122,35 +125,51 @@ static uint32_t post_word(struct vmsg *v, struct vmsg_cursor *c, unsigned int i,
 {
 	uint32_t left = max;
 
-	while (left >= unit) {
-		uint64_t word = v->t.rx_map[i];
-		uint64_t begins = (unit == 1 ? word : whole_groups(word)) & mask;
+	for (;;) {
+		uint64_t word = v->t.rx_map[i], whole = whole_groups(word);
+		uint64_t begins = (unit == 1 ? word : whole) & mask;
 		unsigned int first;
 		uint32_t nr;
 
-		if (!begins)
-			break;
+		if (!whole)
+			v->rx_whole &= (uint16_t) ~(1u << i);
+		if (!begins || left < unit)
+			return max - left;
 		first = (unsigned int)__builtin_ctzll(begins);
 		nr = row_of(word >> first);
 		nr = (nr < left ? nr : left) & ~(unit - 1);
 		post_free(v, c, i * VMSG_MAP_BITS + first, nr);
 		left -= nr;
 	}
-	return max - left;
 }
 
-/* Posts free pages, in units of @unit, until there are @enough; those behind the last ones first. */
+/* Of the map. */
+static unsigned int words_of(const struct vmsg *v)
+{
+	return (v->params.nr_rx_pages + VMSG_MAP_BITS - 1) / VMSG_MAP_BITS;
+}
+
+/*
+ * Posts free pages, in units of @unit, until there are @enough: first those behind the last
+ * ones, to the end of the map and then from its begin on.
+ */
 static void post_units(struct vmsg *v, struct vmsg_cursor *c, uint32_t unit, uint32_t enough)
 {
-	unsigned int words = (v->params.nr_rx_pages + VMSG_MAP_BITS - 1) / VMSG_MAP_BITS;
-	unsigned int i = v->rx_next / VMSG_MAP_BITS % words, n;
-	uint64_t behind = UINT64_MAX << v->rx_next % VMSG_MAP_BITS, mask = behind;
-	uint32_t posted = c->prod - c->cons;
+	unsigned int begin = v->rx_next / VMSG_MAP_BITS;
+	uint64_t behind = UINT64_MAX << v->rx_next % VMSG_MAP_BITS;
+	uint64_t words = unit == 1 ? low_bits(words_of(v)) : v->rx_whole;
+	uint32_t posted = c->prod - c->cons, i;
 
-	for (n = 0; n <= words && posted + unit <= enough; n++) {
-		posted += post_word(v, c, i, mask, enough - posted, unit);
-		i = i + 1 < words ? i + 1 : 0;
-		mask = n + 1 < words ? UINT64_MAX : ~behind;
+	/* Twice, so that those before @begin come after the others. */
+	words |= words << VMSG_RX_WORDS;
+	words &= low_bits(VMSG_RX_WORDS + 1) << begin;
+	for (; words && posted + unit <= enough; words &= words - 1) {
+		i = (uint32_t)__builtin_ctzll(words);
+		posted += post_word(v, c, i % VMSG_RX_WORDS,
+				    i == begin		       ? behind :
+				    i == begin + VMSG_RX_WORDS ? ~behind :
+								 UINT64_MAX,
+				    enough - posted, unit);
 	}
 }
 
@@ -159,7 +178,7 @@ void vmsg_rx_pump(struct vmsg *v)
 	struct vmsg_cursor c = vmsg_rx_open(v);
 
 	v->todo &= ~VMSG_TODO_RX;
-	post_units(v, &c, VMSG_RUN_PAGES, vmsg_slots(v));
+	post_units(v, &c, VMSG_RUN_PAGES, v->rx_most);
 	if (vmsg_unlikely(c.prod - c.cons < v->rx_enough && v->nr_rx_free))
 		post_units(v, &c, 1, v->rx_enough);
 	vmsg_cursor_close(&v->rx, &c);

@@ -18,8 +18,9 @@
 #define vmsg_likely(x)	 __builtin_expect(!!(x), 1)
 #define vmsg_unlikely(x) __builtin_expect(!!(x), 0)
 
-#define VMSG_MAP_BITS 64u /* of a word of a map of free pages */
-#define VMSG_LINE     64  /* bytes: a cache line, a slot, a unit of a port's memory */
+#define VMSG_MAP_BITS 64u				      /* of a word of a map of free pages */
+#define VMSG_RX_WORDS (VMSGIF_POOL_PAGES_MAX / VMSG_MAP_BITS) /* of the largest map */
+#define VMSG_LINE     64 /* bytes: a cache line, a slot, a unit of a port's memory */
 /* RX pages that are posted again may go unpublished up to this many. */
 #define VMSG_RX_UNSAID 16u
 /* Shadows and name cells that only BIND, CREDIT, POOL_ACK and READY may take. */
@@ -357,6 +358,7 @@ struct vmsg {
 	uint16_t tx_low; /* words of tx_map before this one are 0 */
 	uint16_t nr_rx_free;
 	uint16_t rx_next;	   /* the page behind the free ones that were posted last */
+	uint16_t rx_whole;	   /* which words of rx_map may have a whole group of free ones */
 	uint16_t nr_behind;	   /* ports with VMSG_PORT_BEHIND */
 	uint8_t phase;		   /* enum vmsg_phase */
 	uint8_t tx_pool;	   /* VMSGIF_TXF_POOL if the broker took the TX pool */
@@ -379,6 +381,8 @@ struct vmsg {
 	/* receiving */
 	uint32_t rx_held;     /* pages with applications */
 	uint32_t rx_hold_max; /* beyond it messages are copied out */
+	uint32_t rx_most;     /* pages that are posted, or as many as there are */
+	uint32_t rx_due;      /* when fewer are, it is time to post some */
 	uint32_t rx_enough;   /* posted pages: the largest message can come in, and events */
 	uint32_t max_len;     /* of a message that RX pages can take */
 

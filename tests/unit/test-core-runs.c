@@ -106,10 +106,37 @@ START_TEST(many)
 	ck_assert_uint_eq(cbed_rx_posted(&bed), 512);
 	for (unsigned int i = 0; i < 512; i++)
 		ck_assert_uint_eq(posted(i), i);
-	/* Behind those come the others. */
+	/* Behind those come the others, some at a time. */
+	for (unsigned int i = 0; i < 2; i++) {
+		vmsg_release(bed.v, port, hold(4096 * GROUP));
+		ck_assert_uint_eq(requests(), 0);
+	}
 	vmsg_release(bed.v, port, hold(4096 * GROUP));
 	ck_assert_uint_eq(requests(), 1);
-	ck_assert_uint_eq(posted(511), 512 + GROUP - 1);
+	ck_assert_uint_eq(cbed_rx_posted(&bed), 512);
+	ck_assert_uint_eq(posted(511), 512 + 3 * GROUP - 1);
+}
+END_TEST
+
+/* Some are always kept back, so that what is given back out of order goes on in order. */
+START_TEST(kept_back)
+{
+	struct vmsg_msg *msgs[4];
+
+	bed.params.ring_order = 5;
+	bed.params.nr_rx_pages = 1024;
+	start();
+	ck_assert_uint_eq(cbed_rx_posted(&bed), 960);
+	for (unsigned int i = 0; i < 200; i++) {
+		for (unsigned int n = 0; n < 4; n++)
+			msgs[n] = hold(4096 * GROUP);
+		for (unsigned int n = 4; n--;)
+			vmsg_release(bed.v, port, msgs[n]);
+		(void)requests();
+		ck_assert_uint_ge(cbed_rx_posted(&bed), 960 - 32);
+		ck_assert_uint_le(rows(), 2);
+	}
+	cbed_expect_pages(&bed, 0);
 }
 END_TEST
 
@@ -343,6 +370,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, at_the_start);
 	tcase_add_test(tc, many);
+	tcase_add_test(tc, kept_back);
 	tcase_add_test(tc, without_a_pool);
 	tcase_add_test(tc, given_back);
 	tcase_add_test(tc, copied_out);
