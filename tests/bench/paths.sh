@@ -80,7 +80,8 @@ drivers()
 	[ -z "$DRIVERS" ] || return 0
 	DRIVERS=yes
 	for guest in $A $B; do
-		load_driver "$guest" || return
+		# As many pages as the userspace frontend has here.
+		load_driver "$guest" tx_pages=1024 rx_pages=1024 || return
 		# As much for a port as the userspace frontend has without a limit.
 		guest "$guest" sh -c 'echo 16777216 >/sys/module/xen_vmsgfront/parameters/buffer_max'
 	done

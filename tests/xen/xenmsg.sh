@@ -17,11 +17,14 @@ has_kernel_driver()
 	return 1
 }
 
+# load_driver GUEST [PARAMETER=VALUE...]
 load_driver()
 {
-	: >"$XT/$1.driver"
+	xm_guest=$1
+	shift
+	: >"$XT/$xm_guest.driver"
 	# shellcheck disable=SC2016 # the guest's to expand
-	guest "$1" sh -c 'insmod "/p/modules/$(uname -r)/xen-vmsgfront.ko"'
+	guest "$xm_guest" sh -c 'insmod "/p/modules/$(uname -r)/xen-vmsgfront.ko" "$@"' - "$@"
 }
 
 # What holds the device is the driver's module until it is unbound, as with all of Xen's.
