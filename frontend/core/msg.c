@@ -19,11 +19,8 @@ void vmsg_msg_copy_in(struct vmsg_port *port, struct vmsg_msg *msg, uint32_t at,
 	memcpy(port->memory, (const uint8_t *)from + first, len - first);
 }
 
-void vmsg_msg_check_credit(struct vmsg *v, struct vmsg_port *port)
+void vmsg_msg_say_credit(struct vmsg *v, struct vmsg_port *port)
 {
-	/* By the quarter; and when all is free but the largest message would not fit. */
-	if (port->unsaid < port->quarter && (port->used || port->unsaid <= port->slack))
-		return;
 	if (!(port->flags & VMSG_PORT_LIVE) || (port->flags & VMSG_PORT_BEHIND) ||
 	    port->state != VMSG_PORT_BOUND)
 		return;

@@ -64,8 +64,22 @@ static inline void vmsg_msg_enter(struct vmsg_port *port, uint32_t cost)
 	port->used += cost;
 }
 
-/* Has CREDIT posted if enough is free that the broker does not know of. */
-void vmsg_msg_check_credit(struct vmsg *v, struct vmsg_port *port);
+/*
+ * Whether the broker is to be told of what is free: by the quarter, once it has not plenty
+ * left; and when all is free but the largest message would not fit.
+ */
+static inline bool vmsg_msg_credit_due(const struct vmsg_port *port)
+{
+	return vmsg_unlikely(port->unsaid >= port->quarter && port->left < port->plenty) ||
+	       vmsg_unlikely(!port->used && port->unsaid > port->slack);
+}
+/* Has CREDIT posted, which is due, as soon as that can be. */
+void vmsg_msg_say_credit(struct vmsg *v, struct vmsg_port *port);
+static inline void vmsg_msg_check_credit(struct vmsg *v, struct vmsg_port *port)
+{
+	if (vmsg_msg_credit_due(port))
+		vmsg_msg_say_credit(v, port);
+}
 /* Lets go of a message that came in: its pages, its hold of a pool, its room. */
 void vmsg_msg_done(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg);
 /* Map mode: RELEASE is to be posted for @msg. */
@@ -95,9 +109,7 @@ static inline void vmsg_msg_free(struct vmsg *v, struct vmsg_port *port)
 	/* All of it is free: the begin is in the cache, and has been touched before. */
 	if (!port->used)
 		port->head = port->tail = 0;
-	if (vmsg_unlikely(port->unsaid >= port->quarter) ||
-	    (!port->used && port->unsaid > port->slack))
-		vmsg_msg_check_credit(v, port);
+	vmsg_msg_check_credit(v, port);
 }
 
 /* ------------------------------------- what is on the way of every message */

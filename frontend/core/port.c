@@ -112,6 +112,9 @@ static void post_bind(struct vmsg *v, struct vmsg_port *port)
 	if (port->max_len > v->max_len)
 		port->max_len = v->max_len;
 	port->slack = port->size - vmsg_msg_cost(port->max_len);
+	port->plenty = port->size - port->slack;
+	if (port->plenty < port->size / 2)
+		port->plenty = port->size / 2;
 	port->said = port->left = port->size - port->used;
 	port->unsaid = 0;
 	s->port = port;
@@ -125,7 +128,6 @@ static void post_bind(struct vmsg *v, struct vmsg_port *port)
 static void post_credit(struct vmsg *v, struct vmsg_port *port)
 {
 	struct vmsg_shadow *s = vmsg_tx_get(v, VMSGIF_OP_CREDIT);
-	bool urgent = v->urgent || port->left < port->size / 2;
 
 	port->flags &= (uint8_t)~VMSG_PORT_CREDIT;
 	port->flags |= VMSG_PORT_CREDIT_BUSY;
@@ -136,8 +138,6 @@ static void post_credit(struct vmsg *v, struct vmsg_port *port)
 	s->req.port = port->number;
 	s->req.credit = port->said;
 	vmsg_tx_post(v, s);
-	/* As long as the broker has half of the credit left, it does not wait for this. */
-	v->urgent = urgent;
 }
 
 static void post_unbind(struct vmsg *v, struct vmsg_port *port)

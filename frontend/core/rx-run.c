@@ -159,6 +159,7 @@ unsigned int vmsg_rx_run(struct vmsg *v, unsigned int budget)
 		port->next = port->tail;
 	port->tail = (uint32_t)(run.to - port->memory);
 	port->waiting += run.nr;
+	vmsg_msg_check_credit(v, port);
 	if (port->waiting == run.nr)
 		v->params.ops->readable(v, port);
 	return nr;

@@ -148,6 +148,7 @@ static void arrived(struct vmsg *v, const struct arrival *a)
 	if (!a->drop && !port->waiting++)
 		port->next = port->tail;
 	vmsg_msg_enter(port, vmsg_msg_cost(a->r->len));
+	vmsg_msg_check_credit(v, port);
 	if (a->drop) {
 		v->stats.rx_repeated += a->repeat;
 		vmsg_msg_settle(v, port);

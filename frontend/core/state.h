@@ -198,6 +198,7 @@ struct vmsg_port {
 	uint32_t used, left, unsaid;
 	uint32_t max_len;	/* as said in BIND */
 	uint32_t quarter;	/* bytes to be freed before CREDIT is said */
+	uint32_t plenty;	/* credit with which the broker needs no more: half, a message */
 	uint32_t slack;		/* bytes that may stay unsaid though all is free */
 	uint64_t said;		/* credit as on the wire */
 	struct vmsg_flow *flow; /* last used */

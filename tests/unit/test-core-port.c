@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * From BIND to UNBIND: what is refused, what waits for slots and for room for
- * names, ports that a new broker does not take, and credit.
+ * names, and ports that a new broker does not take.
  */
 #include "tests/unit/core-bed.h"
 
@@ -526,46 +526,6 @@ START_TEST(names_wait)
 }
 END_TEST
 
-/* ------------------------------------------------------------------ credit */
-
-/* As the memory becomes free it is said, by the quarter, and one CREDIT at a time. */
-START_TEST(credit)
-{
-	static uint8_t bytes[SIZE];
-	struct vmsgif_tx_request req;
-	struct vmsg_port *port;
-
-	cbed_defaults(&bed);
-	bed.features.max_message = 64; /* so there is slack */
-	cbed_init(&bed);
-	cbed_up(&bed);
-	port = cbed_bound_port(&bed, 9, SIZE);
-	for (uint64_t seq = 1; seq <= 32; seq++)
-		cbed_deliver(&bed, 9, seq, bytes, 64);
-	cbed_expect_event(&bed, CBED_READABLE);
-	for (uint64_t seq = 1; seq <= 7; seq++)
-		cbed_expect_msg(&bed, port, seq, bytes, 64);
-	cbed_publish(&bed);
-	cbed_expect_none(&bed);
-	cbed_expect_msg(&bed, port, 8, bytes, 64);
-	cbed_publish(&bed);
-	req = cbed_expect(&bed, VMSGIF_OP_CREDIT);
-	ck_assert_uint_eq(req.port, 9);
-	ck_assert_uint_eq(req.credit, SIZE + 1024);
-	/* While that is not answered the next one waits, and then says all. */
-	for (uint64_t seq = 9; seq <= 30; seq++)
-		cbed_expect_msg(&bed, port, seq, bytes, 64);
-	cbed_publish(&bed);
-	cbed_expect_none(&bed);
-	cbed_answered(&bed, &req, 0);
-	req = cbed_expect(&bed, VMSGIF_OP_CREDIT);
-	ck_assert_uint_eq(req.credit, SIZE + 30 * 128);
-	cbed_answered(&bed, &req, 0);
-	cbed_expect_none(&bed);
-	cbed_port_free(&bed, port);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("core-port");
@@ -587,7 +547,6 @@ int main(void)
 	tcase_add_test(tc, no_slot);
 	tcase_add_test(tc, unbind_waits);
 	tcase_add_test(tc, names_wait);
-	tcase_add_test(tc, credit);
 	suite_add_tcase(suite, tc);
 	return cbed_run(suite);
 }
