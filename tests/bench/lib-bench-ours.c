@@ -23,8 +23,10 @@
 #define POOL_BYTES (4u << 20)
 /* Of a port: so that it is not the credit for messages of 1 MiB that ends a stream. */
 #define BUFFER (16u << 20)
-/* The most: README.md compares that with libvchan's rings. */
-#define PAGES 1024u
+/* The most that can be received into: README.md compares that with libvchan's rings. */
+#define RX_PAGES 1024u
+/* No more than the other end has posted of those, so that nothing is left for an extra turn. */
+#define TX_PAGES 896u
 
 /* A batch of which messages are left, or a message. */
 struct run {
@@ -92,8 +94,8 @@ static void ours_open(struct bench *b)
 	int r;
 
 	b->state = o;
-	options.tx_pages = PAGES;
-	options.rx_pages = PAGES;
+	options.tx_pages = TX_PAGES;
+	options.rx_pages = RX_PAGES;
 	check("opening the device", xenmsg_open(&o->x, &options));
 	for (unsigned int i = 0; i < b->links; i++)
 		check("opening a port",

@@ -81,7 +81,7 @@ drivers()
 	DRIVERS=yes
 	for guest in $A $B; do
 		# As many pages as the userspace frontend has here.
-		load_driver "$guest" tx_pages=1024 rx_pages=1024 || return
+		load_driver "$guest" tx_pages=896 rx_pages=1024 || return
 		# As much for a port as the userspace frontend has without a limit.
 		guest "$guest" sh -c 'echo 16777216 >/sys/module/xen_vmsgfront/parameters/buffer_max'
 	done
