@@ -88,11 +88,14 @@ void __attribute__((noreturn, format(printf, 1, 2))) bench_die(const char *forma
 uint64_t bench_ns(void);
 void *bench_alloc(size_t size);
 
-/* Writes the number into a payload that is one piece. */
+/* Writes the number into a payload that is one piece, of 8 bytes or more. */
 static inline void bench_mark(void *payload, uint32_t bytes, uint64_t seq)
 {
-	for (uint32_t at = 0; at < bytes; at += BENCH_STRIDE)
+	uint32_t at = 0;
+
+	do
 		__builtin_memcpy((char *)payload + at, &seq, sizeof(seq));
+	while (__builtin_expect((at += BENCH_STRIDE) < bytes, 0));
 }
 
 /* Messages in a stream of bytes: each has its length before it. */

@@ -37,10 +37,7 @@ struct run {
 	int nr, piece;
 };
 
-struct ours;
-
-typedef int (*send_fn)(struct bench *b, unsigned int link, const struct bench_work *w, uint64_t seq,
-		       unsigned int flags);
+enum way { WAY_BUFFER, WAY_IN_PLACE, WAY_MAPPED, WAY_BATCHED };
 
 struct ours {
 	struct xenmsg *x;
@@ -51,7 +48,7 @@ struct ours {
 	struct batch *batch; /* to the first port */
 	/* The work under way, and how its messages are sent; what is said beside it is one. */
 	const struct bench_work *work;
-	send_fn send;
+	enum way way;
 	unsigned int flags;
 	struct run runs[BENCH_LINKS_MAX];
 };
@@ -106,8 +103,8 @@ static void ours_open(struct bench *b)
 	greet(o, b->links - 1);
 }
 
-static int send_buffer(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
-		       unsigned int flags)
+static inline int send_buffer(struct bench *b, unsigned int i, const struct bench_work *w,
+			      uint64_t seq, unsigned int flags)
 {
 	struct ours *o = b->state;
 
@@ -115,8 +112,9 @@ static int send_buffer(struct bench *b, unsigned int i, const struct bench_work 
 	return xenmsg_send(o->ports[i], o->peer, FIRST_PORT + i, b->payload, w->bytes, flags, NULL);
 }
 
-static int send_in_place(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
-			 unsigned int flags)
+static __attribute__((noinline)) int send_in_place(struct bench *b, unsigned int i,
+						   const struct bench_work *w, uint64_t seq,
+						   unsigned int flags)
 {
 	struct ours *o = b->state;
 	int r = xenmsg_buffer_get(o->ports[i], w->bytes, &o->buffer, flags);
@@ -131,8 +129,9 @@ static int send_in_place(struct bench *b, unsigned int i, const struct bench_wor
 	return r;
 }
 
-static int send_mapped(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
-		       unsigned int flags)
+static __attribute__((noinline)) int send_mapped(struct bench *b, unsigned int i,
+						 const struct bench_work *w, uint64_t seq,
+						 unsigned int flags)
 {
 	struct ours *o = b->state;
 	void *room;
@@ -152,22 +151,15 @@ static int send_mapped(struct bench *b, unsigned int i, const struct bench_work 
 	return r;
 }
 
-static int send_batched(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
-			unsigned int flags)
-{
-	bench_batch_send(((struct ours *)b->state)->batch, w->bytes, seq);
-	return 0;
-}
-
 static void ours_begin(struct bench *b, const struct bench_work *w)
 {
 	struct ours *o = b->state;
 
 	o->work = w;
-	o->send = w->batch    ? send_batched :
-		  w->map      ? send_mapped :
-		  w->in_place ? send_in_place :
-				send_buffer;
+	o->way = w->batch    ? WAY_BATCHED :
+		 w->map	     ? WAY_MAPPED :
+		 w->in_place ? WAY_IN_PLACE :
+			       WAY_BUFFER;
 	/* Nobody waits for one of several alone; who waits for an answer sends them off by that. */
 	o->flags = w->kind == BENCH_ONEWAY || w->window > 1 ? XENMSG_LAZY : 0;
 	if (w->batch && b->source && !o->batch)
@@ -183,10 +175,18 @@ static bool ours_send(struct bench *b, unsigned int i, const struct bench_work *
 		      bool block)
 {
 	struct ours *o = b->state;
-	unsigned int nonblock = block ? 0 : XENMSG_NONBLOCK;
-	int r = w == o->work ? o->send(b, i, w, seq, o->flags | nonblock) :
-			       send_buffer(b, i, w, seq, nonblock);
+	unsigned int flags = (w == o->work ? o->flags : 0) | (block ? 0 : XENMSG_NONBLOCK);
+	enum way way = w == o->work ? o->way : WAY_BUFFER;
+	int r = 0;
 
+	if (way == WAY_BUFFER)
+		r = send_buffer(b, i, w, seq, flags);
+	else if (way == WAY_IN_PLACE)
+		r = send_in_place(b, i, w, seq, flags);
+	else if (way == WAY_MAPPED)
+		r = send_mapped(b, i, w, seq, flags);
+	else
+		bench_batch_send(o->batch, w->bytes, seq);
 	if (!r)
 		return true;
 	if (r != -EAGAIN || block)

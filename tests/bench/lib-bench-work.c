@@ -120,8 +120,9 @@ static void progress_print(const struct progress *p)
 		printf("R %u %u %" PRIu64 " %" PRIu64 "\n", p->w->id, i, p->w->count, p->times[i]);
 }
 
-/* That the message is whole, and the one that is due. */
-static void verify(const struct bench_got *got, const struct bench_work *w, uint64_t seq)
+/* That the message is whole, and the one that is due; or says what is wrong, and ends. */
+static __attribute__((noinline)) void verify_marks(const struct bench_got *got,
+						   const struct bench_work *w, uint64_t seq)
 {
 	uint32_t at = 0, mark = 0;
 
@@ -144,6 +145,19 @@ static void verify(const struct bench_got *got, const struct bench_work *w, uint
 	}
 	if (at != w->bytes)
 		bench_die("work %u: %u bytes instead of %u", w->id, at, w->bytes);
+}
+
+/* The same, in few instructions if there is one mark: they count for all paths. */
+static inline void verify(const struct bench_got *got, const struct bench_work *w, uint64_t seq)
+{
+	uint64_t found;
+
+	if (got->nr == 1 && got->iov[0].iov_len == w->bytes && w->bytes <= BENCH_STRIDE) {
+		memcpy(&found, got->iov[0].iov_base, sizeof(found));
+		if (found == seq)
+			return;
+	}
+	verify_marks(got, w, seq);
 }
 
 static bool take(struct bench *b, struct progress *p, unsigned int link, bool block)
