@@ -117,15 +117,19 @@ static __attribute__((noinline)) int send_in_place(struct bench *b, unsigned int
 						   unsigned int flags)
 {
 	struct ours *o = b->state;
-	int r = xenmsg_buffer_get(o->ports[i], w->bytes, &o->buffer, flags);
+	struct xenmsg_port *port = o->ports[i];
+	struct iovec *iov = o->buffer.iov, *end;
+	int r = xenmsg_buffer_get(port, w->bytes, &o->buffer, flags);
 
-	if (r)
+	if (__builtin_expect(r, 0))
 		return r;
-	for (int n = 0; n < o->buffer.nr; n++)
-		bench_mark(o->buffer.iov[n].iov_base, (uint32_t)o->buffer.iov[n].iov_len, seq);
-	r = xenmsg_buffer_send(o->ports[i], o->peer, FIRST_PORT + i, &o->buffer, flags, NULL);
-	if (r)
-		xenmsg_buffer_put(o->ports[i], &o->buffer);
+	end = iov + o->buffer.nr;
+	do
+		bench_mark(iov->iov_base, (uint32_t)iov->iov_len, seq);
+	while (++iov != end);
+	r = xenmsg_buffer_send(port, o->peer, FIRST_PORT + i, &o->buffer, flags, NULL);
+	if (__builtin_expect(r, 0))
+		xenmsg_buffer_put(port, &o->buffer);
 	return r;
 }
 

@@ -29,10 +29,35 @@
 
 #define PAGE VMSGIF_PAGE_SIZE
 
+/* Bytes of its messages. */
+static uint32_t len_of(const struct batch *batch)
+{
+	return batch->before + (uint32_t)(batch->next - batch->begin);
+}
+
+/* How many more it takes without a look at it; whoever changes anything else counts anew. */
+static void count_fit(struct batch *batch)
+{
+	uint32_t len = len_of(batch), more = (batch->most - len) / batch->each;
+
+	batch->fit = 0;
+	batch->pages_fit = 0;
+	if (!more--)
+		return;
+	if (batch->next != batch->end)
+		batch->fit = MIN_OF(more, (uint32_t)(batch->end - batch->next) / batch->each);
+	else if (batch->step != batch->each || len != batch->nr_pages * batch->step)
+		return;
+	else if (batch->list_page != NO_PAGE)
+		batch->pages_fit = more;
+	else if (batch->nr_pages < VMSGIF_SEGS_MAX)
+		batch->pages_fit = MIN_OF(more, VMSGIF_SEGS_MAX - batch->nr_pages);
+}
+
 static bool goes_with(const struct batch *batch, const struct given *given, uint32_t step)
 {
 	return batch->each == given->len && batch->addr == given->addr &&
-	       batch->number == given->number && batch->step == step && batch->len < batch->most;
+	       batch->number == given->number && batch->step == step && len_of(batch) < batch->most;
 }
 
 /*
@@ -72,7 +97,7 @@ static int make_pages(struct front_port *port)
 	struct batch *batch = &port->batch;
 	struct front *f = port_front(port);
 
-	while ((uint32_t)batch->nr_pages * PAGE < batch->len + batch->each) {
+	while ((uint32_t)batch->nr_pages * PAGE < len_of(batch) + batch->each) {
 		struct page_run *run = &batch->runs[batch->nr_runs];
 		unsigned int want = (batch->most + PAGE - 1) / PAGE - batch->nr_pages;
 		bool few = batch->nr_pages < VMSGIF_SEGS_MAX;
@@ -119,12 +144,12 @@ static void put_rest(struct front_port *port, unsigned int keep)
 static void trim(struct front_port *port)
 {
 	struct batch *batch = &port->batch;
-	uint32_t used = (batch->len + batch->step - 1) / batch->step;
+	uint32_t len = len_of(batch), used = (len + batch->step - 1) / batch->step;
 	bool more = batch->nr_pages > used;
 
 	put_rest(port, used);
 	if (more)
-		batch->left = used * PAGE - batch->len;
+		batch->end = batch->next + (used * PAGE - len);
 }
 
 /* What one more message needs. 0 or -EAGAIN. */
@@ -157,17 +182,17 @@ static void *room(struct front_port *port, uint32_t left, uint32_t *n)
 	struct batch *batch = &port->batch;
 	void *to;
 
-	if (!batch->left) {
+	if (batch->next == batch->end) {
 		const struct page_run *run = &batch->runs[batch->begun++];
 
-		batch->next = user_tx_page(port_front(port)->user, run->first);
-		batch->left = run->nr * PAGE;
+		batch->before = len_of(batch);
+		batch->begin = user_tx_page(port_front(port)->user, run->first);
+		batch->next = batch->begin;
+		batch->end = batch->begin + (size_t)run->nr * PAGE;
 	}
-	*n = MIN_OF(batch->left, left);
+	*n = MIN_OF((uint32_t)(batch->end - batch->next), left);
 	to = batch->next;
 	batch->next += *n;
-	batch->left -= *n;
-	batch->len += *n;
 	return to;
 }
 
@@ -182,12 +207,6 @@ static void append_copy(struct front_port *port, const struct given *given)
 
 		iov_gather(&source, to, n);
 	}
-}
-
-static void append_page(struct front_port *port, uint16_t page)
-{
-	batch_take_page(port, page);
-	port->batch.len += port->batch.each;
 }
 
 /* False: there cannot be one, for now. */
@@ -205,9 +224,9 @@ static bool begin(struct front_port *port, const struct given *given, uint32_t s
 	batch->number = given->number;
 	batch->each = each;
 	batch->most = most - most % each;
-	batch->len = 0;
 	batch->step = step;
-	batch->left = 0;
+	batch->before = 0;
+	batch->begin = batch->next = batch->end = NULL;
 	batch->begun = 0;
 	batch->list_page = NO_PAGE;
 	if (copy && make_pages(port)) {
@@ -215,6 +234,9 @@ static bool begin(struct front_port *port, const struct given *given, uint32_t s
 		batch->each = 0;
 		return false;
 	}
+	/* Where there are many, pages come without a look at each whether it needs the list. */
+	if (!copy && most > VMSGIF_SEGS_MAX * step && vmsg_tx_pages_free(f->v) > BATCH_PAGES)
+		(void)make_list_and(port, BATCH_PAGES);
 	list_add_tail(&f->batches, &batch->link);
 	user_lazy(f->user);
 	return true;
@@ -228,7 +250,9 @@ static void over(struct front_port *port)
 	list_del(&batch->link);
 	/* No message goes with this one, not even an empty one: it is full. */
 	batch->each = 0;
-	batch->most = batch->len;
+	batch->fit = 0;
+	batch->pages_fit = 0;
+	batch->most = len_of(batch);
 }
 
 static void fail(struct front_port *port, int status)
@@ -239,7 +263,7 @@ static void fail(struct front_port *port, int status)
 		.status = status,
 		.addr = batch->addr,
 		.port = batch->number,
-		.count = batch->len / batch->each,
+		.count = len_of(batch) / batch->each,
 	};
 
 	put_rest(port, 0);
@@ -253,7 +277,7 @@ static struct vmsg_send whole(const struct front_port *port, struct vmsgif_segme
 	struct vmsg_send send = {
 		.addr = batch->addr,
 		.port = batch->number,
-		.len = batch->len,
+		.len = len_of(batch),
 		.form = VMSG_PAGES,
 		.lazy = true,
 		.quiet = true,
@@ -262,16 +286,16 @@ static struct vmsg_send whole(const struct front_port *port, struct vmsgif_segme
 	};
 	uint32_t at, n;
 
-	if (batch->len > batch->each) {
+	if (send.len > batch->each) {
 		send.each = (uint16_t)batch->each;
-	} else if (batch->len <= XENMSG_INLINE_MAX) {
+	} else if (send.len <= XENMSG_INLINE_MAX) {
 		send.form = VMSG_INLINE;
 		send.data = user_tx_page(port_front(port)->user, batch->runs[0].first);
 	}
-	for (at = 0; at < batch->len; at += n) {
+	for (at = 0; at < send.len; at += n) {
 		const struct page_run *run = &batch->runs[send.nr_segs];
 
-		n = MIN_OF(batch->len - at, run->nr * batch->step);
+		n = MIN_OF(send.len - at, run->nr * batch->step);
 		segs[send.nr_segs++] = (struct vmsgif_segment){
 			.ref = run->first,
 			.len = (uint16_t)n,
@@ -291,8 +315,10 @@ int batch_end(struct front_port *port)
 	trim(port);
 	send = whole(port, segs);
 	r = vmsg_send(port_front(port)->v, port->engine, &send, NULL);
-	if (r == -EAGAIN)
+	if (r == -EAGAIN) {
+		count_fit(&port->batch);
 		return r;
+	}
 	if (r) {
 		fail(port, r);
 		return 0;
@@ -341,27 +367,28 @@ static bool other_batch(struct front_port *port, const struct given *given)
 	return false;
 }
 
-void batch_full(struct front_port *port)
-{
-	(void)batch_end(port);
-	send_leave(port_front(port), false);
-}
-
 bool batch_go_on(struct front_port *port, const void *data)
 {
 	struct batch *batch = &port->batch;
 	uint32_t left = batch->each, n;
 
 	/* There is none, there was no room for it, or its messages are in pages of their own. */
-	if (batch->len == batch->most || batch->step != PAGE || make_pages(port))
+	if (len_of(batch) == batch->most || batch->step != PAGE)
 		return false;
+	if (make_pages(port)) {
+		count_fit(batch);
+		return false;
+	}
 	for (; left; left -= n, data = (const char *)data + n) {
 		void *to = room(port, left, &n);
 
 		memcpy(to, data, n);
 	}
-	if (batch->len == batch->most)
-		batch_full(port);
+	count_fit(batch);
+	if (len_of(batch) == batch->most) {
+		(void)batch_end(port);
+		send_leave(port_front(port), false);
+	}
 	return true;
 }
 
@@ -390,8 +417,9 @@ int batch_send(struct front_port *port, const struct given *given, uint16_t page
 	if (copy)
 		append_copy(port, given);
 	else
-		append_page(port, page);
-	if (batch->len == batch->most)
+		batch_take_page(port, page);
+	count_fit(batch);
+	if (len_of(batch) == batch->most)
 		(void)batch_end(port);
 	return 1;
 }

@@ -233,7 +233,8 @@ static __attribute__((__noinline__)) int send_any(struct front_port *port, uint3
 }
 
 /* Whether the buffer has one page and what it says of it is right: it, and its memory. */
-static bool one_page(const struct front_port *port, const struct xenmsg_buffer *buffer)
+static inline __attribute__((__always_inline__)) bool one_page(const struct front_port *port,
+							       const struct xenmsg_buffer *buffer)
 {
 	struct page_run run = unpacked(buffer->opaque[1]);
 
@@ -268,35 +269,40 @@ static __attribute__((__noinline__)) int begin_batch(struct front_port *port, ui
 	return r;
 }
 
-/* With the batch there is, as most do. */
-static inline bool join_batch(struct front_port *port, uint32_t addr, uint32_t number,
-			      const struct xenmsg_buffer *buffer, unsigned int flags)
+/* What is not just one page more of the batch there is. */
+static __attribute__((__noinline__)) int send_other(struct xenmsg_port *base, uint32_t addr,
+						    uint32_t number, struct xenmsg_buffer *buffer,
+						    unsigned int flags, uint64_t *seq)
 {
+	struct front_port *port = port_of(base);
 	const struct iovec *iov = buffer->iov;
-	uint16_t page = unpacked(buffer->opaque[1]).first;
+	int r = 0;
 
-	if (iov->iov_len > COPY_MAX)
-		return batch_add_page(port, addr, number, page, iov->iov_len, flags, NULL);
-	if (!batch_add(port, addr, number, iov->iov_base, iov->iov_len, flags, NULL))
-		return false;
-	vmsg_tx_page_put(port->engine, page);
-	return true;
+	if ((flags & XENMSG_LAZY) && !seq && one_page(port, buffer)) {
+		r = iov->iov_len <= COPY_MAX &&
+		    batch_add(port, addr, number, iov->iov_base, iov->iov_len, flags, NULL);
+		if (r)
+			vmsg_tx_page_put(port->engine, unpacked(buffer->opaque[1]).first);
+		else
+			r = begin_batch(port, addr, number, buffer, flags);
+	}
+	if (!r)
+		return send_any(port, addr, number, buffer, flags, seq);
+	if (r < 0)
+		return r;
+	buffer->opaque[0] = 0;
+	return 0;
 }
 
 int front_buffer_send(struct xenmsg_port *base, uint32_t addr, uint32_t number,
 		      struct xenmsg_buffer *buffer, unsigned int flags, uint64_t *seq)
 {
 	struct front_port *port = port_of(base);
-	int r = 0;
 
-	if ((flags & XENMSG_LAZY) && !seq && one_page(port, buffer))
-		r = join_batch(port, addr, number, buffer, flags) ?
-			    1 :
-			    begin_batch(port, addr, number, buffer, flags);
-	if (!r)
-		return send_any(port, addr, number, buffer, flags, seq);
-	if (r < 0)
-		return r;
+	if (UNLIKELY(!batch_takes(&port->batch, addr, number, buffer->iov[0].iov_len, flags, seq) ||
+		     !port->batch.pages_fit || !one_page(port, buffer)))
+		return send_other(base, addr, number, buffer, flags, seq);
+	batch_add_page(port, unpacked(buffer->opaque[1]).first);
 	buffer->opaque[0] = 0;
 	return 0;
 }

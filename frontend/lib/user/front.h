@@ -56,11 +56,16 @@ struct page_run {
 struct batch {
 	struct list link; /* in front.batches, if there is one */
 	uint32_t addr, number;
-	uint32_t each;	    /* bytes of a message; 0: there is none */
-	uint32_t len, most; /* bytes so far, and at most */
-	uint32_t step;	    /* bytes in a page: all; or those of a message, each in its own */
-	uint32_t left;	    /* bytes from next on in its run */
-	char *next;	    /* where the next message goes */
+	uint32_t each; /* bytes of a message; 0: there is none */
+	uint32_t most; /* bytes of all, at most */
+	uint32_t step; /* bytes in a page: all; or those of a message, each in its own */
+	/*
+	 * Messages that just go behind the last one; or bring a page that does, without a
+	 * list of them. Neither makes it full.
+	 */
+	uint32_t fit, pages_fit;
+	uint32_t before;	  /* bytes of messages that are not from begin to next */
+	char *begin, *next, *end; /* in a run: where the next message goes, and where it is full */
 	uint16_t nr_pages;
 	uint16_t nr_runs, begun; /* runs; those that were written to: next is in the last of them */
 	uint16_t list_page;	 /* with more pages than a slot has room for; or NO_PAGE */
@@ -332,8 +337,6 @@ static inline bool batch_takes(const struct batch *batch, uint32_t addr, uint32_
  * full by it; then it is posted. False: nothing was done.
  */
 bool batch_go_on(struct front_port *port, const void *data);
-/* It is full: it is posted, if there is room. */
-void batch_full(struct front_port *port);
 /*
  * Adds the message to the batch there is, where it fits behind the last one and does not
  * make it full, as most do: true, and all is done.
@@ -345,12 +348,10 @@ static inline bool batch_add_here(struct front_port *port, uint32_t addr, uint32
 	struct batch *batch = &port->batch;
 	char *to = batch->next;
 
-	if (!batch_takes(batch, addr, number, len, flags, seq) || batch->left < len ||
-	    batch->most - batch->len <= batch->each)
+	if (!batch_takes(batch, addr, number, len, flags, seq) || !batch->fit)
 		return false;
+	batch->fit--;
 	batch->next = to + len;
-	batch->left -= batch->each;
-	batch->len += batch->each;
 	/* Last, so that nothing is to be kept over the call. */
 	memcpy(to, data, len);
 	return true;
@@ -363,13 +364,14 @@ static inline bool batch_add(struct front_port *port, uint32_t addr, uint32_t nu
 	       (batch_takes(&port->batch, addr, number, len, flags, seq) &&
 		batch_go_on(port, data));
 }
-/* The page becomes the batch's. */
+/* The page becomes the batch's, and so does the message in it. */
 static inline void batch_take_page(struct front_port *port, uint16_t page)
 {
 	struct batch *batch = &port->batch;
 	struct page_run *run = batch->runs + batch->nr_runs;
 
 	batch->nr_pages++;
+	batch->before += batch->each;
 	port_front(port)->batched[page] = true;
 	/* If all pages are filled, one segment can go on. */
 	if (batch->nr_runs && batch->step == VMSGIF_PAGE_SIZE && run[-1].nr < VMSG_RUN_PAGES &&
@@ -380,26 +382,11 @@ static inline void batch_take_page(struct front_port *port, uint16_t page)
 	*run = (struct page_run){ page, 1 };
 	batch->begun = ++batch->nr_runs;
 }
-/* As batch_add(), for a message that is in a page, the caller's, which becomes the batch's. */
-static inline bool batch_add_page(struct front_port *port, uint32_t addr, uint32_t number,
-				  uint16_t page, size_t len, unsigned int flags,
-				  const uint64_t *seq)
+/* Adds a message that is in a page, which becomes the batch's: it takes that, and a page fits. */
+static inline void batch_add_page(struct front_port *port, uint16_t page)
 {
-	struct batch *batch = &port->batch;
-
-	/*
-	 * With one more than a slot has room for it needs another for a list of them; and where
-	 * messages are copied, there may be pages that none is in yet.
-	 */
-	if (!batch_takes(batch, addr, number, len, flags, seq) || batch->step != len ||
-	    batch->len == batch->most || batch->nr_pages == VMSGIF_SEGS_MAX ||
-	    batch->len != batch->nr_pages * batch->step)
-		return false;
+	port->batch.pages_fit--;
 	batch_take_page(port, page);
-	batch->len += batch->each;
-	if (batch->len == batch->most)
-		batch_full(port);
-	return true;
 }
 /* Whether @page, which is one of the driver's, is in a batch. */
 static inline bool batch_has(const struct front_port *port, uint32_t page)
