@@ -37,12 +37,19 @@ void device_schedule(struct device *dev)
 	wake(dev->b);
 }
 
+static void on_chans_begin(void *priv)
+{
+	struct backend *b = priv;
+
+	b->ops->kicking(b->priv);
+}
+
 static void on_chan(void *priv, struct chan *chan)
 {
 	device_event(chan->priv);
 }
 
-static void on_chans(void *priv)
+static void on_chans_end(void *priv)
 {
 	struct backend *b = priv;
 
@@ -130,7 +137,7 @@ static int open_all(struct backend *b)
 	r = grants_new(&b->grants, b->limits.map_budget, &b->stats);
 	if (r < 0)
 		return r;
-	r = chans_new(&b->chans, b->event, on_chan, on_chans, b, &b->stats);
+	r = chans_new(&b->chans, b->event, on_chans_begin, on_chan, on_chans_end, b, &b->stats);
 	if (r < 0)
 		return r;
 	r = domains_new(&b->domains);

@@ -20,6 +20,7 @@
  *             while there was no broker, so that others can be told
  *   up        connected: requests flow. The same address as in awaited, or new
  *   kick      requests may be waiting
+ *   kicking   some may be told of next, and then
  *   kicked    that were all that have come
  *   down      this address is dead for ever. The device may come up again
  *             later, with another address
@@ -68,6 +69,7 @@ struct backend_ops {
 	void (*awaited)(void *priv, struct device *dev);
 	void (*up)(void *priv, struct device *dev);
 	void (*kick)(void *priv, struct device *dev);
+	void (*kicking)(void *priv);
 	void (*kicked)(void *priv);
 	void (*down)(void *priv, struct device *dev, uint32_t addr);
 	void (*gone)(void *priv, struct device *dev);

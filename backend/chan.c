@@ -19,6 +19,7 @@ struct chans {
 	xenevtchn_handle *handle;
 	sd_event *event;
 	sd_event_source *source;
+	void (*begin)(void *priv);
 	chan_event_fn fn;
 	void (*end)(void *priv);
 	void *priv;
@@ -45,6 +46,7 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
 {
 	struct chans *all = userdata;
 
+	all->begin(all->priv);
 	/* The loop said that the first one is there. */
 	for (unsigned int i = 0; i < EVENTS_PER_TURN && (i == 0 || readable(all)); i++) {
 		int port = xenevtchn_pending(all->handle);
@@ -62,8 +64,8 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
 	return 0;
 }
 
-int chans_new(struct chans **out, sd_event *event, chan_event_fn fn, void (*end)(void *priv),
-	      void *priv, struct backend_stats *stats)
+int chans_new(struct chans **out, sd_event *event, void (*begin)(void *priv), chan_event_fn fn,
+	      void (*end)(void *priv), void *priv, struct backend_stats *stats)
 {
 	struct chans *all = calloc(1, sizeof(*all));
 	int r;
@@ -71,6 +73,7 @@ int chans_new(struct chans **out, sd_event *event, chan_event_fn fn, void (*end)
 	if (!all)
 		return -ENOMEM;
 	all->event = event;
+	all->begin = begin;
 	all->fn = fn;
 	all->end = end;
 	all->priv = priv;

@@ -33,11 +33,12 @@ struct chan {
 typedef void (*chan_event_fn)(void *priv, struct chan *chan);
 
 /*
- * @priv goes to @fn, and to @end, which follows when @fn was called for each event that is
- * there. @stats: counted into; outlives the channels.
+ * @priv goes to @fn, to @begin, which comes before it was called for the first of the events
+ * that are there, and to @end, which follows the last one. @stats: counted into; outlives the
+ * channels.
  */
-int chans_new(struct chans **out, sd_event *event, chan_event_fn fn, void (*end)(void *priv),
-	      void *priv, struct backend_stats *stats);
+int chans_new(struct chans **out, sd_event *event, void (*begin)(void *priv), chan_event_fn fn,
+	      void (*end)(void *priv), void *priv, struct backend_stats *stats);
 /* All are unbound. */
 void chans_free(struct chans *all);
 

@@ -46,13 +46,18 @@ static bool turns_run(struct broker *broker)
 	return true;
 }
 
+/* Its source is on if @on. */
+static void turn_now(struct broker *broker, bool on)
+{
+	broker->scheduled = true;
+	broker->scheduled = turns_run(broker);
+	if (broker->scheduled != on)
+		sd_event_source_set_enabled(broker->turn, on ? SD_EVENT_OFF : SD_EVENT_ON);
+}
+
 static int on_turn(sd_event_source *source, void *priv)
 {
-	struct broker *broker = priv;
-
-	broker->scheduled = turns_run(broker);
-	if (!broker->scheduled)
-		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	turn_now(priv, true);
 	return 0;
 }
 
@@ -204,13 +209,28 @@ static void on_kick(void *priv, struct device *dev)
 	broker_schedule(broker);
 }
 
-/* The turn at once: to come around to it once more costs as much as ten messages. */
-static void on_kicked(void *priv)
+/*
+ * The turn at once, without its source: to come around to it once more costs as much as ten
+ * messages.
+ */
+static void on_kicking(void *priv)
 {
 	struct broker *broker = priv;
 
-	if (broker->scheduled)
-		on_turn(broker->turn, broker);
+	broker->at_once = !broker->scheduled;
+	broker->scheduled = true;
+}
+
+static void on_kicked(void *priv)
+{
+	struct broker *broker = priv;
+	bool on = broker->scheduled && !broker->at_once;
+
+	broker->at_once = false;
+	if (on || !list_empty(&broker->kicked))
+		turn_now(broker, on);
+	else
+		broker->scheduled = false;
 }
 
 static void on_up(void *priv, struct device *dev)
@@ -271,6 +291,7 @@ const struct backend_ops broker_ops = {
 	.awaited = on_awaited,
 	.up = on_up,
 	.kick = on_kick,
+	.kicking = on_kicking,
 	.kicked = on_kicked,
 	.down = on_down,
 	.gone = on_gone,

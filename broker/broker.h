@@ -72,7 +72,8 @@ struct broker {
 	struct limits no_limits; /* of those that no section names */
 	unsigned int pool_ops;	 /* in this turn */
 	struct busy busy_poll;
-	bool scheduled; /* the turn's source is on */
+	bool scheduled; /* the turn's source is on, or */
+	bool at_once;	/* it comes without that, when all events are taken in */
 	bool closing;	/* nothing is answered any more: the next broker will */
 	bool draining;	/* all domains; see drain.h */
 	sd_event_source *turn;

@@ -60,11 +60,19 @@ static void on_kick(void *priv, struct device *dev)
 		bed->on_kick(bed, dev);
 }
 
+static void on_kicking(void *priv)
+{
+	struct bed *bed = priv;
+
+	bed->kicking++;
+}
+
 static void on_kicked(void *priv)
 {
 	struct bed *bed = priv;
 
 	bed->kicked++;
+	ck_assert_uint_eq(bed->kicked, bed->kicking);
 }
 
 static void on_down(void *priv, struct device *dev, uint32_t addr)
@@ -93,6 +101,7 @@ static const struct backend_ops ops = {
 	.awaited = on_awaited,
 	.up = on_up,
 	.kick = on_kick,
+	.kicking = on_kicking,
 	.kicked = on_kicked,
 	.down = on_down,
 	.gone = on_gone,

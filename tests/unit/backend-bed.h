@@ -22,7 +22,7 @@ struct bed {
 	const char *unwanted;		/* the name of a domain without a device */
 	unsigned int kicks;
 	char calls[4096]; /* "awaited:3 up:3 down:3 gone:3 " by domid */
-	unsigned int kicked;
+	unsigned int kicked, kicking;
 	char lines[65536];
 	uint32_t last_down;
 	/* What the next kick does; NULL: nothing. */

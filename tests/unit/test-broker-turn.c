@@ -173,6 +173,47 @@ START_TEST(runs_by_itself)
 }
 END_TEST
 
+static int source(void)
+{
+	int enabled = -1;
+
+	ck_assert_int_ge(sd_event_source_get_enabled(fake.broker->turn, &enabled), 0);
+	ck_assert_int_eq(fake.broker->scheduled, enabled != SD_EVENT_OFF);
+	return enabled;
+}
+
+/* With all events taken in a turn comes at once, and needs its source only for what is left. */
+START_TEST(at_once)
+{
+	uint64_t turns;
+	uint16_t id = 0;
+
+	fake_post(bob, 2 * TURN_REQUESTS);
+	fake_turns();
+	while (sd_event_run(fake.event, 0) > 0)
+		;
+	turns = fake.broker->turns;
+	broker_ops.kicking(fake.broker);
+	broker_ops.kicked(fake.broker);
+	ck_assert_uint_eq(fake.broker->turns, turns);
+	ck_assert_int_eq(source(), SD_EVENT_OFF);
+	for (unsigned int round = 0; round < 2; round++) {
+		broker_ops.kicking(fake.broker);
+		for (unsigned int i = 0; i < (round ? TURN_REQUESTS + 1 : 1); i++)
+			id = fake_send(alice, bob, 7, "x");
+		broker_ops.kicked(fake.broker);
+		ck_assert_uint_eq(fake.broker->turns, ++turns);
+		ck_assert_int_eq(fake_status(alice, id), round ? FAKE_UNANSWERED : 0);
+		ck_assert_int_eq(source(), round ? SD_EVENT_ON : SD_EVENT_OFF);
+	}
+	/* The source is on: an event makes the turn come earlier, and then turns it off. */
+	broker_ops.kicking(fake.broker);
+	broker_ops.kicked(fake.broker);
+	ck_assert_int_eq(fake_status(alice, id), 0);
+	ck_assert_int_eq(source(), SD_EVENT_OFF);
+}
+END_TEST
+
 START_TEST(comes_and_goes)
 {
 	struct device *dev = fake_device(9, "x");
@@ -265,6 +306,7 @@ static Suite *suite(void)
 	tcase_add_test(t, id_in_use);
 	tcase_add_test(t, unknown_kind);
 	tcase_add_test(t, runs_by_itself);
+	tcase_add_test(t, at_once);
 	tcase_add_test(t, comes_and_goes);
 	tcase_add_test(t, stop);
 	tcase_add_loop_test(t, all_die, 0, 8);
