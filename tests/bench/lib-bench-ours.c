@@ -19,10 +19,13 @@
 
 #define FIRST_PORT 700
 #define PIECES	   17 /* of a batch at most, which has up to 64 KiB */
-/* For 64 KiB: as many messages as a pair of domains may have unreleased by default. */
-#define POOL_BYTES (4u << 20)
 /* Of a port: so that it is not the credit for messages of 1 MiB that ends a stream. */
 #define BUFFER (16u << 20)
+/* The largest. For 64 KiB: as many messages as a pair of domains may have unreleased by default. */
+#define POOL_BYTES (4u << 20)
+/* Longer messages have as many pools as the port has credit for. */
+#define POOL_MESSAGE (64u << 10)
+#define POOLS	     (BUFFER / POOL_BYTES)
 /* The most that can be received into: README.md compares that with libvchan's rings. */
 #define RX_PAGES 1024u
 /* No more than the other end has posted of those, so that nothing is left for an extra turn. */
@@ -43,7 +46,8 @@ struct ours {
 	struct xenmsg *x;
 	uint32_t peer;
 	struct xenmsg_port *ports[BENCH_LINKS_MAX];
-	struct xenmsg_pool *pools[BENCH_LINKS_MAX];
+	struct xenmsg_pool *pools[BENCH_LINKS_MAX][POOLS];
+	unsigned int nr_pools; /* that a link's messages are in by turns */
 	struct xenmsg_buffer buffer;
 	struct batch *batch; /* to the first port */
 	/* The work under way, and how its messages are sent; what is said beside it is one. */
@@ -138,8 +142,9 @@ static __attribute__((noinline)) int send_mapped(struct bench *b, unsigned int i
 						 unsigned int flags)
 {
 	struct ours *o = b->state;
+	struct xenmsg_pool *pool = o->pools[i][seq % o->nr_pools];
 	void *room;
-	int r = xenmsg_pool_get(o->pools[i], w->bytes, &room, flags);
+	int r = xenmsg_pool_get(pool, w->bytes, &room, flags);
 
 	if (r)
 		return r;
@@ -149,9 +154,9 @@ static __attribute__((noinline)) int send_mapped(struct bench *b, unsigned int i
 		bench_mark(b->payload, w->bytes, seq);
 		memcpy(room, b->payload, w->bytes);
 	}
-	r = xenmsg_pool_send(o->pools[i], room, w->bytes, flags, NULL);
+	r = xenmsg_pool_send(pool, room, w->bytes, flags, NULL);
 	if (r)
-		xenmsg_pool_put(o->pools[i], room);
+		xenmsg_pool_put(pool, room);
 	return r;
 }
 
@@ -168,11 +173,16 @@ static void ours_begin(struct bench *b, const struct bench_work *w)
 	o->flags = w->kind == BENCH_ONEWAY || w->window > 1 ? XENMSG_LAZY : 0;
 	if (w->batch && b->source && !o->batch)
 		o->batch = bench_batch_new(o->peer, FIRST_PORT);
-	for (unsigned int i = 0; i < b->links && w->map; i++)
-		if (!o->pools[i])
+	o->nr_pools = w->bytes > POOL_MESSAGE ? POOLS : 1;
+	for (unsigned int i = 0; i < b->links * o->nr_pools && w->map; i++) {
+		unsigned int link = i / o->nr_pools;
+		struct xenmsg_pool **pool = &o->pools[link][i % o->nr_pools];
+
+		if (!*pool)
 			check("opening a pool",
-			      xenmsg_pool_open(o->ports[i], o->peer, FIRST_PORT + i, POOL_BYTES,
-					       &o->pools[i], 5000));
+			      xenmsg_pool_open(o->ports[link], o->peer, FIRST_PORT + link,
+					       POOL_BYTES, pool, 5000));
+	}
 }
 
 static bool ours_send(struct bench *b, unsigned int i, const struct bench_work *w, uint64_t seq,
