@@ -22,7 +22,7 @@
 #include "frontend/core/tx.h"
 #include "frontend/core/wait.h"
 
-/* Parts of the RX pages: not posted, so that others need not follow out of order; and at a time. */
+/* Parts of the RX pages: kept back, so that rows stay in order; and posted at a time. */
 #define RX_SPARE 16u
 #define RX_LOT	 32u
 
@@ -84,7 +84,7 @@ static void share_rx_pages(struct vmsg *v)
 		v->rx_most = vmsg_slots(v);
 	if (v->rx_most < v->rx_enough)
 		v->rx_most = v->rx_enough;
-	v->rx_due = v->rx_most - nr / RX_LOT;
+	v->rx_due = v->rx_most - v->rx_most / RX_LOT;
 }
 
 static void limit_features(struct vmsg *v)
