@@ -106,7 +106,7 @@ void release_serve(struct peer *peer, const struct request *req)
 {
 	struct message *m = &peer->slots[req->id];
 
-	held_release(peer, req->addr, req->port, req->seq);
+	held_release(peer, req->addr, req->port, req->seq, req->map_more);
 	m->op = req->op;
 	m->nr_segs = 0;
 	slot_answer_late(m, VMSGIF_OKAY);

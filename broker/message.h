@@ -63,7 +63,9 @@ struct message {
 		struct {
 			struct map_pool *pool; /* NULL once it is gone */
 			uint32_t offset;
+			uint32_t unreleased; /* HELD: a bit for each message, the last one's first */
 			uint16_t id;
+			uint16_t more;
 		} map;
 		struct lookup *lookup; /* RESOLVE, or NULL */
 	} u;
@@ -86,6 +88,26 @@ static inline unsigned int message_pages(const struct message *m)
 static inline bool message_is_map(const struct message *m)
 {
 	return m->form == REQUEST_MAP;
+}
+
+/* Messages that it is, for who sent and who receives it. */
+static inline unsigned int message_count(const struct message *m)
+{
+	return UNLIKELY(message_is_map(m)) ? m->u.map.more + 1u :
+					     VMSGIF_BATCH_COUNT(m->len, m->each);
+}
+
+/* Bytes of all of them. */
+static inline uint32_t message_bytes(const struct message *m)
+{
+	return UNLIKELY(message_is_map(m)) ? m->len * (m->u.map.more + 1u) : m->len;
+}
+
+/* What they take of their port's credit. */
+static inline uint64_t message_credit(const struct message *m)
+{
+	return UNLIKELY(message_is_map(m)) ? VMSGIF_MSG_COST(0) * (m->u.map.more + 1u) :
+					     VMSGIF_MSG_COST(m->len);
 }
 
 #endif

@@ -154,7 +154,7 @@ static const struct metric domain_metrics[DOMAIN_VALUES] = {
 	[QUEUED_MESSAGES] = { "domain_queued_messages", "Messages that wait for it." },
 	[QUEUED_BYTES] = { "domain_queued_bytes", "Payload that waits for it." },
 	[UNANSWERED] = { "domain_unanswered_requests", "Requests of it that wait." },
-	[HELD] = { "domain_held_messages", "Map-mode messages that it has not released." },
+	[HELD] = { "domain_held_messages", "SENDs in map mode that it has not released." },
 	[PORTS] = { "domain_ports", "Ports bound." },
 	[FLOWS] = { "domain_flows", "Flows that it sends in." },
 };

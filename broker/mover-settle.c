@@ -100,6 +100,7 @@ static inline void respond_message(const struct mover *mover, const struct deliv
 	} else if (UNLIKELY(item->way == WAY_MAP)) {
 		rsp.flags = VMSGIF_RXF_MAP;
 		rsp.u.map.id = m->u.map.id;
+		rsp.u.map.more = m->u.map.more;
 		rsp.u.map.offset = m->u.map.offset;
 	} else {
 		rsp.used = (uint16_t)MIN_OF(m->len, VMSGIF_PAGE_SIZE);
@@ -242,11 +243,11 @@ static void settle_messages(struct mover *mover, uint32_t now_us)
 			run_end(&run, now_us);
 			run_begin(&run, item);
 		}
-		messages = VMSGIF_BATCH_COUNT(m->len, m->each);
+		messages = message_count(m);
 		run.messages += messages;
-		run.bytes += m->len;
+		run.bytes += message_bytes(m);
 		m->flow->messages += messages;
-		m->flow->bytes += m->len;
+		m->flow->bytes += message_bytes(m);
 		if (UNLIKELY(item->way == WAY_MAP))
 			held_add(m);
 		else

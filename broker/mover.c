@@ -99,7 +99,7 @@ static inline void gather_message(struct broker *broker, struct peer *dst, struc
 
 	queue_take(m);
 	mover->taken++;
-	mover->bytes += m->len;
+	mover->bytes += message_bytes(m);
 	item->message = m;
 	if (UNLIKELY(m->form == REQUEST_INLINE)) {
 		item->way = WAY_INLINE;

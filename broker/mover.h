@@ -71,8 +71,9 @@ void mover_flush(struct broker *broker);
 /* Publish TX responses of all peers that have some. */
 void mover_publish_tx(struct broker *broker);
 
-/* RELEASE by @receiver of message @seq of @addr to its port @number. */
-void held_release(struct peer *receiver, uint32_t addr, uint32_t number, uint64_t seq);
+/* RELEASE by @receiver of message @seq of @addr to its port @number, and of @more before it. */
+void held_release(struct peer *receiver, uint32_t addr, uint32_t number, uint64_t seq,
+		  unsigned int more);
 /* @m was handed over in map mode and is held from now on. */
 void held_add(struct message *m);
 /* It is held no more: its sender died, or it is to be answered by the caller. */

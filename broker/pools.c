@@ -307,7 +307,8 @@ int pool_check(struct peer *src, const struct request *req, struct map_pool **ou
 	if (!pool || pool->addr != req->addr || pool->port != req->port ||
 	    pool->src_port != req->src_port || pool->state > POOL_MAPPED)
 		return VMSGIF_EFAULT;
-	if ((uint64_t)req->map_offset + req->len > (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE)
+	if (req->map_offset + req->map_more * VMSGIF_RUN_STEP(req->len) + req->len >
+	    (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE)
 		return VMSGIF_EFAULT;
 	*out = pool;
 	return VMSGIF_OKAY;

@@ -88,7 +88,7 @@ void queue_push(struct message *m)
 	pair->queued++;
 	m->src->account->queued++;
 	pair->dst->queue.messages++;
-	pair->dst->queue.bytes += m->len;
+	pair->dst->queue.bytes += message_bytes(m);
 	/* An orphan gets its turn with its port. */
 	if (first && flow->port)
 		flow_run(flow);
@@ -104,7 +104,7 @@ static inline void unlink_message(struct message *m)
 	pair->queued--;
 	m->src->account->queued--;
 	pair->dst->queue.messages--;
-	pair->dst->queue.bytes -= m->len;
+	pair->dst->queue.bytes -= message_bytes(m);
 	if (list_empty(&flow->queued))
 		list_del(&flow->run);
 }
@@ -145,7 +145,7 @@ struct message *queue_next(struct peer *dst, unsigned int max_maps)
 		struct pair *pair = list_first_entry(active, struct pair, active);
 		struct flow *flow = list_first_entry(&pair->runnable, struct flow, run);
 		struct message *m = flow_head(flow);
-		uint64_t credit = VMSGIF_MSG_COST(m->len), cost = queue_cost(m->len);
+		uint64_t credit = message_credit(m), cost = queue_cost(message_bytes(m));
 
 		if (UNLIKELY(waits(m, pair, max_maps))) {
 			list_move_tail(&pair->waiting, &flow->run);
@@ -173,10 +173,10 @@ void queue_take(struct message *m)
 	struct flow *flow = m->flow;
 	struct pair *pair = flow->pair;
 	struct queue *queue = &pair->dst->queue;
-	uint64_t cost = queue_cost(m->len);
+	uint64_t cost = queue_cost(message_bytes(m));
 
 	m->state = MESSAGE_MOVING;
-	flow->port->used += VMSGIF_MSG_COST(m->len);
+	flow->port->used += message_credit(m);
 	pair->deficit -= cost;
 	/* A small message is as much work as a page. */
 	queue->share -= (int64_t)MAX_OF(cost, (uint64_t)QUEUE_QUANTUM);
@@ -191,7 +191,7 @@ void queue_take(struct message *m)
 void queue_refund(struct message *m)
 {
 	struct port *port = m->flow->port;
-	uint64_t cost = VMSGIF_MSG_COST(m->len);
+	uint64_t cost = message_credit(m);
 
 	port->used -= cost;
 	if (port->need)

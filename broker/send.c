@@ -150,7 +150,13 @@ static inline unsigned int pages_of(const struct request *req)
 
 static inline unsigned int count_of(const struct request *req)
 {
-	return VMSGIF_BATCH_COUNT(req->len, req->each);
+	return UNLIKELY(req->form == REQUEST_MAP) ? req->map_more + 1u :
+						    VMSGIF_BATCH_COUNT(req->len, req->each);
+}
+
+static inline uint32_t bytes_of(const struct request *req)
+{
+	return UNLIKELY(req->form == REQUEST_MAP) ? req->len * (req->map_more + 1u) : req->len;
 }
 
 static NOINLINE int not_in_mode(struct peer *src, const struct request *req)
@@ -203,7 +209,7 @@ static NOINLINE int admit(struct peer *src, const struct request *req)
 		src->admitted--;
 		return VMSGIF_OKAY;
 	}
-	if (account_admit(src->account, flow->charge, broker_now(src->broker), req->len,
+	if (account_admit(src->account, flow->charge, broker_now(src->broker), bytes_of(req),
 			  count_of(req), req->form == REQUEST_MAP, &excess))
 		return VMSGIF_OKAY;
 	send_log_excess(src, flow->pair->dst, req->port, &excess);
@@ -253,6 +259,7 @@ static NOINLINE int keep_map(struct message *m, const struct request *req)
 
 	m->u.map.pool = pool;
 	m->u.map.id = req->map_id;
+	m->u.map.more = req->map_more;
 	m->u.map.offset = req->map_offset;
 	pool->messages++;
 	m->src->account->maps++;

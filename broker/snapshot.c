@@ -321,7 +321,7 @@ static void append_flow(struct out *o, const struct flow *flow)
 
 	list_for_each_entry(m, &flow->queued, link) {
 		queued++;
-		bytes += m->len;
+		bytes += message_bytes(m);
 	}
 	list_for_each_entry(m, &flow->held, link)
 		held++;

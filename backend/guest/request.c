@@ -22,6 +22,7 @@ enum {
 	USES_QUAD = 1 << 3, /* seq or credit */
 	USES_PAYLOAD = 1 << 4,
 	USES_POOL = 1 << 5,
+	USES_MORE = 1 << 6, /* map.more */
 };
 
 struct kind {
@@ -34,7 +35,7 @@ struct kind {
 static const struct kind kinds[VMSGIF_OP_MAX + 1] = {
 	[VMSGIF_OP_SEND] = { USES_ADDR | USES_PORT | USES_WORD | USES_QUAD | USES_PAYLOAD,
 			     NAME_FLAGS | VMSGIF_TXF_LAZY | VMSGIF_TXF_MAP },
-	[VMSGIF_OP_RELEASE] = { USES_ADDR | USES_PORT | USES_QUAD, 0 },
+	[VMSGIF_OP_RELEASE] = { USES_ADDR | USES_PORT | USES_QUAD | USES_MORE, 0 },
 	[VMSGIF_OP_BIND] = { USES_PORT | USES_WORD | USES_QUAD | USES_PAYLOAD, NAME_FLAGS },
 	[VMSGIF_OP_UNBIND] = { USES_PORT, 0 },
 	[VMSGIF_OP_CREDIT] = { USES_PORT | USES_QUAD, 0 },
@@ -120,8 +121,6 @@ static enum verdict check_payload_reserved(const struct vmsgif_tx_request *slot,
 		return hostile(why, "nr_segs is not 0 where there are no segments");
 	if (!rest_is_zero(slot, payload_bytes(slot)))
 		return hostile(why, "bytes behind the payload's description are not 0");
-	if ((slot->flags & VMSGIF_TXF_MAP) && slot->u.map.reserved != 0)
-		return hostile(why, "reserved field of a map reference is not 0");
 	return VERDICT_OK;
 }
 
@@ -141,6 +140,14 @@ static enum verdict check_pool_reserved(const struct vmsgif_tx_request *slot, st
 		return hostile(why, "id of a TX or RX pool is not 0");
 	if (slot->op == VMSGIF_OP_POOL_ADD && (slot->addr | slot->port | slot->src_port) != 0)
 		return hostile(why, "receiver of a TX or RX pool");
+	return VERDICT_OK;
+}
+
+static enum verdict check_more_reserved(const struct vmsgif_tx_request *slot, struct reject *why)
+{
+	if (slot->u.map.id != 0 || slot->u.map.offset != 0 ||
+	    !rest_is_zero(slot, sizeof(slot->u.map)))
+		return hostile(why, "more of a RELEASE than numbers");
 	return VERDICT_OK;
 }
 
@@ -170,6 +177,8 @@ static enum verdict check_reserved(const struct vmsgif_tx_request *slot, unsigne
 		return hostile(why, "payload of a request without");
 	if (kind->uses & USES_POOL)
 		return check_pool_reserved(slot, why);
+	if (kind->uses & USES_MORE)
+		return check_more_reserved(slot, why);
 	if (!rest_is_zero(slot, 0))
 		return hostile(why, "payload of a request without");
 	return VERDICT_OK;
@@ -237,12 +246,26 @@ enum verdict request_check_segments(const struct vmsgif_segment *segs, unsigned 
 
 static enum verdict check_map(const struct vmsgif_tx_request *slot, struct reject *why)
 {
+	const struct vmsgif_map *map = &slot->u.map;
+
 	if (slot->len == 0)
 		return refuse(why, VMSGIF_EINVAL, "map-mode message of length 0");
-	if (slot->u.map.id >= VMSGIF_MAP_POOLS_MAX)
+	if (map->id >= VMSGIF_MAP_POOLS_MAX)
 		return refuse(why, VMSGIF_EINVAL, "id of a map pool out of range");
-	if ((uint64_t)slot->u.map.offset + slot->len > POOL_BYTES_MAX)
+	if (map->more >= VMSGIF_RUN_MESSAGES)
+		return refuse(why, VMSGIF_EINVAL, "run of more than 32 messages");
+	if (map->offset + map->more * VMSGIF_RUN_STEP(slot->len) + slot->len > POOL_BYTES_MAX)
 		return refuse(why, VMSGIF_EFAULT, "message beyond every map pool");
+	return VERDICT_OK;
+}
+
+static enum verdict parse_release(const struct vmsgif_tx_request *slot, struct request *req,
+				  struct reject *why)
+{
+	req->seq = slot->seq;
+	req->map_more = slot->u.map.more;
+	if (slot->u.map.more != 0 && slot->seq <= slot->u.map.more)
+		return refuse(why, VMSGIF_EINVAL, "numbers of messages before the first one");
 	return VERDICT_OK;
 }
 
@@ -277,6 +300,7 @@ static enum verdict parse_payload(const struct vmsgif_tx_request *slot, struct r
 		v = check_map(slot, why);
 		req->form = REQUEST_MAP;
 		req->map_id = slot->u.map.id;
+		req->map_more = slot->u.map.more;
 		req->map_offset = slot->u.map.offset;
 	} else {
 		if (slot->nr_segs > VMSGIF_SEGS_MAX)
@@ -466,8 +490,7 @@ enum verdict request_parse(const struct vmsgif_tx_request *slot, unsigned int sl
 	case VMSGIF_OP_SEND:
 		return parse_send(slot, max_message, req, why);
 	case VMSGIF_OP_RELEASE:
-		req->seq = slot->seq;
-		return VERDICT_OK;
+		return parse_release(slot, req, why);
 	case VMSGIF_OP_BIND:
 		return parse_bind(slot, max_message, req, why);
 	case VMSGIF_OP_UNBIND:

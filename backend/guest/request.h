@@ -46,6 +46,7 @@ struct request {
 		uint32_t list_ref;
 		struct {
 			uint16_t map_id;
+			uint16_t map_more; /* RELEASE, too */
 			uint32_t map_offset;
 		};
 		struct vmsgif_pool pool;

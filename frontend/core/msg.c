@@ -186,7 +186,7 @@ bool vmsg_msg_holds(const struct vmsg_port *port, uint32_t addr, uint64_t seq)
 
 	while (left) {
 		const struct vmsg_msg *msg = vmsg_msg_at(port, offset);
-		uint32_t cost = vmsg_msg_cost(msg->len);
+		uint32_t cost = vmsg_msg_room(msg);
 
 		if (msg->seq == seq && msg->addr == addr && msg->form == VMSG_MSG_MAPPED &&
 		    msg->state != VMSG_MSG_DONE)
@@ -205,7 +205,7 @@ void vmsg_msg_drop_all(struct vmsg *v, struct vmsg_port *port)
 	port->waiting = 0;
 	while (left) {
 		struct vmsg_msg *msg = vmsg_msg_at(port, offset);
-		uint32_t cost = vmsg_msg_cost(msg->len);
+		uint32_t cost = vmsg_msg_room(msg);
 
 		if (msg->state == VMSG_MSG_QUEUED || msg->state == VMSG_MSG_RECEIVED)
 			vmsg_msg_done(v, port, msg);

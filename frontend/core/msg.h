@@ -8,8 +8,9 @@
  *
  * Each message has VMSGIF_MSG_COST(len) bytes there, wherever its payload is,
  * so that it can be copied in at any time; the payload's room may wrap around
- * the end of the memory, the descriptor never does. A repeat takes its room as
- * well, as the broker counted it, and is done at once.
+ * the end of the memory, the descriptor never does. Only what is in map mode has
+ * no more than the descriptor. A repeat takes its room as well, as the broker counted
+ * it, and is done at once.
  */
 #ifndef XENMSG_CORE_MSG_H
 #define XENMSG_CORE_MSG_H
@@ -29,6 +30,12 @@ static inline uint32_t vmsg_msg_offset(const struct vmsg_port *port, const struc
 static inline uint32_t vmsg_msg_cost(uint32_t len)
 {
 	return (len + 127) & ~(uint32_t)63; /* VMSGIF_MSG_COST() of what fits in 32 bits */
+}
+
+/* Of a message that is there. */
+static inline uint32_t vmsg_msg_room(const struct vmsg_msg *msg)
+{
+	return vmsg_unlikely(msg->form == VMSG_MSG_MAPPED) ? VMSG_LINE : vmsg_msg_cost(msg->len);
 }
 
 /* Pages of one that is in pages. */
@@ -99,7 +106,7 @@ static inline void vmsg_msg_free(struct vmsg *v, struct vmsg_port *port)
 	const struct vmsg_msg *msg = vmsg_msg_at(port, port->head);
 
 	do {
-		uint32_t cost = vmsg_msg_cost(msg->len);
+		uint32_t cost = vmsg_msg_room(msg);
 
 		port->head = vmsg_msg_after(port, port->head, cost);
 		port->unsaid += cost;
@@ -168,7 +175,7 @@ static inline struct vmsg_msg *vmsg_msg_next(const struct vmsg *v, struct vmsg_p
 	if (!--port->waiting)
 		return msg;
 	do { /* past repeats, too */
-		port->next = vmsg_msg_after(port, port->next, vmsg_msg_cost(next->len));
+		port->next = vmsg_msg_after(port, port->next, vmsg_msg_room(next));
 		next = vmsg_msg_at(port, port->next);
 	} while (vmsg_unlikely(next->state != VMSG_MSG_QUEUED));
 	return msg;

@@ -44,7 +44,8 @@ static bool matches(const struct vmsg_foreign_pool *pool, const struct vmsgif_rx
 	       pool->state == VMSG_FOREIGN_MAPPED;
 }
 
-int vmsg_foreign_find(struct vmsg *v, struct vmsg_port *port, const struct vmsgif_rx_response *r)
+int vmsg_foreign_find(struct vmsg *v, struct vmsg_port *port, const struct vmsgif_rx_response *r,
+		      uint32_t offset)
 {
 	struct vmsg_foreign_pool *pool = NULL;
 
@@ -57,7 +58,7 @@ int vmsg_foreign_find(struct vmsg *v, struct vmsg_port *port, const struct vmsgi
 		port->pool_slot = (uint16_t)slot_of(v, pool);
 	}
 	if (pool->state != VMSG_FOREIGN_MAPPED || pool->port != r->port ||
-	    (uint64_t)r->u.map.offset + r->len > (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE)
+	    (uint64_t)offset + r->len > (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE)
 		return -1;
 	return port->pool_slot;
 }

@@ -33,13 +33,13 @@ static inline bool vmsg_foreign_same(const struct vmsg *v, const struct vmsg_por
 {
 	const struct vmsg_foreign_pool *pool = &v->t.foreign[port->pool_slot];
 
-	/* The id is below what is reserved. */
 	return port->pool_slot < v->params.max_pools && pool->state == VMSG_FOREIGN_MAPPED &&
-	       pool->addr == addr && pool->id == (uint32_t)place && pool->port == port->number &&
+	       pool->addr == addr && pool->id == (uint16_t)place && pool->port == port->number &&
 	       (place >> 32) + len <= (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE;
 }
-/* Slot of the pool that map-mode message @r is in, or -1. */
-int vmsg_foreign_find(struct vmsg *v, struct vmsg_port *port, const struct vmsgif_rx_response *r);
+/* Slot of the pool that the message at @offset is in, one of the run @r; or -1. */
+int vmsg_foreign_find(struct vmsg *v, struct vmsg_port *port, const struct vmsgif_rx_response *r,
+		      uint32_t offset);
 /* A message in pool @slot is not held any more. Returns whether it has to be RELEASEd. */
 bool vmsg_foreign_put(struct vmsg *v, unsigned int slot);
 /* Events POOL_ADD and POOL_DEL. Return whether @page was kept. */

@@ -2,7 +2,7 @@
 /*
  * The hot way in: a run of messages that came for one port from one source,
  * each inline, in pages, which are held, or are copied out if it is one, or in the
- * sender's pool that was the last one. One in pages may be a batch.
+ * sender's pool that was the last one. One in pages may be a batch, one in a pool a run.
  * The first response about which anything is different ends the run, untouched:
  * rx.c has all the checks.
  */
@@ -64,7 +64,53 @@ static inline bool size_valid(uint64_t size, uint32_t len, uint32_t each)
 	       vmsg_batch_valid(len, each);
 }
 
-/* Takes one message from the flow's source. */
+static inline void go_on(struct run *run, uint32_t bytes)
+{
+	struct vmsg_port *port = run->port;
+
+	port->left -= bytes;
+	port->used += bytes;
+	run->to += bytes;
+	if (run->to >= port->memory + port->size)
+		run->to -= port->size;
+}
+
+/* Takes messages in map mode, which one response is about. */
+static bool take_mapped(struct vmsg *v, struct run *run, const struct vmsg_rx_words *words)
+{
+	uint64_t place = vmsg_rx_place(&run->c);
+	struct vmsg_port *port = run->port;
+	unsigned int page = v->t.rx_at[run->c.cons & run->c.mask];
+	uint32_t len = (uint32_t)words->size, behind = (uint16_t)(place >> 16);
+	uint32_t step = (uint32_t)VMSGIF_RUN_STEP(len);
+
+	/* The port's longest message is at most 1 MiB. */
+	if (words->size != len || !len || behind >= VMSGIF_RUN_MESSAGES ||
+	    words->seq - run->seq <= behind || VMSG_LINE * (behind + 1) > port->left ||
+	    !vmsg_foreign_same(v, port, (uint32_t)(run->addr >> 32), place, behind * step + len))
+		return false;
+	run->c.cons++;
+	vmsg_rx_post(v, &run->c, page);
+	v->t.foreign[port->pool_slot].held += behind + 1;
+	v->stats.rx_bytes += (uint64_t)len * (behind + 1);
+	run->seq = words->seq;
+	run->nr += behind + 1;
+	place >>= 32;
+	do {
+		uint64_t *msg = (uint64_t *)(void *)run->to;
+
+		msg[0] = run->addr | descriptor(VMSG_MSG_MAPPED, port->pool_slot);
+		msg[1] = words->ports;
+		msg[2] = words->seq - behind;
+		msg[3] = len | place << 32;
+		msg[4] = behind;
+		place += step;
+		go_on(run, VMSG_LINE);
+	} while (behind--);
+	return true;
+}
+
+/* Takes what the next response is about, from the flow's source. */
 static inline bool take(struct vmsg *v, struct run *run)
 {
 	const struct vmsg_rx_words words = vmsg_rx_peek(&run->c);
@@ -75,11 +121,13 @@ static inline bool take(struct vmsg *v, struct run *run)
 	uint32_t cost = vmsg_msg_cost(len);
 	unsigned int page = v->t.rx_at[id];
 	uint64_t *msg = (uint64_t *)(void *)run->to;
-	uint64_t size = words.size; /* in a descriptor, behind len: the place */
 	uint32_t each = (uint32_t)(words.size >> 48);
 
-	if ((uint32_t)words.ports != port->number || words.seq <= run->seq || len > port->max_len ||
-	    cost > port->left)
+	if ((uint32_t)words.ports != port->number || words.seq <= run->seq || len > port->max_len)
+		return false;
+	if (vmsg_unlikely(head == HEAD_MAP))
+		return take_mapped(v, run, &words);
+	if (cost > port->left)
 		return false;
 	if (head == HEAD_PAGE && size_valid(words.size, len, each)) {
 		uint32_t nr = vmsg_msg_pages(len);
@@ -100,16 +148,6 @@ static inline bool take(struct vmsg *v, struct run *run)
 			v->stats.rx_copied_out++;
 		}
 		v->stats.rx_messages += VMSGIF_BATCH_COUNT(len, each) - 1;
-	} else if (head == HEAD_MAP && words.size == len && len) {
-		uint64_t place = vmsg_rx_place(&run->c);
-
-		if (!vmsg_foreign_same(v, port, (uint32_t)(run->addr >> 32), place, len))
-			return false;
-		v->t.foreign[port->pool_slot].held++;
-		msg[0] = run->addr | descriptor(VMSG_MSG_MAPPED, port->pool_slot);
-		size |= place & (uint64_t)UINT32_MAX << 32;
-		run->c.cons++;
-		vmsg_rx_post(v, &run->c, page);
 	} else if (head == HEAD_INLINE && words.size <= VMSGIF_INLINE_MAX) {
 		msg[0] = run->addr | descriptor(VMSG_MSG_INLINE, 0);
 		vmsg_rx_data(&run->c, run->to + offsetof(struct vmsg_msg, data));
@@ -119,15 +157,11 @@ static inline bool take(struct vmsg *v, struct run *run)
 	}
 	msg[1] = words.ports;
 	msg[2] = words.seq;
-	msg[3] = size;
+	msg[3] = words.size;
 	run->seq = words.seq;
 	run->nr++;
 	v->stats.rx_bytes += len;
-	port->left -= cost;
-	port->used += cost;
-	run->to += cost;
-	if (run->to >= port->memory + port->size)
-		run->to -= port->size;
+	go_on(run, cost);
 	return true;
 }
 

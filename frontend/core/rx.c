@@ -24,33 +24,6 @@ struct arrival {
 	bool drop;   /* that, or the port is being unbound */
 };
 
-/* Map mode: sets the message's place, or has it released at once. */
-static bool take_mapped(struct vmsg *v, struct arrival *a)
-{
-	const struct vmsgif_rx_response *r = a->r;
-	int slot;
-
-	if (!r->len || r->used || r->each || r->u.map.reserved)
-		return vmsg_break(v, "bad map-mode message");
-	vmsg_rx_post_again(v, a->page);
-	if (a->repeat && vmsg_msg_holds(a->port, r->addr, r->seq)) {
-		a->msg->state = VMSG_MSG_DONE;
-		return true;
-	}
-	if (a->drop) {
-		vmsg_msg_to_release(v, a->port, a->msg);
-		return true;
-	}
-	slot = vmsg_foreign_find(v, a->port, r);
-	if (slot < 0)
-		return vmsg_break(v, "map-mode message outside of a mapped pool");
-	v->t.foreign[slot].held++;
-	a->msg->form = VMSG_MSG_MAPPED;
-	a->msg->ref = (uint16_t)slot;
-	a->msg->offset = r->u.map.offset;
-	return true;
-}
-
 /* Takes the next response, of which there is one, and the page that it answers. */
 static bool take_next(struct vmsg *v, struct vmsgif_rx_response *r, unsigned int *page)
 {
@@ -128,8 +101,6 @@ static unsigned int take_payload(struct vmsg *v, struct arrival *a)
 {
 	const struct vmsgif_rx_response *r = a->r;
 
-	if (r->flags == VMSGIF_RXF_MAP)
-		return take_mapped(v, a);
 	if (r->flags != VMSGIF_RXF_INLINE)
 		return take_paged(v, a);
 	if (r->len > VMSGIF_INLINE_MAX || r->used || r->each)
@@ -147,7 +118,7 @@ static void arrived(struct vmsg *v, const struct arrival *a)
 
 	if (!a->drop && !port->waiting++)
 		port->next = port->tail;
-	vmsg_msg_enter(port, vmsg_msg_cost(a->r->len));
+	vmsg_msg_enter(port, vmsg_msg_room(a->msg));
 	vmsg_msg_check_credit(v, port);
 	if (a->drop) {
 		v->stats.rx_repeated += a->repeat;
@@ -158,6 +129,70 @@ static void arrived(struct vmsg *v, const struct arrival *a)
 	v->stats.rx_bytes += a->r->len;
 	if (port->waiting == 1)
 		v->params.ops->readable(v, port);
+}
+
+/* The descriptor of message @seq of the response. */
+static void arrive(struct vmsg *v, struct arrival *a, uint64_t seq)
+{
+	const struct vmsgif_rx_response *r = a->r;
+	struct vmsg_port *port = a->port;
+
+	a->msg = vmsg_msg_at(port, port->tail);
+	a->repeat = vmsg_flow_seen(v, port, r->addr, seq);
+	a->drop = a->repeat || port->state == VMSG_PORT_UNBINDING;
+	a->msg->addr = r->addr;
+	a->msg->src_port = r->src_port;
+	a->msg->seq = seq;
+	a->msg->len = r->len;
+	a->msg->each = r->each;
+	a->msg->state = a->drop ? VMSG_MSG_DONE : VMSG_MSG_QUEUED;
+}
+
+/* One message of a run in map mode: sets its place, or has it released at once. */
+static bool take_mapped(struct vmsg *v, struct arrival *a, uint32_t behind)
+{
+	const struct vmsgif_rx_response *r = a->r;
+	uint64_t seq = r->seq - behind;
+	uint32_t offset =
+		r->u.map.offset + (r->u.map.more - behind) * (uint32_t)VMSGIF_RUN_STEP(r->len);
+	int slot;
+
+	arrive(v, a, seq);
+	a->msg->form = VMSG_MSG_MAPPED;
+	a->msg->behind = behind;
+	a->msg->offset = offset;
+	if (a->drop) {
+		if (!a->repeat || !vmsg_msg_holds(a->port, r->addr, seq))
+			vmsg_msg_to_release(v, a->port, a->msg);
+		return true;
+	}
+	slot = vmsg_foreign_find(v, a->port, r, offset);
+	if (slot < 0)
+		return vmsg_break(v, "map-mode message outside of a mapped pool");
+	v->t.foreign[slot].held++;
+	a->msg->ref = (uint16_t)slot;
+	return true;
+}
+
+/* All of it, which is in one response. */
+static unsigned int take_run(struct vmsg *v, struct arrival *a)
+{
+	const struct vmsgif_rx_response *r = a->r;
+	const struct vmsgif_map *map = &r->u.map;
+	uint32_t behind = map->more;
+
+	if (!r->len || r->used || r->each || map->more >= VMSGIF_RUN_MESSAGES ||
+	    r->seq <= map->more || map->offset + map->more * VMSGIF_RUN_STEP(r->len) > UINT32_MAX)
+		return vmsg_break(v, "bad map-mode message");
+	if (VMSG_LINE * (behind + 1) > a->port->left)
+		return vmsg_break(v, "message over the credit of its port");
+	vmsg_rx_post_again(v, a->page);
+	do {
+		if (!take_mapped(v, a, behind))
+			return 0;
+		arrived(v, a);
+	} while (behind--);
+	return 1;
 }
 
 static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response *r,
@@ -173,18 +208,12 @@ static unsigned int take_message(struct vmsg *v, const struct vmsgif_rx_response
 		return vmsg_break(v, "message to a port that is not bound");
 	if (r->len > port->max_len)
 		return vmsg_break(v, "message longer than its port takes");
+	v->rx_port = port;
+	if (r->flags == VMSGIF_RXF_MAP)
+		return take_run(v, &a);
 	if (vmsg_msg_cost(r->len) > port->left)
 		return vmsg_break(v, "message over the credit of its port");
-	v->rx_port = port;
-	a.msg = vmsg_msg_at(port, port->tail);
-	a.repeat = vmsg_flow_seen(v, port, r->addr, r->seq);
-	a.drop = a.repeat || port->state == VMSG_PORT_UNBINDING;
-	a.msg->addr = r->addr;
-	a.msg->src_port = r->src_port;
-	a.msg->seq = r->seq;
-	a.msg->len = r->len;
-	a.msg->each = r->each;
-	a.msg->state = a.drop ? VMSG_MSG_DONE : VMSG_MSG_QUEUED;
+	arrive(v, &a, r->seq);
 	nr = take_payload(v, &a);
 	if (nr)
 		arrived(v, &a);

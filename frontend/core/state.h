@@ -143,7 +143,10 @@ struct vmsg_msg {
 			uint16_t each;
 		};
 	};
-	uint8_t data[VMSGIF_INLINE_MAX];
+	union {
+		uint8_t data[VMSGIF_INLINE_MAX]; /* INLINE */
+		uint64_t behind;		 /* MAPPED: messages of its run that follow */
+	};
 };
 
 _Static_assert(sizeof(struct vmsg_msg) == VMSG_LINE, "VMSGIF_MSG_COST counts one line for it");

@@ -75,7 +75,11 @@ static void check_request(const struct request *req)
 		break;
 	case REQUEST_MAP:
 		require(req->op == VMSGIF_OP_SEND && req->len > 0 && !req->pooled);
-		require(req->map_id < VMSGIF_MAP_POOLS_MAX);
+		require(req->map_id < VMSGIF_MAP_POOLS_MAX && req->map_more < VMSGIF_RUN_MESSAGES);
+		require((req->map_offset + req->len - 1) / VMSGIF_PAGE_SIZE +
+				req->map_more *
+					((req->len + VMSGIF_PAGE_SIZE - 1) / VMSGIF_PAGE_SIZE) <
+			VMSGIF_POOL_PAGES_MAX);
 		break;
 	}
 	if (req->each) {

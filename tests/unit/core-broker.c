@@ -12,7 +12,8 @@ struct broker_msg {
 	unsigned int src;
 	uint32_t src_addr;
 	struct vmsgif_tx_request req;
-	bool out; /* map mode: with the receiver */
+	bool out;			    /* map mode: with the receiver */
+	bool released[VMSGIF_RUN_MESSAGES]; /* the same: each of them, by its number */
 };
 
 #define GREF(dev, kind, i) (((dev) + 1) << 16 | (kind) << 12 | (i))
@@ -241,7 +242,10 @@ static void serve_send(struct broker *b, unsigned int dev, const struct vmsgif_t
 			answer(&d->fail, req, VMSGIF_EFAULT);
 			return;
 		}
-		ck_assert_uint_le(req->u.map.offset + req->len, pool->nr_pages * 4096);
+		ck_assert_uint_lt(req->u.map.more, VMSGIF_RUN_MESSAGES);
+		ck_assert_uint_le(req->u.map.offset + req->u.map.more * VMSGIF_RUN_STEP(req->len) +
+					  req->len,
+				  pool->nr_pages * 4096);
 	}
 	msg = calloc(1, sizeof(*msg));
 	msg->src = dev;
@@ -288,22 +292,37 @@ static void serve_port(struct broker *b, struct broker_dev *d, const struct vmsg
 	}
 }
 
+/* Notes that number @seq of a run is released. Returns whether all are. */
+static bool release_one(struct broker_msg *msg, uint64_t seq)
+{
+	uint64_t first = msg->req.seq - msg->req.u.map.more;
+
+	ck_assert(msg->req.flags & VMSGIF_TXF_MAP);
+	msg->released[seq - first] = true;
+	for (uint64_t i = first; i <= msg->req.seq; i++)
+		if (!msg->released[i - first])
+			return false;
+	return true;
+}
+
 static void serve_release(struct broker *b, struct broker_dev *d,
 			  const struct vmsgif_tx_request *req)
 {
-	struct broker_msg **at = &b->first;
+	struct broker_msg **at;
 
 	answer(&d->late, req, 0);
-	while (*at) {
-		struct broker_msg *msg = *at;
+	ck_assert_uint_gt(req->seq, req->u.map.more);
+	for (uint64_t seq = req->seq - req->u.map.more; seq <= req->seq; seq++) {
+		for (at = &b->first; *at; at = &(*at)->next) {
+			const struct broker_msg *msg = *at;
 
-		if (msg->src_addr == req->addr && msg->req.addr == d->addr &&
-		    msg->req.port == req->port && msg->req.seq == req->seq) {
-			ck_assert(msg->req.flags & VMSGIF_TXF_MAP);
-			answer_send(b, at, 0);
-			return;
+			if (msg->src_addr == req->addr && msg->req.addr == d->addr &&
+			    msg->req.port == req->port && msg->out && seq <= msg->req.seq &&
+			    seq >= msg->req.seq - msg->req.u.map.more)
+				break;
 		}
-		at = &msg->next;
+		if (*at && release_one(*at, seq))
+			answer_send(b, at, 0);
 	}
 }
 
@@ -528,6 +547,13 @@ static void payload(struct broker *b, const struct broker_msg *msg, uint8_t *out
 			  req->len);
 }
 
+static uint64_t cost_of(const struct vmsgif_tx_request *req)
+{
+	if (req->flags & VMSGIF_TXF_MAP)
+		return 64 * (req->u.map.more + 1u);
+	return VMSGIF_MSG_COST(req->len);
+}
+
 /* Returns false if the message has to wait. */
 static bool deliver(struct broker *b, struct broker_msg *msg, struct broker_dev *d,
 		    struct broker_port *port)
@@ -545,12 +571,11 @@ static bool deliver(struct broker *b, struct broker_msg *msg, struct broker_dev 
 	};
 	static uint8_t bytes[VMSGIF_MESSAGE_MAX];
 
-	if (port->used + VMSGIF_MSG_COST(req->len) > port->credit ||
-	    rx_left(d) < nr + VMSGIF_RX_RESERVE)
+	if (port->used + cost_of(req) > port->credit || rx_left(d) < nr + VMSGIF_RX_RESERVE)
 		return false;
 	if ((req->flags & VMSGIF_TXF_MAP) && !b->dev[msg->src].map[req->u.map.id].acked)
 		return false;
-	port->used += VMSGIF_MSG_COST(req->len);
+	port->used += cost_of(req);
 	b->delivered++;
 	if (req->flags & VMSGIF_TXF_INLINE) {
 		rsp.flags = VMSGIF_RXF_INLINE;

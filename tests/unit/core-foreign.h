@@ -10,7 +10,9 @@
 
 #include <string.h>
 
-#define PAGES  2u
+#ifndef PAGES
+#define PAGES 2u
+#endif
 #define REF    4711u
 #define OTHER  (CBED_PEER + 1)
 #define HELD_A 16u /* offsets of messages */
@@ -122,18 +124,25 @@ static inline struct vmsgif_rx_response map_msg(unsigned int id, uint32_t offset
 	return rsp;
 }
 
-static inline struct vmsg_msg *recv_map(uint32_t offset, uint32_t len)
+/* The next message, number @number of the flow; 0: any. */
+static inline struct vmsg_msg *recv_number(uint32_t offset, uint32_t len, uint64_t number)
 {
 	struct vmsg_info info;
 	struct vmsg_msg *msg = vmsg_recv(bed.v, port, &info);
 	uint8_t copy[sizeof(memory)];
 
 	ck_assert_ptr_nonnull(msg);
+	ck_assert(!number || info.seq == number);
 	ck_assert(info.mapped);
 	ck_assert_uint_eq(info.len, len);
 	ck_assert_uint_eq(cbed_gather(&bed, port, msg, copy), 1);
 	ck_assert_mem_eq(copy, memory + offset, len);
 	return msg;
+}
+
+static inline struct vmsg_msg *recv_map(uint32_t offset, uint32_t len)
+{
+	return recv_number(offset, len, 0);
 }
 
 /* A message in the pool that the application holds. */

@@ -208,26 +208,44 @@ static inline uint16_t fake_send_pages(struct device *dev, const struct device *
 	return req->id;
 }
 
-static inline uint16_t fake_send_map(struct device *dev, const struct device *to, uint32_t port,
-				     uint16_t pool, uint32_t offset, uint32_t len)
+/* A run of @nr messages of @len bytes. */
+static inline uint16_t fake_send_run(struct device *dev, const struct device *to, uint32_t port,
+				     uint16_t pool, uint32_t offset, uint32_t len, unsigned int nr)
 {
-	struct request *req = fake_send_req(dev, to, port);
+	struct request *req;
 
+	dev->seq += nr - 1;
+	req = fake_send_req(dev, to, port);
 	req->form = REQUEST_MAP;
 	req->map_id = pool;
+	req->map_more = (uint16_t)(nr - 1);
 	req->map_offset = offset;
 	req->len = len;
 	return req->id;
 }
 
-static inline uint16_t fake_release(struct device *dev, uint32_t addr, uint32_t port, uint64_t seq)
+static inline uint16_t fake_send_map(struct device *dev, const struct device *to, uint32_t port,
+				     uint16_t pool, uint32_t offset, uint32_t len)
+{
+	return fake_send_run(dev, to, port, pool, offset, len, 1);
+}
+
+/* Of the messages @first to @last. */
+static inline uint16_t fake_release_all(struct device *dev, uint32_t addr, uint32_t port,
+					uint64_t first, uint64_t last)
 {
 	struct request *req = &fake_put(dev, VMSGIF_OP_RELEASE)->req;
 
 	req->addr = addr;
 	req->port = port;
-	req->seq = seq;
+	req->seq = last;
+	req->map_more = (uint16_t)(last - first);
 	return req->id;
+}
+
+static inline uint16_t fake_release(struct device *dev, uint32_t addr, uint32_t port, uint64_t seq)
+{
+	return fake_release_all(dev, addr, port, seq, seq);
 }
 
 static inline uint16_t fake_pool(struct device *dev, uint8_t op, uint16_t type, uint16_t id,

@@ -228,9 +228,24 @@ START_TEST(map_payload)
 	refused(VMSGIF_EFAULT);
 	slot.u.map.offset = UINT32_MAX;
 	refused(VMSGIF_EFAULT);
+	slot.u.map.more = VMSGIF_RUN_MESSAGES - 1;
+	refused(VMSGIF_EFAULT);
 	slot = send_map;
-	slot.u.map.reserved = 1;
-	hostile();
+	slot.u.map.more = VMSGIF_RUN_MESSAGES - 1;
+	ok();
+	slot.u.map.more++;
+	refused(VMSGIF_EINVAL);
+	/* Each message begins at a page of its own. */
+	slot = send_map;
+	slot.len = 4097;
+	slot.u.map.more = 9;
+	slot.u.map.offset = VMSGIF_POOL_PAGES_MAX * VMSGIF_PAGE_SIZE - 9 * 8192 - 4097;
+	ok();
+	slot.u.map.offset++;
+	refused(VMSGIF_EFAULT);
+	slot = send_map;
+	slot.each = 8;
+	refused(VMSGIF_EINVAL);
 	slot = send_map;
 	slot.nr_segs = 1;
 	hostile();

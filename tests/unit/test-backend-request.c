@@ -159,6 +159,32 @@ START_TEST(reserved_payload)
 	slot = ready;
 	slot.u.data[0] = 1;
 	hostile();
+	slot = release;
+	slot.u.map.id = 1;
+	hostile();
+	slot = release;
+	slot.u.map.offset = 1;
+	hostile();
+	slot = release;
+	slot.u.data[sizeof(slot.u.map)] = 1;
+	hostile();
+}
+END_TEST
+
+/* The numbers of messages begin with 1. */
+START_TEST(release_of_several)
+{
+	slot = release;
+	slot.seq = 8;
+	slot.u.map.more = 7;
+	ok();
+	ck_assert_uint_eq(req.seq, 8);
+	ck_assert_uint_eq(req.map_more, 7);
+	slot.u.map.more = 8;
+	refused(VMSGIF_EINVAL);
+	slot.seq = UINT64_MAX;
+	slot.u.map.more = UINT16_MAX;
+	ok();
 }
 END_TEST
 
@@ -478,6 +504,7 @@ static Suite *request_suite(void)
 	tcase_add_loop_test(t, reserved_fields, 0, NR_GOOD);
 	tcase_add_test(t, fields_arrive);
 	tcase_add_test(t, reserved_payload);
+	tcase_add_test(t, release_of_several);
 	tcase_add_test(t, batches);
 	tcase_add_test(t, kinds_and_ids);
 	tcase_add_test(t, send_limits);

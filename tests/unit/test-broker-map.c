@@ -68,6 +68,102 @@ START_TEST(released_message)
 }
 END_TEST
 
+/* One SEND, one response, and as many numbers, bytes and descriptors' credit as messages. */
+START_TEST(run_of_messages)
+{
+	const struct vmsgif_rx_response *rx;
+	uint64_t used;
+	uint16_t send;
+
+	share(3);
+	used = port_find(fake_peer(bob), 7)->used;
+	send = fake_send_run(alice, bob, 7, 3, 4096, 5000, 7);
+	fake_turns();
+	ck_assert_uint_eq(fake_rx_count(bob, VMSGIF_RX_MESSAGE), 1);
+	rx = fake_rx(bob, VMSGIF_RX_MESSAGE, 0);
+	ck_assert_uint_eq(rx->seq, 7);
+	ck_assert_uint_eq(rx->len, 5000);
+	ck_assert_uint_eq(rx->each, 0);
+	ck_assert_uint_eq(rx->u.map.more, 6);
+	ck_assert_uint_eq(rx->u.map.offset, 4096);
+	ck_assert_uint_eq(held(), 1);
+	ck_assert_uint_eq(port_find(fake_peer(bob), 7)->used - used, 7 * VMSGIF_MSG_COST(0));
+	ck_assert_uint_eq(fake_peer(alice)->count.sent.messages[WAY_MAP], 7);
+	ck_assert_uint_eq(fake_peer(alice)->count.sent.bytes[WAY_MAP], 7 * 5000);
+	fake_release_all(bob, alice->addr, 7, 1, 7);
+	fake_turns();
+	ck_assert_int_eq(fake_status(alice, send), 0);
+}
+END_TEST
+
+/* It is answered when the last number of it is, in whatever order and however often they come. */
+START_TEST(run_released_in_parts)
+{
+	uint16_t runs[2];
+
+	share(3);
+	runs[0] = fake_send_run(alice, bob, 7, 3, 0, 100, 8);
+	runs[1] = fake_send_run(alice, bob, 7, 3, 8 * 4096, 100, 8);
+	fake_turns();
+	ck_assert_uint_eq(held(), 2);
+	for (unsigned int i = 0; i < 3; i++)
+		fake_release_all(bob, alice->addr, 7, 2, 7);
+	fake_release(bob, alice->addr, 7, 1);
+	/* The end of one and the begin of the other, but for one. */
+	fake_release_all(bob, alice->addr, 7, 10, 15);
+	fake_turns();
+	ck_assert_uint_eq(held(), 2);
+	fake_release_all(bob, alice->addr, 7, 8, 9);
+	fake_turns();
+	ck_assert_int_eq(fake_status(alice, runs[0]), 0);
+	ck_assert_int_eq(fake_status(alice, runs[1]), FAKE_UNANSWERED);
+	/* Beyond what there is, too. */
+	fake_release_all(bob, alice->addr, 7, 1, 1000);
+	fake_turns();
+	ck_assert_int_eq(fake_status(alice, runs[1]), 0);
+	ck_assert_uint_eq(held(), 0);
+}
+END_TEST
+
+/* One that all bits are needed for, and several at once. */
+START_TEST(longest_runs)
+{
+	uint16_t runs[2];
+
+	share(3);
+	/* The second one's messages are in the first one's pages: that is the sender's. */
+	runs[0] = fake_send_run(alice, bob, 7, 3, 0, 1, 16);
+	runs[1] = fake_send_run(alice, bob, 7, 3, 0, 1, 16);
+	fake_turns();
+	fake_release_all(bob, alice->addr, 7, 1, 32);
+	fake_turns();
+	ck_assert_int_eq(fake_status(alice, runs[0]), 0);
+	ck_assert_int_eq(fake_status(alice, runs[1]), 0);
+	/* 17 pages. */
+	runs[0] = fake_send_run(alice, bob, 7, 3, 0, 1, 17);
+	/* The last byte is that of the pool, and one more. */
+	runs[1] = fake_send_run(alice, bob, 7, 3, 4096, 4097, 8);
+	fake_turns();
+	ck_assert_int_eq(fake_status(alice, runs[0]), VMSGIF_EFAULT);
+	ck_assert_int_eq(fake_status(alice, runs[1]), VMSGIF_EFAULT);
+}
+END_TEST
+
+/* A number that a run would take from an earlier message. */
+START_TEST(numbers_of_runs_rise)
+{
+	uint16_t first, again;
+
+	share(3);
+	first = fake_send_run(alice, bob, 7, 3, 0, 1, 4);
+	alice->seq -= 1;
+	again = fake_send_run(alice, bob, 7, 3, 0, 1, 4);
+	fake_turns();
+	ck_assert_int_eq(fake_status(alice, first), FAKE_UNANSWERED);
+	ck_assert_int_eq(fake_status(alice, again), VMSGIF_EINVAL);
+}
+END_TEST
+
 START_TEST(stray_releases)
 {
 	uint16_t send, ids[4];
@@ -266,6 +362,10 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, released_message);
+	tcase_add_test(t, run_of_messages);
+	tcase_add_test(t, run_released_in_parts);
+	tcase_add_test(t, longest_runs);
+	tcase_add_test(t, numbers_of_runs_rise);
 	tcase_add_test(t, stray_releases);
 	tcase_add_test(t, outside_of_the_pool);
 	tcase_add_test(t, cap);

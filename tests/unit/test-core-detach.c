@@ -339,7 +339,7 @@ END_TEST
 
 START_TEST(bad_map_messages)
 {
-	for (unsigned int i = 0; i < 4; i++) {
+	for (unsigned int i = 0; i < 6; i++) {
 		struct vmsgif_rx_response rsp;
 
 		two_pools(_i);
@@ -350,8 +350,12 @@ START_TEST(bad_map_messages)
 			rsp.used = 1;
 		else if (i == 2)
 			rsp.each = 1;
+		else if (i == 3)
+			rsp.u.map.more = VMSGIF_RUN_MESSAGES;
+		else if (i == 4)
+			rsp.u.map.more = (uint16_t)rsp.seq;
 		else
-			rsp.u.map.reserved = 1;
+			rsp.u.map = (struct vmsgif_map){ .id = 7, .more = 1, .offset = UINT32_MAX };
 		breaks(rsp, "bad map-mode message");
 	}
 }

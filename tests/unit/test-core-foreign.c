@@ -419,29 +419,6 @@ START_TEST(releases_over_restarts)
 }
 END_TEST
 
-/* A released message's room is the sender's again, as credit. */
-START_TEST(releases_give_credit)
-{
-	const uint32_t cost = VMSGIF_MSG_COST(sizeof(memory));
-	unsigned int nr = 131072 / 4 / cost + 1;  /* a quarter, at least */
-	unsigned int all = 131072 / 2 / cost + 1; /* half, at least: it has not plenty left */
-	struct vmsg_msg *msgs[16];
-
-	ck_assert_uint_le(all, 16);
-	pool(7);
-	for (unsigned int i = 0; i < all; i++) {
-		cbed_tell(&bed, map_msg(7, 0, sizeof(memory)));
-		msgs[i] = recv_map(0, sizeof(memory));
-	}
-	for (unsigned int i = 0; i < nr; i++) {
-		cbed_expect_none(&bed);
-		release(msgs[i]);
-		expect_release(i + 1);
-	}
-	ck_assert_uint_eq(cbed_expect(&bed, VMSGIF_OP_CREDIT).credit, 131072 + nr * cost);
-}
-END_TEST
-
 /* Half of the window may be released before the sender has to know. */
 START_TEST(releases_are_lazy)
 {
@@ -486,7 +463,6 @@ int main(void)
 	tcase_add_test(tc, ack_without_slot);
 	tcase_add_test(tc, replaced_in_one_batch);
 	tcase_add_test(tc, repeats);
-	tcase_add_test(tc, releases_give_credit);
 	tcase_add_test(tc, releases_over_restarts);
 	tcase_add_test(tc, releases_are_lazy);
 	suite_add_tcase(suite, tc);

@@ -65,7 +65,8 @@
  *           is copied, and the SEND completes when the receiver releases it
  *
  * Messages of one length that follow each other in a flow can travel together, as
- * a batch: one SEND, one status, and as many messages for the receiver.
+ * a batch or, in map mode, a run: one SEND, one status, and as many messages for the
+ * receiver.
  *
  * All integers are little-endian as on the only architectures with the rings
  * of ring.h in use. "Reserved" fields are 0 and checked to be 0. Page means
@@ -147,11 +148,13 @@
  *           that the broker may hand to it, counted from its BIND in this
  *           epoch: an absolute number that only rises, so that saying it
  *           twice does no harm. Credit is backed by memory of the port. What
- *           exceeds it waits in the broker, within the senders' windows.
+ *           exceeds it waits in the broker, within the senders' windows. The
+ *           payload of map mode is not in that memory, so each such message
+ *           costs what one of length 0 does.
  * RX pages  A message needs as many posted pages as it has pages, at least
  *           one. The last VMSGIF_RX_RESERVE posted pages are for events.
- * Maps      At most "max-maps" map-mode messages per pair of domains are
- *           unreleased at a time; more wait.
+ * Maps      At most "max-maps" SENDs in map mode per pair of domains are
+ *           not released, or not in whole, at a time; more wait.
  *
  ******************************************************************************
  *                               Notification
@@ -272,7 +275,8 @@
 #define VMSGIF_FLOW_WINDOW    64u    /* default of "flow-window" */
 #define VMSGIF_BATCH_BYTES    65536u /* longest batch: a port should take as much */
 #define VMSGIF_BATCH_MESSAGES 256u
-#define VMSGIF_BATCH_ALIGN    8u /* that the messages in a batch have */
+#define VMSGIF_BATCH_ALIGN    8u  /* that the messages in a batch have */
+#define VMSGIF_RUN_MESSAGES   32u /* of map mode, in a SEND */
 #define VMSGIF_LAZY_NS	      1000000u
 
 /*
@@ -284,6 +288,10 @@
 
 /* Messages in a batch of @len bytes, of @each bytes each; 0: it is none, but one message. */
 #define VMSGIF_BATCH_COUNT(len, each) ((each) ? ((len) + (each)-1) / (each) : 1)
+
+/* Bytes from the begin of a message of @len bytes in a run to that of the next one. */
+#define VMSGIF_RUN_STEP(len) \
+	(((uint64_t)(len) + VMSGIF_PAGE_SIZE - 1) & ~(uint64_t)(VMSGIF_PAGE_SIZE - 1))
 
 #define VMSGIF_ADDR(gen, domid) ((uint32_t)(gen) << 16 | (uint16_t)(domid))
 #define VMSGIF_ADDR_DOMID(addr) ((uint16_t)((addr)&0xffffu))
@@ -344,7 +352,10 @@
  *   VMSGIF_TXF_INDIRECT  nr_segs 5-257: indirect.ref names a page that starts
  *                        with nr_segs segments; the rest of the union is 0
  *   VMSGIF_TXF_MAP       (SEND only) at byte map.offset of pool map.id, len
- *                        bytes in a row; len is not 0
+ *                        bytes in a row; len is not 0. With map.more, a run:
+ *                        as many further messages of len bytes each follow, up
+ *                        to VMSGIF_RUN_MESSAGES in all, each VMSGIF_RUN_STEP()
+ *                        behind the one before
  * Payload of length 0 is inline. VMSGIF_TXF_POOL, with the second and third
  * form, says that every ref is an index into the TX pool instead of a grant
  * reference. A segment has a length, len >= 1, and begins in its page:
@@ -356,8 +367,8 @@
  * SEND        addr, port   destination
  *             src_port     whom to answer; 0 if nobody
  *             seq          above that of every earlier SEND of the instance; of a
- *                          batch, the last message's, and those before it have
- *                          the numbers before
+ *                          batch or run, the last message's, and those before it
+ *                          have the numbers before
  *             each         0; or, of a batch, bytes of each message but the last,
  *                          which may be shorter: a multiple of
  *                          VMSGIF_BATCH_ALIGN, and below len. The payload, in
@@ -366,10 +377,10 @@
  *                          the length of a message are about len
  *             flags        the payload's, VMSGIF_TXF_LAZY
  *             Answered when it is in the receiver's ring (inline, copy), or
- *             when the receiver has released it (map).
- * RELEASE     addr, port   source address and own port of a map-mode message
- *             seq          its number
- *             Any number of times; 0 also if the broker knows no such message.
+ *             when the receiver has released it, a run as a whole (map).
+ * RELEASE     addr, port   source address and own port of map-mode messages
+ *             seq, map.more   their numbers: seq, and as many before it
+ *             Any number of times; 0 also if the broker knows no such messages.
  * BIND        port         own port
  *             credit       see "Credit"
  *             max_len      the longest message taken, up to max-message
@@ -428,8 +439,8 @@ struct vmsgif_segment {
 };
 
 struct vmsgif_map {
-	uint16_t id; /* the sender's name for the pool */
-	uint16_t reserved;
+	uint16_t id;	 /* the sender's name for the pool */
+	uint16_t more;	 /* messages that follow this one; RELEASE: that precede it */
 	uint32_t offset; /* bytes from the pool's begin */
 };
 
@@ -556,7 +567,8 @@ struct vmsgif_tx_response {
  *           seq, len, each  of the message; each is 0 unless it is a batch
  *           flags           VMSGIF_RXF_INLINE: in data, used is 0
  *                           VMSGIF_RXF_MAP: at map.offset of pool map.id of
- *                           the source, used is 0; to be RELEASEd
+ *                           the source, map.more follow, used is 0; to be
+ *                           RELEASEd
  *                           none: in n = (len + 4095) / 4096 pages, the next
  *                           ones in the order in which they were posted; all
  *                           but the last are full. So this is n responses,
