@@ -209,8 +209,8 @@ bool vmsg_publish(struct vmsg *v, bool force);
 /* Responses taken in so far, modulo 2^32: to tell whether an event was about any. */
 uint32_t vmsg_taken(const struct vmsg *v);
 /*
- * Whether an event for lazy requests is put off: then vmsg_publish(force) is to be called
- * within VMSGIF_LAZY_NS.
+ * Whether an event for lazy requests is put off, or a SEND held back: then vmsg_publish(force)
+ * is to be called within VMSGIF_LAZY_NS.
  */
 bool vmsg_put_off(const struct vmsg *v);
 
@@ -284,6 +284,7 @@ struct vmsg_send {
 	bool lazy;
 	bool quiet;	 /* nobody waits for the answer: vmsg_arm() asks for no event for it */
 	bool keep;	 /* once answered, the pages of the segments are the caller's again */
+	bool open;	 /* lazy, quiet batches: others may be joined to it, see vmsg_join() */
 	uint64_t cookie; /* for send_done; 0: not wanted */
 	const void *data;
 	/*
@@ -304,6 +305,18 @@ struct vmsg_send {
  * that of a batch's last message.
  */
 int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq);
+/*
+ * Makes the batch @send a part of the SEND that was posted last, if that is open: not
+ * published, nothing posted behind it, of the same flow and length of messages, lazy, quiet, with
+ * room for it. False: it is not, and nothing happened; pages stay the caller's, and
+ * vmsg_send() is to be asked. True: pages are the engine's, *@seq is as from vmsg_send(), and
+ * *@cookie that SEND's, whose answer is the answer for both: @send->cookie means nothing.
+ * So that it can happen, vmsg_publish() holds back an open SEND that has room, unless forced
+ * to or something urgent is published with it: to be forced as for what it puts off. Whoever
+ * is told -EAGAIN closes it, or vmsg_drained() false.
+ */
+bool vmsg_join(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send,
+	       uint64_t *cookie, uint64_t *seq);
 /* Whether a message of @len bytes may be a batch of messages of @each bytes; 0: it is none. */
 static inline bool vmsg_batch_valid(uint32_t len, uint32_t each)
 {

@@ -284,6 +284,45 @@ int vmsg_pages_take_message(struct vmsg *v, struct vmsg_shadow *s, const struct 
 	return 0;
 }
 
+uint32_t vmsg_segs_pages(const struct vmsgif_segment *segs, unsigned int nr)
+{
+	uint32_t pages = 0;
+
+	while (nr--)
+		pages += vmsg_seg_pages(&segs[nr]);
+	return pages;
+}
+
+bool vmsg_pages_take_more(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_send *send)
+{
+	struct vmsgif_segment *segs = s->req.u.seg;
+	unsigned int i, nr = s->req.nr_segs;
+	uint32_t len = 0;
+
+	/* Not more pages than segments: a broker without the TX pool needs as many. */
+	if (send->nr_segs > VMSGIF_SEGS_MAX - 1 ||
+	    vmsg_segs_pages(segs, nr) + vmsg_segs_pages(send->segs, send->nr_segs) >
+		    VMSGIF_SEGS_MAX)
+		return false;
+	for (i = 0; i < send->nr_segs; i++) {
+		if (!vmsg_pages_take(v, &send->segs[i], VMSG_PAGE_END))
+			break;
+		len += send->segs[i].len;
+	}
+	if (i != send->nr_segs || len != send->len) {
+		vmsg_pages_give_back(v, send, i);
+		return false;
+	}
+	for (i = 0; i < send->nr_segs; i++) {
+		if (goes_on(&segs[nr - 1], &send->segs[i]))
+			segs[nr - 1].len = (uint16_t)(segs[nr - 1].len + send->segs[i].len);
+		else
+			segs[nr++] = send->segs[i];
+	}
+	s->req.nr_segs = s->tag.nr_segs = (uint16_t)nr;
+	return true;
+}
+
 /* The pages of a list. */
 static void put_chain(struct vmsg *v, unsigned int page, bool keep)
 {

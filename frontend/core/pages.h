@@ -22,6 +22,13 @@
 
 /* Makes the pages of @send those of @s, whose request says so. 0 or -EINVAL: they stay the caller's. */
 int vmsg_pages_take_message(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_send *send);
+/*
+ * Makes the pages of @send those of @s, too, behind the ones that it has; neither has a list,
+ * or keeps its pages. False: there is no room, or they are not the caller's; they stay as they are.
+ */
+bool vmsg_pages_take_more(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_send *send);
+/* How many pages @nr segments go over. */
+uint32_t vmsg_segs_pages(const struct vmsgif_segment *segs, unsigned int nr);
 /* The pages of @s are free, or the caller's again. */
 void vmsg_pages_put_message(struct vmsg *v, struct vmsg_shadow *s);
 /* The same for one segment. */

@@ -5,7 +5,8 @@
  * An event costs more than fifty pages copied, so none is asked for or sent in
  * vain. Sending: lazy requests are published with the others, but the event
  * that the broker asked for (v->due) is put off until something urgent joins it
- * or the caller forces it, which is to be soon (vmsg_put_off()). Receiving: nobody waits for
+ * or the caller forces it, which is to be soon (vmsg_put_off()). So are they themselves as
+ * long as others may be joined to them: the last one, if it is open. Receiving: nobody waits for
  * the answers to CREDIT, RELEASE and POOL_ACK, nor, unless a port does
  * (vmsg_wait), for those to quiet SENDs; rsp_event is set behind
  * them, and behind those that may follow. If somebody comes to wait later, it is
@@ -112,13 +113,11 @@ static bool decide(struct vmsg *v, unsigned int asked, bool force)
 	/* Asking for an event for RX pages, the broker says that it is short of them. */
 	if (force || v->urgent || (asked & VMSG_ASKED_RX)) {
 		v->due = false;
-		v->put_off = false;
 		v->lazy_releases = 0;
 		v->stats.events++;
 		return true;
 	}
 	v->due = true;
-	v->put_off = true;
 	return false;
 }
 
@@ -126,15 +125,20 @@ bool vmsg_publish(struct vmsg *v, bool force)
 {
 	unsigned int asked = 0;
 	bool send = false;
+	uint32_t tx;
 
 	if (v->phase == VMSG_DOWN)
 		return false;
 	if (v->todo)
 		vmsg_pump(v);
-	if (v->tx.prod != v->tx.pushed || v->rx.prod != v->rx.pushed)
-		asked = vmsg_ring_push(v);
+	if (force || v->urgent || v->tx.prod != v->open_prod)
+		v->open = NULL;
+	tx = v->tx.prod - (v->open != NULL);
+	if (tx != v->tx.pushed || v->rx.prod != v->rx.pushed)
+		asked = vmsg_ring_push(v, tx);
 	if (asked || v->due)
 		send = decide(v, asked, force);
+	v->put_off = v->due || v->open != NULL;
 	v->urgent = false;
 	/* Who has taken in something since will arm again anyway, when done with that. */
 	if (vmsg_unlikely(v->skipped && vmsg_armed(v) && too_far(v)) && arm(v))

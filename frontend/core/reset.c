@@ -200,6 +200,7 @@ static void ring_is_void(struct vmsg *v)
 	v->armed = false;
 	v->skipped = VMSG_SKIP_NONE;
 	v->put_off = false;
+	v->open = NULL;
 	v->tx.shared = NULL;
 	v->rx.shared = NULL;
 	vmsg_rx_reclaim(v);

@@ -49,19 +49,19 @@ bool vmsg_ring_look(struct vmsg *v)
 	return tx != v->tx.cons || rx != v->rx.cons;
 }
 
-unsigned int vmsg_ring_push(struct vmsg *v)
+unsigned int vmsg_ring_push(struct vmsg *v, uint32_t tx)
 {
 	uint32_t old_tx = v->tx.pushed;
 	uint32_t old_rx = v->rx.pushed;
 	unsigned int which = 0;
 
 	xen_wmb(); /* slots before indexes */
-	v->tx.pushed = v->tx.prod;
+	v->tx.pushed = tx;
 	v->rx.pushed = v->rx.prod;
-	WRITE_ONCE(vmsg_tx_sring(v)->req_prod, v->tx.prod);
+	WRITE_ONCE(vmsg_tx_sring(v)->req_prod, tx);
 	WRITE_ONCE(vmsg_rx_sring(v)->req_prod, v->rx.prod);
 	xen_mb(); /* indexes before the look at what the other end asks for */
-	if (vmsg_ring_asked(READ_ONCE(vmsg_tx_sring(v)->req_event), old_tx, v->tx.prod))
+	if (vmsg_ring_asked(READ_ONCE(vmsg_tx_sring(v)->req_event), old_tx, tx))
 		which |= VMSG_ASKED_TX;
 	if (vmsg_ring_asked(READ_ONCE(vmsg_rx_sring(v)->req_event), old_rx, v->rx.prod))
 		which |= VMSG_ASKED_RX;

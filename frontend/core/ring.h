@@ -33,6 +33,13 @@ static inline void vmsg_ring_put_tx(struct vmsg *v, const struct vmsgif_tx_reque
 	__builtin_memcpy(&sring->ring[v->tx.prod++ & v->mask].req, request, sizeof(*request));
 }
 
+/* Writes the last one anew, which is not published. */
+static inline void vmsg_ring_put_again(struct vmsg *v, const struct vmsgif_tx_request *request)
+{
+	v->tx.prod--;
+	vmsg_ring_put_tx(v, request);
+}
+
 /* The words of the next one, all of which are to be written. */
 static inline uint64_t *vmsg_tx_slot(struct vmsg *v)
 {
@@ -171,6 +178,7 @@ static inline bool vmsg_ring_push_tx(struct vmsg *v)
 
 	xen_wmb(); /* slots before indexes */
 	v->tx.pushed = now;
+	v->open = NULL;
 	WRITE_ONCE(vmsg_tx_sring(v)->req_prod, now);
 	xen_mb(); /* indexes before the look at what the other end asks for */
 	return vmsg_ring_asked(READ_ONCE(vmsg_tx_sring(v)->req_event), old, now);
@@ -179,10 +187,13 @@ static inline bool vmsg_ring_push_tx(struct vmsg *v)
 void vmsg_ring_start(struct vmsg *v, void *tx, void *rx);
 /* Reads both rsp_prod, TX first. Returns whether there are responses; breaks the device on nonsense. */
 bool vmsg_ring_look(struct vmsg *v);
-/* Publishes both rings. Returns for which of them the other end asked for an event. */
+/*
+ * Publishes both rings, TX before the index @tx. Returns for which of them the other end
+ * asked for an event.
+ */
 #define VMSG_ASKED_TX 1u
 #define VMSG_ASKED_RX 2u
-unsigned int vmsg_ring_push(struct vmsg *v);
+unsigned int vmsg_ring_push(struct vmsg *v, uint32_t tx);
 /*
  * Asks for an event on the next RX response, and on the TX response after
  * @skip more. Returns whether responses are there already.

@@ -5,6 +5,7 @@
  * if the device is not ready or others are queued.
  */
 #include "frontend/core/flow.h"
+#include "frontend/core/join.h"
 #include "frontend/core/pages.h"
 #include "frontend/core/send.h"
 #include "frontend/core/tx.h"
@@ -124,10 +125,12 @@ static __attribute__((__noinline__)) int send_any(struct vmsg *v, struct vmsg_po
 	s->tag.op = VMSGIF_OP_SEND;
 	s->tag.quiet = send->quiet;
 	take_shadow(v, s, port, window, send, s->tag);
-	if (v->phase == VMSG_RUN && !v->nr_queue && vmsg_own_announced(v, s))
+	if (v->phase == VMSG_RUN && !v->nr_queue && vmsg_own_announced(v, s)) {
 		vmsg_tx_post(v, s);
-	else
+		vmsg_join_begin(v, s, send);
+	} else {
 		vmsg_tx_queue(v, s);
+	}
 	return 0;
 }
 
@@ -159,8 +162,10 @@ static __attribute__((__noinline__)) int send_few(struct vmsg *v, struct vmsg_po
 	if (vmsg_unlikely(nr < 0))
 		return nr;
 	v->stats.tx_pooled += VMSGIF_BATCH_COUNT(send->len, send->each);
-	return send_now(v, s, port, port->window, send,
-			(union vmsg_tag){ .quiet = send->quiet, .nr_segs = (uint16_t)nr });
+	send_now(v, s, port, port->window, send,
+		 (union vmsg_tag){ .quiet = send->quiet, .nr_segs = (uint16_t)nr });
+	vmsg_join_begin(v, s, send);
+	return 0;
 }
 
 /* The short way in map mode; all own pools are announced. */

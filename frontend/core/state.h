@@ -372,13 +372,15 @@ struct vmsg {
 	bool send_now;		   /* phase is RUN and nothing is queued */
 	bool urgent;		   /* something posted since the last publish is */
 	bool due;		   /* the broker asked for an event that was not sent yet */
-	bool put_off;		   /* and whoever calls us knows it: vmsg_put_off() */
+	bool put_off;		   /* and whoever calls us knows; or a SEND is open */
 	bool armed;		   /* both rsp_event are set, and nothing had come by then */
 	uint8_t skipped;	   /* enum vmsg_skipped */
 	uint32_t armed_at;	   /* vmsg_taken() at that time */
 	uint64_t seq;		   /* of the last SEND */
 	struct vmsg_port *rx_port; /* last used */
 	struct vmsg_shadow *free;  /* list of free shadows */
+	struct vmsg_shadow *open; /* the last SEND that was posted, to which others may be joined */
+	uint32_t open_prod;	  /* tx.prod behind it: nothing was posted since */
 	struct vmsg_tables t;
 	struct vmsg_stats stats;
 

@@ -4,6 +4,15 @@
 
 #include "frontend/core/tx.h"
 
+/* Somebody waits now. */
+static int told(struct vmsg *v)
+{
+	/* It may be for the answer to a SEND that is held back. */
+	v->open = NULL;
+	v->on_free |= VMSG_TODO_WAKE;
+	return -EAGAIN;
+}
+
 int vmsg_wait(struct vmsg *v, struct vmsg_port *port, unsigned int why)
 {
 	if (!port->wait) {
@@ -16,15 +25,13 @@ int vmsg_wait(struct vmsg *v, struct vmsg_port *port, unsigned int why)
 		v->wait_last = port;
 	}
 	port->wait |= (uint16_t)why;
-	v->on_free |= VMSG_TODO_WAKE;
-	return -EAGAIN;
+	return told(v);
 }
 
 int vmsg_wait_control(struct vmsg *v)
 {
 	v->control_waits = true;
-	v->on_free |= VMSG_TODO_WAKE;
-	return -EAGAIN;
+	return told(v);
 }
 
 int vmsg_wait_window(struct vmsg *v, struct vmsg_port *port, struct vmsg_window *window)

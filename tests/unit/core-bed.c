@@ -39,6 +39,7 @@ static void send_failed(struct vmsg *v, struct vmsg_port *port, const struct vms
 	event->status = failure->status;
 	event->addr = failure->addr;
 	event->dst_port = failure->port;
+	event->len = failure->count;
 }
 
 static void readable(struct vmsg *v, struct vmsg_port *port)

@@ -20,7 +20,7 @@
 enum cbed_kind {
 	CBED_NONE,
 	CBED_SEND_DONE,
-	CBED_SEND_FAILED, /* cookie: its number */
+	CBED_SEND_FAILED, /* cookie: its number; len: of so many messages */
 	CBED_READABLE,
 	CBED_WRITABLE,
 	CBED_CONTROL_DONE,
