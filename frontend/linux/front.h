@@ -13,6 +13,7 @@
  *   service.c   turning the engine's crank, and its callbacks
  *   chardev.c   open files: ioctl, poll    endpoint.c  ports, from open to closed
  *   send.c  area.c  recv.c  event.c  names.c  pool.c  foreign.c  what ioctls do
+ *   sent.c      what is not answered
  *   share.c     how much a user may have    debugfs.c   how things stand
  *
  * One mutex, front->lock, protects it all, the engine included. Whatever can
@@ -63,7 +64,7 @@ enum front_phase {
 	FRONT_CONNECTED, /* Connected */
 };
 
-/* An unanswered SEND. */
+/* A message, or batch, that is not answered. */
 struct sent {
 	struct endpoint *ep; /* NULL: free */
 	u64 cookie;
@@ -73,12 +74,13 @@ struct sent {
 	u16 pages;	/* of the TX pool, charged to the endpoint */
 	u16 area_first; /* of the endpoint's area */
 	u16 area_nr;	/* 0: none */
-	u16 next;	/* of the free ones */
+	u16 next;	/* of the free ones; of those that were joined to it */
 	bool confirm;
 	struct own_pool *pool; /* map mode */
 };
 
-#define FRONT_SENT    VMSGIF_RING_SLOTS(VMSGIF_MAX_RING_ORDER)
+#define FRONT_SENDS   VMSGIF_RING_SLOTS(VMSGIF_MAX_RING_ORDER)
+#define FRONT_SENT    (2 * FRONT_SENDS)
 #define FRONT_FOREIGN 64 /* foreign pools mapped at a time */
 #define FRONT_PORTS   1024
 #define FRONT_FLOWS   8192
@@ -347,11 +349,20 @@ long endpoint_unbind(struct endpoint *ep, struct xenmsg_uapi_unbind __user *arg)
 
 long send_messages(struct endpoint *ep, struct xenmsg_uapi_send __user *arg, bool nonblock);
 long send_flush(struct endpoint *ep, struct xenmsg_uapi_flush __user *arg);
-void send_answered(struct vmsg_front *front, u64 cookie, int status);
+void send_free(struct endpoint *ep);
+
+void sent_init(struct vmsg_front *front);
+/* For the next SEND; 0: there are too many. */
+u64 sent_cookie(const struct vmsg_front *front);
+/* Notes down what @what says, with that cookie. */
+void sent_add(struct endpoint *ep, const struct sent *what);
+/* Whether there is a place for one that is joined to another. */
+bool sent_may_join(const struct vmsg_front *front);
+/* The same, of one that was joined to that with @cookie. */
+void sent_join(struct endpoint *ep, const struct sent *what, u64 cookie);
+void sent_answered(struct vmsg_front *front, u64 cookie, int status);
 /* What it waits for may be there. */
 void send_try_again(struct endpoint *ep);
-void send_init(struct vmsg_front *front);
-void send_free(struct endpoint *ep);
 
 long area_make(struct endpoint *ep, struct xenmsg_uapi_area __user *arg);
 int area_mmap(struct endpoint *ep, struct vm_area_struct *vma);

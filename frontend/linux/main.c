@@ -47,7 +47,7 @@ static int __init vmsgfront_init(void)
 	INIT_LIST_HEAD(&front->subs);
 	INIT_LIST_HEAD(&front->users);
 	xa_init_flags(&front->foreign_handles, XA_FLAGS_ALLOC1);
-	send_init(front);
+	sent_init(front);
 	channel_init(front);
 	debugfs_register(front);
 	/* Last is what others can open: then nothing fails any more. */

@@ -5,11 +5,14 @@
  * A call works through its messages in small groups, each in three steps: with
  * the lock, pages are taken; without it, payload is copied from the process,
  * which may take as long as it likes; with the lock, all are posted, and at the
- * end published at once. A message is charged to its endpoint until it is
- * answered: while an endpoint has pages in flight it may have as many as are left
- * (half of them alone, a third beside another), and all of a user have their share,
- * so that nobody who writes to a receiver that does not read keeps others from
- * sending. Nobody sleeps with the lock of the endpoint.
+ * end published at once. Only a lazy batch at the very end stays open: what the next
+ * call brings is joined to it (vmsg_join()), until it is full, somebody waits, or
+ * VMSGIF_LAZY_NS are over.
+ *
+ * A message is charged to its endpoint until it is answered: while an endpoint has
+ * pages in flight it may have as many as are left (half of them alone, a third beside
+ * another), and all of a user have their share, so that nobody who writes to a receiver
+ * that does not read keeps others from sending. Nobody sleeps with the lock of the endpoint.
  */
 #include <linux/fs.h>
 #include <linux/sched/signal.h>
@@ -19,8 +22,7 @@
 
 #include "front.h"
 
-#define GROUP	 16
-#define NO_ENTRY U16_MAX
+#define GROUP 16
 
 /* A message of the group under way. */
 struct tx_item {
@@ -35,68 +37,9 @@ struct tx_scratch {
 	struct vmsgif_segment segs[VMSGIF_INDIRECT_MAX];
 };
 
-void send_init(struct vmsg_front *front)
-{
-	unsigned int i;
-
-	for (i = 0; i < FRONT_SENT; i++)
-		front->sent[i].next = i + 1;
-	front->sent[FRONT_SENT - 1].next = NO_ENTRY;
-}
-
 void send_free(struct endpoint *ep)
 {
 	kvfree(ep->scratch);
-}
-
-/* ---------------------------------------------------------------- answers */
-
-void send_try_again(struct endpoint *ep)
-{
-	ep->stuck = false;
-	ep_wake(ep);
-}
-
-/* Of one that failed, or that is to be confirmed. */
-static void tell(struct endpoint *ep, const struct sent *sent, int status)
-{
-	const struct ep_event event = {
-		.type = sent->confirm ? XENMSG_EV_SENT : XENMSG_EV_FAILED,
-		.status = status,
-		.addr = sent->addr,
-		.port = sent->port,
-		.seq = sent->seq,
-		.cookie = sent->cookie,
-	};
-
-	if (status && !ep->failure)
-		ep->failure = status;
-	if (sent->confirm)
-		event_confirm(ep, &event);
-	else
-		event_post(ep, &event);
-}
-
-void send_answered(struct vmsg_front *front, u64 cookie, int status)
-{
-	struct sent *sent = &front->sent[cookie - 1];
-	struct endpoint *ep = sent->ep;
-
-	if (status || sent->confirm)
-		tell(ep, sent, status);
-	ep->tx_pages -= sent->pages;
-	if (sent->area_nr)
-		bitmap_clear(ep->area_busy, sent->area_first, sent->area_nr);
-	if (sent->pool)
-		pool_answered(sent->pool);
-	sent->ep = NULL;
-	sent->next = front->free_sent;
-	front->free_sent = cookie - 1;
-	front->nr_sent--;
-	share_put_send(front, ep->user, sent->pages);
-	/* Whoever flushes or waits for its share looks at these; who sleeps in SEND is stuck. */
-	if (!--ep->nr_sent || ep->stuck)
-		send_try_again(ep);
 }
 
 /* ------------------------------------------------------- pages and payload */
@@ -276,19 +219,12 @@ static int fill(struct endpoint *ep, struct tx_item *item, struct vmsg_send *sen
 	return 0;
 }
 
-/* Notes it down; the engine has taken it. */
-static void remember(struct endpoint *ep, struct tx_item *item, const struct vmsg_send *send,
-		     u64 seq)
+/* What is to be noted down of it. */
+static struct sent note(const struct endpoint *ep, const struct tx_item *item,
+			const struct vmsg_send *send, u64 seq)
 {
-	struct vmsg_front *front = ep->front;
-	struct sent *sent = &front->sent[front->free_sent];
 	const struct xenmsg_uapi_tx *tx = &item->tx;
-
-	front->free_sent = sent->next;
-	front->nr_sent++;
-	ep->nr_sent++;
-	*sent = (struct sent){
-		.ep = ep,
+	struct sent sent = {
 		.cookie = tx->cookie,
 		.seq = seq,
 		.addr = tx->addr,
@@ -296,21 +232,51 @@ static void remember(struct endpoint *ep, struct tx_item *item, const struct vms
 		.pages = nr_all(item),
 		.confirm = tx->flags & XENMSG_TX_CONFIRM,
 	};
+
 	if (tx->flags & XENMSG_TX_AREA) {
-		sent->area_first = tx->data / PAGE_SIZE;
-		sent->area_nr = send->nr_segs;
-		bitmap_set(ep->area_busy, sent->area_first, sent->area_nr);
+		sent.area_first = tx->data / PAGE_SIZE;
+		sent.area_nr = send->nr_segs;
 	} else if (tx->flags & XENMSG_TX_POOL) {
-		sent->pool = pool_of(ep, tx->nr);
-		pool_sent(sent->pool);
+		sent.pool = pool_of(ep, tx->nr);
 	}
-	event_peer(ep, tx->addr);
+	return sent;
+}
+
+/* As a SEND of its own. */
+static int post_alone(struct endpoint *ep, struct tx_item *item, const struct vmsg_send *send)
+{
+	struct vmsg_front *front = ep->front;
+	int r = send->cookie ? vmsg_send(front->v, ep->port, send, &item->tx.seq) : -EAGAIN;
+	struct sent sent;
+
+	if (r) {
+		if (send->keep && send->nr_segs > VMSGIF_SEGS_MAX)
+			vmsg_tx_pages_put(front->v, ep->port, 1, &send->list_page);
+		return r;
+	}
+	sent = note(ep, item, send, item->tx.seq);
+	sent_add(ep, &sent);
+	return 0;
+}
+
+/* As a part of the SEND before it, if that is possible. */
+static bool join(struct endpoint *ep, struct tx_item *item, const struct vmsg_send *send)
+{
+	struct vmsg_front *front = ep->front;
+	struct sent sent;
+	u64 cookie;
+
+	if (!send->open || !sent_may_join(front) ||
+	    !vmsg_join(front->v, ep->port, send, &cookie, &item->tx.seq))
+		return false;
+	sent = note(ep, item, send, item->tx.seq);
+	sent_join(ep, &sent, cookie);
+	return true;
 }
 
 /* With the lock. */
 static int post(struct endpoint *ep, struct tx_item *item)
 {
-	struct vmsg_front *front = ep->front;
 	const struct xenmsg_uapi_tx *tx = &item->tx;
 	struct vmsg_send send = {
 		.addr = tx->addr,
@@ -319,25 +285,15 @@ static int post(struct endpoint *ep, struct tx_item *item)
 		.each = tx->flags & XENMSG_TX_BATCH ? tx->nr : 0,
 		.lazy = tx->flags & XENMSG_TX_LAZY,
 		.quiet = !(tx->flags & XENMSG_TX_CONFIRM),
-		.cookie = front->free_sent + 1,
+		.cookie = sent_cookie(ep->front),
 	};
-	u64 seq;
 	int r;
 
-	if (front->free_sent == NO_ENTRY)
-		return -EAGAIN;
+	send.open = send.each && send.lazy && send.quiet;
 	r = fill(ep, item, &send);
-	if (r)
+	if (r || join(ep, item, &send))
 		return r;
-	r = vmsg_send(front->v, ep->port, &send, &seq);
-	if (r) {
-		if (send.keep && send.nr_segs > VMSGIF_SEGS_MAX)
-			vmsg_tx_pages_put(front->v, ep->port, 1, &send.list_page);
-		return r;
-	}
-	remember(ep, item, &send, seq);
-	item->tx.seq = seq;
-	return 0;
+	return post_alone(ep, item, &send);
 }
 
 /* Takes what the first messages of the group need: how many messages, or why not one. */

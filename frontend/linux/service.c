@@ -221,7 +221,7 @@ static struct vmsg_front *front_of(const struct vmsg *v)
 
 static void send_done(struct vmsg *v, struct vmsg_port *port, u64 cookie, int status)
 {
-	send_answered(front_of(v), cookie, front_status(status));
+	sent_answered(front_of(v), cookie, front_status(status));
 }
 
 static void readable(struct vmsg *v, struct vmsg_port *port)

@@ -145,7 +145,8 @@ struct xenmsg_uapi_unbind {
  *   XENMSG_TX_POOL    at offset "data" of own pool "nr": map mode
  *   XENMSG_TX_BATCH   at address "data", as a batch: messages of "nr" bytes each,
  *                     a multiple of 8 and below "len", the last of which may be
- *                     shorter; up to 64 KiB and 256 messages. "seq", in events as well, is the last one's
+ *                     shorter; up to 64 KiB and 256 messages. "seq", in events as well, is the last one's.
+ *                     Lazy ones that follow each other may reach the receiver as one
  */
 struct xenmsg_uapi_tx {
 	__u64 data;
