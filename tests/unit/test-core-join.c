@@ -423,6 +423,13 @@ START_TEST(behind_others)
 	cbed_expect_none(&bed);
 	vmsg_publish(bed.v, true);
 	(void)expect(CALL, 1);
+	/* What is urgent takes it along. */
+	single.lazy = false;
+	post(single);
+	post(batch(CALL));
+	cbed_publish(&bed);
+	ck_assert_uint_eq(cbed_expect(&bed, VMSGIF_OP_SEND).each, 0);
+	(void)expect(CALL, 1);
 }
 END_TEST
 
@@ -431,10 +438,21 @@ static void post_behind(void)
 	ck_assert_int_eq(vmsg_resolve_name(bed.v, "peer", 4, 5), 0);
 }
 
-/* Something lazy, by the short way, which publishes. */
+static void post_lazy(void)
+{
+	struct vmsg_send send = batch(1);
+
+	send.form = VMSG_INLINE;
+	send.data = "x";
+	send.each = 0;
+	ck_assert_int_eq(vmsg_send(bed.v, port, &send, NULL), 0);
+}
+
+/* The same by the short way, which publishes. */
 static void post_quick(void)
 {
 	(void)vmsg_send_quick(port, CBED_PEER, CBED_PORT, "x", 1, true, NULL);
+	ck_assert_ptr_null(bed.v->open);
 }
 
 /* What is waited for may be its answer. */
@@ -469,7 +487,7 @@ static void publish_urgent(void)
 }
 
 static void (*const closers[])(void) = {
-	post_behind, post_quick, wait_drain, wait_pages, wait_control, publish_urgent,
+	post_behind, post_lazy, post_quick, wait_drain, wait_pages, wait_control, publish_urgent,
 };
 
 START_TEST(closed)
@@ -482,6 +500,8 @@ START_TEST(closed)
 	ck_assert(!join(batch(CALL)));
 	cbed_publish(&bed);
 	(void)expect(2 * CALL, 2);
+	/* And what was posted behind it. */
+	ck_assert_uint_eq(bed.v->tx.pushed, bed.v->tx.prod);
 }
 END_TEST
 
@@ -574,6 +594,7 @@ static struct vmsgif_tx_request again(uint32_t len, unsigned int nr)
 
 	cbed_down(&bed);
 	ck_assert(!vmsg_put_off(bed.v));
+	ck_assert_ptr_null(bed.v->open);
 	ck_assert(!join(batch(EACH * 2)));
 	req = check(up(), len, nr);
 	ck_assert(!join(batch(EACH * 2)));
