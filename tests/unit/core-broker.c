@@ -225,7 +225,7 @@ static void serve_send(struct broker *b, unsigned int dev, const struct vmsgif_t
 	struct broker_msg *msg;
 
 	ck_assert(d->ready);
-	ck_assert_uint_gt(req->seq, d->last_seq);
+	ck_assert_uint_ge(req->seq, d->last_seq + VMSGIF_BATCH_COUNT(req->len, req->each));
 	d->last_seq = req->seq;
 	for (msg = b->first; msg; msg = msg->next)
 		in_flow += msg->src == dev && msg->req.addr == req->addr &&
@@ -441,7 +441,8 @@ static void serve(struct broker *b, unsigned int dev, const struct vmsgif_tx_req
 	struct broker_dev *d = &b->dev[dev];
 
 	ck_assert_uint_lt(req->id, d->slots);
-	ck_assert_uint_eq(req->each, 0);
+	ck_assert(!req->each ||
+		  (req->op == VMSGIF_OP_SEND && vmsg_batch_valid(req->len, req->each)));
 	ck_assert(!d->open[req->id]);
 	d->open[req->id] = true;
 	switch (req->op) {
@@ -568,6 +569,7 @@ static bool deliver(struct broker *b, struct broker_msg *msg, struct broker_dev 
 		.src_port = req->src_port,
 		.seq = req->seq,
 		.len = req->len,
+		.each = req->each,
 	};
 	static uint8_t bytes[VMSGIF_MESSAGE_MAX];
 

@@ -32,6 +32,8 @@ struct sent {
 	unsigned int dev, dst_dev, dst_port;
 	uint64_t seq;
 	uint32_t len;
+	uint16_t each;	     /* a batch */
+	struct sent *joined; /* the next one in the same SEND */
 	int status;
 	unsigned int received;
 	int pool; /* -1: none */
@@ -72,7 +74,7 @@ static struct world {
 	struct broker b;
 	struct wdev dev[DEVS];
 	struct sent sent[MESSAGES];
-	unsigned int nr_sent, answered, received;
+	unsigned int nr_sent, answered, received, joined;
 	uint64_t rng;
 	unsigned int order;
 } w;
@@ -91,13 +93,8 @@ static void fill(uint8_t *to, uint32_t len, unsigned int msg)
 
 /* ---------------------------------------------------------------- callbacks */
 
-static void send_done(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, int status)
+static void answered(struct sent *sent, int status)
 {
-	struct sent *sent = &w.sent[cookie - 1];
-
-	(void)v;
-	(void)port;
-	ck_assert_uint_lt(cookie - 1, w.nr_sent);
 	ck_assert_int_eq(sent->status, NEVER);
 	sent->status = status;
 	w.answered++;
@@ -105,6 +102,15 @@ static void send_done(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, i
 		w.dev[sent->dev].pools[sent->pool].busy &= ~(1u << sent->page);
 	if (status && status != -EHOSTDOWN && status != -ECONNREFUSED)
 		ck_assert_uint_eq(sent->received, 0);
+}
+
+static void send_done(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, int status)
+{
+	(void)v;
+	(void)port;
+	ck_assert_uint_lt(cookie - 1, w.nr_sent);
+	for (struct sent *sent = &w.sent[cookie - 1]; sent; sent = sent->joined)
+		answered(sent, status);
 }
 
 static void nothing(struct vmsg *v, struct vmsg_port *port)
@@ -375,8 +381,6 @@ static int post(unsigned int i, unsigned int p, struct sent *sent, struct vmsg_s
 	int error;
 
 	send->cookie = w.nr_sent + 1;
-	send->lazy = rnd(2);
-	send->quiet = rnd(2);
 	error = vmsg_send(d->v, d->ports[p].port, send, &sent->seq);
 	if (error) {
 		ck_assert(error == -EAGAIN || error == -EHOSTDOWN || error == -EINVAL ||
@@ -422,6 +426,58 @@ static void send_pages(unsigned int i, unsigned int p, struct sent *sent, struct
 		vmsg_tx_pages_put(d->v, d->ports[p].port, 1, pages + nr);
 }
 
+/* Adds it to the SEND before it, if that is still open. */
+static bool join(unsigned int i, unsigned int p, struct sent *sent, const struct vmsg_send *send)
+{
+	struct sent *last;
+	uint64_t cookie;
+
+	if (!vmsg_join(w.dev[i].v, w.dev[i].ports[p].port, send, &cookie, &sent->seq))
+		return false;
+	ck_assert_uint_le(cookie, w.nr_sent);
+	for (last = &w.sent[cookie - 1]; last->joined; last = last->joined)
+		;
+	ck_assert_int_eq(last->status, NEVER);
+	ck_assert_uint_eq(last->seq, sent->seq - VMSGIF_BATCH_COUNT(send->len, send->each));
+	last->joined = sent;
+	w.nr_sent++;
+	w.joined++;
+	return true;
+}
+
+static void send_batch(unsigned int i, unsigned int p, struct sent *sent, struct vmsg_send *send)
+{
+	struct vmsg_port *port = w.dev[i].ports[p].port;
+	uint32_t room = rnd(4) ? 4096 : 8192, most, len;
+	struct vmsgif_segment segs[2];
+	static uint8_t data[8192];
+	unsigned int nr;
+	uint16_t pages[2];
+
+	most = room / send->each < 256 ? room / send->each : 256;
+	len = (2 + rnd(rnd(2) ? most - 1 : 4)) * send->each;
+	len = len > room ? room - room % send->each : len;
+	len -= rnd(8) ? 0 : rnd(send->each);
+	nr = (len + 4095) / 4096;
+	if (vmsg_tx_pages_get(w.dev[i].v, port, nr, pages))
+		return;
+	fill(data, len, w.nr_sent);
+	for (unsigned int k = 0; k < nr; k++) {
+		segs[k] = (struct vmsgif_segment){
+			.ref = pages[k],
+			.len = (uint16_t)(len - k * 4096 < 4096 ? len - k * 4096 : 4096),
+		};
+		memcpy(w.b.dev[i].tx_pages[pages[k]], data + k * 4096, segs[k].len);
+	}
+	send->form = VMSG_PAGES;
+	send->segs = segs;
+	send->nr_segs = nr;
+	send->len = sent->len = len;
+	sent->each = send->each;
+	if (!join(i, p, sent, send) && post(i, p, sent, send))
+		vmsg_tx_pages_put(w.dev[i].v, port, nr, pages);
+}
+
 static void send_mapped(unsigned int i, unsigned int id, struct sent *sent, struct vmsg_send *send)
 {
 	struct wpool *pool = &w.dev[i].pools[id];
@@ -446,15 +502,19 @@ static void send_mapped(unsigned int i, unsigned int id, struct sent *sent, stru
 		pool->busy |= 1u << page;
 }
 
-static void do_send(unsigned int i)
+static void send_one(unsigned int i, unsigned int p, unsigned int dst, unsigned int dst_port,
+		     unsigned int form, uint16_t each)
 {
-	unsigned int dst = rnd(DEVS), dst_port = rnd(PORTS), p = rnd(PORTS);
 	struct sent *sent = &w.sent[w.nr_sent];
 	uint8_t data[32];
 	struct vmsg_send send = {
 		.addr = w.b.dev[dst].addr,
 		.port = PORT_BASE + dst_port,
 		.data = data,
+		.lazy = rnd(2) || (each && rnd(4)),
+		.quiet = rnd(2) || (each && rnd(4)),
+		.each = each,
+		.open = each && rnd(8),
 	};
 
 	if (w.nr_sent == MESSAGES)
@@ -467,7 +527,7 @@ static void do_send(unsigned int i)
 		.pool = -1,
 		.taint = w.dev[dst].ports[dst_port].taint,
 	};
-	switch (rnd(3)) {
+	switch (form) {
 	case 0:
 		send.form = VMSG_INLINE;
 		send.len = sent->len = rnd(33);
@@ -477,26 +537,40 @@ static void do_send(unsigned int i)
 	case 1:
 		send_pages(i, p, sent, &send);
 		break;
+	case 2:
+		send_batch(i, p, sent, &send);
+		break;
 	default:
 		send_mapped(i, rnd(BROKER_POOLS), sent, &send);
 		break;
 	}
 }
 
-static void check_bytes(struct wdev *d, struct vmsg_port *port, const struct vmsg_msg *msg,
-			uint32_t want, unsigned int index)
+static void do_send(unsigned int i)
 {
-	static uint8_t expected[VMSGIF_MESSAGE_MAX];
+	unsigned int dst = rnd(DEVS), dst_port = rnd(PORTS), p = rnd(PORTS), form = rnd(4), n = 1;
+	uint16_t each = 0;
+
+	if (form == 2) {
+		each = (uint16_t)(8 * (1 + rnd(rnd(2) ? 8 : 64)));
+		n += rnd(6);
+	}
+	while (n--)
+		send_one(i, p, dst, dst_port, form, each);
+}
+
+static uint32_t gather(struct wdev *d, struct vmsg_port *port, const struct vmsg_msg *msg,
+		       uint8_t *to)
+{
 	uint32_t cursor = 0, at = 0, len;
 	const void *data;
 
-	fill(expected, want, index);
 	while (vmsg_msg_piece(d->v, port, msg, &cursor, &data, &len)) {
-		ck_assert_uint_le(at + len, want);
-		ck_assert_mem_eq(data, expected + at, len);
+		ck_assert_uint_le(at + len, VMSGIF_MESSAGE_MAX);
+		memcpy(to + at, data, len);
 		at += len;
 	}
-	ck_assert_uint_eq(at, want);
+	return at;
 }
 
 static struct sent *sent_of(unsigned int dev, uint64_t seq)
@@ -507,14 +581,31 @@ static struct sent *sent_of(unsigned int dev, uint64_t seq)
 	return NULL;
 }
 
+/* A whole message, or of a batch what was sent at a time, came from @src: @bytes of it. */
+static void arrived(unsigned int i, unsigned int p, struct sent *sent, const uint8_t *bytes)
+{
+	static uint8_t expected[VMSGIF_MESSAGE_MAX];
+
+	ck_assert_uint_eq(sent->dst_dev, i);
+	ck_assert_uint_eq(sent->dst_port, p);
+	ck_assert_uint_eq(sent->received++, 0);
+	ck_assert(sent->status == NEVER || sent->status == 0 || sent->status == -EHOSTDOWN ||
+		  sent->status == -ECONNREFUSED);
+	w.received++;
+	fill(expected, sent->len, (unsigned int)(sent - w.sent));
+	ck_assert_mem_eq(bytes, expected, sent->len);
+}
+
 static bool do_recv(unsigned int i, unsigned int p, bool release)
 {
 	struct wport *port = &w.dev[i].ports[p];
 	unsigned int slot = 0;
+	static uint8_t bytes[VMSGIF_MESSAGE_MAX];
 	struct vmsg_info info;
 	struct vmsg_msg *msg;
-	struct sent *sent;
 	unsigned int src;
+	uint32_t len;
+	uint64_t seq;
 
 	while (slot < HELD && port->held[slot])
 		slot++;
@@ -524,19 +615,23 @@ static bool do_recv(unsigned int i, unsigned int p, bool release)
 	if (!msg)
 		return false;
 	src = VMSGIF_ADDR_DOMID(info.addr) - 1u;
-	sent = sent_of(src, info.seq);
-	ck_assert_ptr_nonnull(sent);
-	ck_assert_uint_eq(sent->dst_dev, i);
-	ck_assert_uint_eq(sent->dst_port, p);
-	ck_assert_uint_eq(sent->len, info.len);
-	ck_assert_uint_eq(sent->received++, 0);
-	ck_assert(sent->status == NEVER || sent->status == 0 || sent->status == -EHOSTDOWN ||
-		  sent->status == -ECONNREFUSED);
-	ck_assert(info.mapped == (sent->pool >= 0));
 	ck_assert_uint_gt(info.seq, port->last[src]);
 	port->last[src] = info.seq;
-	w.received++;
-	check_bytes(&w.dev[i], port->port, msg, info.len, (unsigned int)(sent - w.sent));
+	len = gather(&w.dev[i], port->port, msg, bytes);
+	ck_assert_uint_eq(len, info.len);
+	seq = info.seq;
+	/* From behind: the number is that of the last one. */
+	do {
+		struct sent *sent = sent_of(src, seq);
+
+		ck_assert_ptr_nonnull(sent);
+		ck_assert_uint_eq(sent->each, info.each);
+		ck_assert(info.mapped == (sent->pool >= 0));
+		ck_assert_uint_le(sent->len, len);
+		len -= sent->len;
+		arrived(i, p, sent, bytes + len);
+		seq -= VMSGIF_BATCH_COUNT(sent->len, sent->each);
+	} while (len);
 	if (release)
 		vmsg_release(w.dev[i].v, port->port, msg);
 	else
@@ -795,7 +890,7 @@ static void run(unsigned int seed, unsigned int steps)
 
 START_TEST(schedules)
 {
-	unsigned int runs = 0, singles = 0;
+	unsigned int runs = 0, singles = 0, joined = 0;
 
 	if (getenv("SEED")) {
 		run((unsigned int)atoi(getenv("SEED")), 4000);
@@ -805,10 +900,12 @@ START_TEST(schedules)
 		run((unsigned int)_i * 10 + k + 1, 4000);
 		runs += w.b.runs;
 		singles += w.b.singles;
+		joined += w.joined;
 	}
 	/* RX pages were posted in both ways. */
 	ck_assert_uint_gt(runs, 100);
 	ck_assert_uint_gt(singles, 100);
+	ck_assert_uint_gt(joined, 100);
 }
 END_TEST
 
