@@ -179,7 +179,8 @@ uint32_t xenmsg_port_number(const struct xenmsg_port *port);
  * destination go together, up to 256 and 64 KiB of them, and cost little more than
  * their bytes: this is how to stream. So do those in buffers of the driver's pages, of
  * over 2 KiB up to 16 of them. Not so those whose number is asked for (@seq), or
- * XENMSG_CONFIRM.
+ * XENMSG_CONFIRM. So do messages in map mode of any one length that are behind each other in
+ * their pool, from page to page, up to 32; their room comes back together.
  */
 #define XENMSG_LAZY	1u
 #define XENMSG_NONBLOCK 2u /* -EAGAIN instead of waiting for room */

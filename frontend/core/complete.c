@@ -20,7 +20,8 @@ static void failed(struct vmsg *v, const struct vmsg_shadow *s, struct vmsg_port
 		.addr = s->req.addr,
 		.port = s->req.port,
 		.seq = s->req.seq,
-		.count = VMSGIF_BATCH_COUNT(s->req.len, s->req.each),
+		.count = s->tag.mapped ? s->req.u.map.more + 1u :
+					 VMSGIF_BATCH_COUNT(s->req.len, s->req.each),
 	};
 
 	if (v->params.ops->send_failed)

@@ -284,7 +284,7 @@ struct vmsg_send {
 	bool lazy;
 	bool quiet;	 /* nobody waits for the answer: vmsg_arm() asks for no event for it */
 	bool keep;	 /* once answered, the pages of the segments are the caller's again */
-	bool open;	 /* lazy, quiet batches: others may be joined to it, see vmsg_join() */
+	bool open;	 /* lazy, quiet: others may be joined to it, see vmsg_join() */
 	uint64_t cookie; /* for send_done; 0: not wanted */
 	const void *data;
 	/*
@@ -306,9 +306,9 @@ struct vmsg_send {
  */
 int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq);
 /*
- * Makes the batch @send a part of the SEND that was posted last, if that is open: not
- * published, nothing posted behind it, of the same flow and length of messages, lazy, quiet, with
- * room for it. False: it is not, and nothing happened; pages stay the caller's, and
+ * Makes the batch, or message in map mode, @send a part of the SEND that was posted last, if
+ * that is open: not published, nothing posted behind it, of the same flow and length of
+ * messages, lazy, quiet, with room for it; in map mode, @send being where its pages end. False: it is not, and nothing happened; pages stay the caller's, and
  * vmsg_send() is to be asked. True: pages are the engine's, *@seq is as from vmsg_send(), and
  * *@cookie that SEND's, whose answer is the answer for both: @send->cookie means nothing.
  * So that it can happen, vmsg_publish() holds back an open SEND that has room, unless forced

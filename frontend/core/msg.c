@@ -103,14 +103,14 @@ void vmsg_msg_to_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg
 	vmsg_port_work(v, port, 0);
 }
 
-/* Whether the RELEASE that was just posted is urgent: it gives a sender back a place in its window. */
-static bool release_urgent(struct vmsg *v)
+/* Whether the RELEASE of @msg is urgent: it gives a sender back a place in its window. */
+static bool release_urgent(struct vmsg *v, const struct vmsg_msg *msg)
 {
 	/*
 	 * Not until half of that is used up: each time costs three wake-ups. Who finds nothing to
-	 * receive publishes what there is.
+	 * receive publishes what there is. A run has one place.
 	 */
-	return ++v->lazy_releases >= v->window / 2u;
+	return !msg->behind && ++v->lazy_releases >= v->window / 2u;
 }
 
 void vmsg_msg_post_release(struct vmsg *v, struct vmsg_port *port)
@@ -121,7 +121,7 @@ void vmsg_msg_post_release(struct vmsg *v, struct vmsg_port *port)
 	port->nr_release--;
 	v->nr_release--;
 	vmsg_tx_release(v, msg->addr, port->number, msg->seq);
-	v->urgent |= release_urgent(v);
+	v->urgent |= release_urgent(v, msg);
 	msg->state = VMSG_MSG_DONE;
 	vmsg_msg_settle(v, port);
 }
@@ -160,18 +160,20 @@ static bool release_now(const struct vmsg *v)
 
 bool vmsg_msg_release_mapped(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)
 {
-	bool due = vmsg_foreign_put(v, msg->ref);
+	bool due = vmsg_foreign_put(v, msg->ref), posted = false;
 
 	if (due && !release_now(v)) {
 		vmsg_msg_to_release(v, port, msg);
 		return true;
 	}
-	if (due)
-		vmsg_tx_release(v, msg->addr, port->number, msg->seq);
+	if (due) {
+		posted = vmsg_tx_release(v, msg->addr, port->number, msg->seq);
+		v->urgent |= release_urgent(v, msg);
+	}
 	msg->state = VMSG_MSG_DONE;
 	if (vmsg_likely(vmsg_msg_offset(port, msg) == port->head))
 		vmsg_msg_free(v, port);
-	return due ? vmsg_tx_push(v, release_urgent(v)) : v->todo;
+	return posted || v->urgent || v->todo;
 }
 
 bool vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)

@@ -111,6 +111,20 @@ int vmsg_pool_del(struct vmsg *v, unsigned int id, uint64_t cookie)
 	return 0;
 }
 
+bool vmsg_own_has(const struct vmsg *v, const struct vmsg_port *port, const struct vmsg_send *send)
+{
+	const struct vmsg_own_pool *pool;
+
+	if (send->map_id >= VMSGIF_MAP_POOLS_MAX)
+		return false;
+	pool = &v->t.own[send->map_id];
+	return (pool->state == VMSG_OWN_ON || pool->state == VMSG_OWN_AGAIN) &&
+	       pool->owner == port && pool->src_port == port->number && pool->addr == send->addr &&
+	       pool->port == send->port && send->len &&
+	       (uint64_t)send->map_offset + send->len <=
+		       (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE;
+}
+
 /* ----------------------------------------------------------------- answers */
 
 void vmsg_own_added(struct vmsg *v, unsigned int id, int status)

@@ -13,6 +13,8 @@
 /* The answers to POOL_ADD and POOL_DEL of own pool @id. */
 void vmsg_own_added(struct vmsg *v, unsigned int id, int status);
 void vmsg_own_deleted(struct vmsg *v, unsigned int id, int status);
+/* Whether the message is in an own pool that @port may send it in, at the place it says. */
+bool vmsg_own_has(const struct vmsg *v, const struct vmsg_port *port, const struct vmsg_send *send);
 /* A SEND that names it was answered. */
 void vmsg_own_put(struct vmsg *v, unsigned int id);
 /* The receiver let go of the pool. */

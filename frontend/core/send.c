@@ -7,6 +7,7 @@
 #include "frontend/core/flow.h"
 #include "frontend/core/join.h"
 #include "frontend/core/pages.h"
+#include "frontend/core/pool.h"
 #include "frontend/core/send.h"
 #include "frontend/core/tx.h"
 #include "frontend/core/wait.h"
@@ -14,18 +15,9 @@
 static int take_mapped(struct vmsg *v, struct vmsg_shadow *s, const struct vmsg_port *port,
 		       const struct vmsg_send *send)
 {
-	struct vmsg_own_pool *pool;
-
-	if (send->map_id >= VMSGIF_MAP_POOLS_MAX)
+	if (!vmsg_own_has(v, port, send))
 		return -EINVAL;
-	pool = &v->t.own[send->map_id];
-	if ((pool->state != VMSG_OWN_ON && pool->state != VMSG_OWN_AGAIN) || pool->owner != port ||
-	    pool->src_port != port->number || pool->addr != send->addr || pool->port != send->port)
-		return -EINVAL;
-	if (!send->len ||
-	    (uint64_t)send->map_offset + send->len > (uint64_t)pool->nr_pages * VMSGIF_PAGE_SIZE)
-		return -EINVAL;
-	pool->sends++;
+	v->t.own[send->map_id].sends++;
 	v->stats.tx_mapped++;
 	s->req.flags |= VMSGIF_TXF_MAP;
 	s->req.u.map.id = (uint16_t)send->map_id;
@@ -181,8 +173,10 @@ static __attribute__((__noinline__)) int send_mapped(struct vmsg *v, struct vmsg
 	error = take_mapped(v, s, port, send);
 	if (vmsg_unlikely(error))
 		return error;
-	return send_now(v, s, port, port->window, send,
-			(union vmsg_tag){ .quiet = send->quiet, .mapped = true });
+	send_now(v, s, port, port->window, send,
+		 (union vmsg_tag){ .quiet = send->quiet, .mapped = true });
+	vmsg_join_begin(v, s, send);
+	return 0;
 }
 
 int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *send, uint64_t *seq)

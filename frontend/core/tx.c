@@ -5,6 +5,7 @@
  */
 #include "frontend/core/tx.h"
 
+#include "frontend/core/join.h"
 #include "frontend/core/name.h"
 #include "frontend/core/pages.h"
 
@@ -38,12 +39,14 @@ struct vmsg_shadow *vmsg_tx_get(struct vmsg *v, unsigned int op)
 	return s;
 }
 
-void vmsg_tx_release(struct vmsg *v, uint32_t addr, uint32_t number, uint64_t seq)
+bool vmsg_tx_release(struct vmsg *v, uint32_t addr, uint32_t number, uint64_t seq)
 {
 	const union vmsg_tag tag = { .op = VMSGIF_OP_RELEASE, .state = VMSG_SHADOW_POSTED };
 	struct vmsg_shadow *s = v->free;
 	uint64_t *words = (uint64_t *)(void *)&s->req;
 
+	if (vmsg_join_release(v, addr, number, seq))
+		return false;
 	v->free = s->next_free;
 	v->nr_other++;
 	v->nr_control++;
@@ -57,6 +60,8 @@ void vmsg_tx_release(struct vmsg *v, uint32_t addr, uint32_t number, uint64_t se
 	s->port = NULL;
 	s->window = NULL;
 	vmsg_ring_put_tx(v, &s->req);
+	vmsg_join_open_release(v, s);
+	return true;
 }
 
 void vmsg_tx_put(struct vmsg *v, struct vmsg_shadow *s)

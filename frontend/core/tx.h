@@ -33,8 +33,11 @@ static inline bool vmsg_tx_room_caller(const struct vmsg *v)
 	return v->nr_wait < v->max_call && v->free;
 }
 
-/* Posts a RELEASE; there is a free shadow. */
-void vmsg_tx_release(struct vmsg *v, uint32_t addr, uint32_t number, uint64_t seq);
+/*
+ * Posts a RELEASE, or has the one before be about that message, too: false. There is a free
+ * shadow.
+ */
+bool vmsg_tx_release(struct vmsg *v, uint32_t addr, uint32_t number, uint64_t seq);
 /* Posts @s, with its pages named as the present broker knows them. */
 void vmsg_tx_post(struct vmsg *v, struct vmsg_shadow *s);
 /* A POSTED request was answered, or will never be. */

@@ -108,6 +108,17 @@ void room_put(struct rooms *rooms, unsigned int head)
 	rooms->nr_free += rooms->rooms[head].nr_pages;
 }
 
+void room_put_run(struct rooms *rooms, unsigned int head, unsigned int more)
+{
+	unsigned int next;
+
+	do {
+		next = head + rooms->rooms[head].nr_pages;
+		room_put(rooms, head);
+		head = next;
+	} while (more-- && head < rooms->nr_pages);
+}
+
 void room_set_busy(struct rooms *rooms, unsigned int head)
 {
 	rooms->rooms[head].busy = true;

@@ -37,6 +37,8 @@ void rooms_fini(struct rooms *rooms);
 int room_get(struct rooms *rooms, size_t len);
 /* The room at page @head, busy or not, is free again; nothing if there is none. */
 void room_put(struct rooms *rooms, unsigned int head);
+/* The same for @more rooms behind it, too, each of which begins where the one before ends. */
+void room_put_run(struct rooms *rooms, unsigned int head, unsigned int more);
 /* The first page of the room that [@data, @data + @len) lies in; -EINVAL: none, or it is busy. */
 int room_of(const struct rooms *rooms, const void *data, size_t len);
 void room_set_busy(struct rooms *rooms, unsigned int head);

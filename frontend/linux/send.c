@@ -289,7 +289,7 @@ static int post(struct endpoint *ep, struct tx_item *item)
 	};
 	int r;
 
-	send.open = send.each && send.lazy && send.quiet;
+	send.open = (send.each || (tx->flags & XENMSG_TX_POOL)) && send.lazy && send.quiet;
 	r = fill(ep, item, &send);
 	if (r || join(ep, item, &send))
 		return r;

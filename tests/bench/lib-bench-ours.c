@@ -21,11 +21,11 @@
 #define PIECES	   17 /* of a batch at most, which has up to 64 KiB */
 /* Of a port: so that it is not the credit for messages of 1 MiB that ends a stream. */
 #define BUFFER (16u << 20)
-/* The largest. For 64 KiB: as many messages as a pair of domains may have unreleased by default. */
+/* The largest; so many messages follow each other in one, and the next ones are in the next. */
 #define POOL_BYTES (4u << 20)
-/* Longer messages have as many pools as the port has credit for. */
+/* Of one pair. Of several each has one, but for longer messages. */
+#define POOLS	     8u
 #define POOL_MESSAGE (64u << 10)
-#define POOLS	     (BUFFER / POOL_BYTES)
 /* The most that can be received into: README.md compares that with libvchan's rings. */
 #define RX_PAGES 1024u
 /* No more than the other end has posted of those, so that nothing is left for an extra turn. */
@@ -142,7 +142,7 @@ static __attribute__((noinline)) int send_mapped(struct bench *b, unsigned int i
 						 unsigned int flags)
 {
 	struct ours *o = b->state;
-	struct xenmsg_pool *pool = o->pools[i][seq % o->nr_pools];
+	struct xenmsg_pool *pool = o->pools[i][seq * w->bytes / POOL_BYTES % o->nr_pools];
 	void *room;
 	int r = xenmsg_pool_get(pool, w->bytes, &room, flags);
 
@@ -173,7 +173,7 @@ static void ours_begin(struct bench *b, const struct bench_work *w)
 	o->flags = w->kind == BENCH_ONEWAY || w->window > 1 ? XENMSG_LAZY : 0;
 	if (w->batch && b->source && !o->batch)
 		o->batch = bench_batch_new(o->peer, FIRST_PORT);
-	o->nr_pools = w->bytes > POOL_MESSAGE ? POOLS : 1;
+	o->nr_pools = b->links == 1 || w->bytes > POOL_MESSAGE ? POOLS : 1;
 	for (unsigned int i = 0; i < b->links * o->nr_pools && w->map; i++) {
 		unsigned int link = i / o->nr_pools;
 		struct xenmsg_pool **pool = &o->pools[link][i % o->nr_pools];

@@ -363,7 +363,7 @@ static void check_request(const struct cbed *bed, const struct vmsgif_tx_request
 		used = req->len;
 	else if (req->flags & VMSGIF_TXF_INDIRECT)
 		used = sizeof(req->u.indirect);
-	else if (req->flags & VMSGIF_TXF_MAP)
+	else if ((req->flags & VMSGIF_TXF_MAP) || req->op == VMSGIF_OP_RELEASE)
 		used = sizeof(req->u.map);
 	else if (req->op >= VMSGIF_OP_POOL_ADD && req->op <= VMSGIF_OP_POOL_ACK)
 		used = sizeof(req->u.pool);

@@ -156,17 +156,27 @@ static inline struct vmsg_msg *held(unsigned int id, uint32_t offset, uint32_t l
 static inline void release(struct vmsg_msg *msg)
 {
 	vmsg_release(bed.v, port, msg);
-	cbed_publish(&bed);
+	vmsg_publish(bed.v, true);
 }
 
-static inline void expect_release(uint64_t number)
+/* It, and @more before it, in a RELEASE that may be held back. */
+static inline void expect_releases(uint64_t number, unsigned int more)
 {
-	struct vmsgif_tx_request req = cbed_expect(&bed, VMSGIF_OP_RELEASE);
+	struct vmsgif_tx_request req;
+
+	vmsg_publish(bed.v, true);
+	req = cbed_expect(&bed, VMSGIF_OP_RELEASE);
+	ck_assert_uint_eq(req.u.map.more, more);
 
 	ck_assert_uint_eq(req.addr, CBED_PEER);
 	ck_assert_uint_eq(req.port, 9);
 	ck_assert_uint_eq(req.seq, number);
 	cbed_answered(&bed, &req, 0);
+}
+
+static inline void expect_release(uint64_t number)
+{
+	expect_releases(number, 0);
 }
 
 /* An event that is answered with a POOL_ACK and nothing else. */

@@ -234,6 +234,7 @@ START_TEST(unbound_without_slots)
 	cbed_expect_none(&bed);
 	for (uint64_t number = 1; number <= 2; number++) {
 		cbed_answered(&bed, &reqs[number], 0);
+		vmsg_publish(bed.v, true);
 		req = cbed_expect(&bed, VMSGIF_OP_RELEASE);
 		ck_assert_uint_eq(req.seq, number);
 		cbed_expect_none(&bed);

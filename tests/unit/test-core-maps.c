@@ -137,8 +137,7 @@ START_TEST(run_repeated_in_part)
 	rsp = run_of(0, LEN, 2);
 	rsp.u.map.more = 3;
 	cbed_tell(&bed, rsp);
-	expect_release(1);
-	expect_release(2);
+	expect_releases(2, 1);
 	recv_number(2 * 8192, LEN, 3);
 	recv_number(3 * 8192, LEN, 4);
 	nothing_more();
@@ -176,13 +175,11 @@ START_TEST(port_goes_with_a_run)
 	cbed_forget_events(&bed);
 	ck_assert_int_eq(vmsg_unbind(bed.v, port, 1), 0);
 	cbed_publish(&bed);
-	for (uint64_t i = 1; i <= 3; i++)
-		expect_release(i);
+	expect_releases(3, 2);
 	req = cbed_expect(&bed, VMSGIF_OP_UNBIND);
 	/* One that was under way. */
 	cbed_tell(&bed, run_of(0, LEN, 2));
-	expect_release(4);
-	expect_release(5);
+	expect_releases(5, 1);
 	cbed_answered(&bed, &req, 0);
 }
 END_TEST

@@ -380,6 +380,7 @@ START_TEST(messages_while_unbinding)
 	map.flags = VMSGIF_RXF_MAP;
 	map.len = 1;
 	cbed_tell(&bed, map);
+	vmsg_publish(bed.v, true);
 	ck_assert_uint_eq(cbed_expect(&bed, VMSGIF_OP_RELEASE).seq, 5);
 	ck_assert_ptr_null(cbed_recv(&bed, port, &(struct vmsg_info){ 0 }));
 	ck_assert_uint_eq(cbed_stats(&bed).rx_messages, 2);

@@ -56,6 +56,8 @@ struct wpool {
 	unsigned int busy; /* pages that SENDs name */
 	unsigned int port, dst_dev, dst_port;
 	uint32_t addr;
+	unsigned int page; /* of the last message, and its place */
+	uint32_t offset, len;
 };
 
 struct wdev {
@@ -482,23 +484,32 @@ static void send_mapped(unsigned int i, unsigned int id, struct sent *sent, stru
 {
 	struct wpool *pool = &w.dev[i].pools[id];
 	unsigned int page = rnd(BROKER_POOL_PAGES);
-	uint32_t offset = rnd(100);
+	uint32_t offset = rnd(100), len = 1 + rnd(3900);
 
+	/* Where a run goes on. */
+	if (pool->len && rnd(4)) {
+		page = (pool->page + 1) % BROKER_POOL_PAGES;
+		offset = pool->offset;
+		len = pool->len;
+	}
 	if (pool->state != ON || (pool->busy & 1u << page))
 		return;
+	pool->page = page;
+	pool->offset = offset;
+	pool->len = len;
 	send->addr = pool->addr;
 	send->port = PORT_BASE + pool->dst_port;
 	send->form = VMSG_MAP;
 	send->map_id = id;
 	send->map_offset = page * 4096 + offset;
-	send->len = sent->len = 1 + rnd(3900);
+	send->len = sent->len = len;
 	sent->dst_dev = pool->dst_dev;
 	sent->dst_port = pool->dst_port;
 	sent->taint = w.dev[sent->dst_dev].ports[sent->dst_port].taint;
 	sent->pool = (int)id;
 	sent->page = page;
 	fill((uint8_t *)w.b.dev[i].pools[id] + send->map_offset, send->len, w.nr_sent);
-	if (!post(i, pool->port, sent, send))
+	if (join(i, pool->port, sent, send) || !post(i, pool->port, sent, send))
 		pool->busy |= 1u << page;
 }
 
@@ -506,15 +517,16 @@ static void send_one(unsigned int i, unsigned int p, unsigned int dst, unsigned 
 		     unsigned int form, uint16_t each)
 {
 	struct sent *sent = &w.sent[w.nr_sent];
+	bool joins = form >= 2;
 	uint8_t data[32];
 	struct vmsg_send send = {
 		.addr = w.b.dev[dst].addr,
 		.port = PORT_BASE + dst_port,
 		.data = data,
-		.lazy = rnd(2) || (each && rnd(4)),
-		.quiet = rnd(2) || (each && rnd(4)),
+		.lazy = rnd(2) || (joins && rnd(4)),
+		.quiet = rnd(2) || (joins && rnd(4)),
 		.each = each,
-		.open = each && rnd(8),
+		.open = joins && rnd(8),
 	};
 
 	if (w.nr_sent == MESSAGES)
@@ -541,7 +553,7 @@ static void send_one(unsigned int i, unsigned int p, unsigned int dst, unsigned 
 		send_batch(i, p, sent, &send);
 		break;
 	default:
-		send_mapped(i, rnd(BROKER_POOLS), sent, &send);
+		send_mapped(i, (dst + dst_port) % BROKER_POOLS, sent, &send);
 		break;
 	}
 }
@@ -551,10 +563,10 @@ static void do_send(unsigned int i)
 	unsigned int dst = rnd(DEVS), dst_port = rnd(PORTS), p = rnd(PORTS), form = rnd(4), n = 1;
 	uint16_t each = 0;
 
-	if (form == 2) {
-		each = (uint16_t)(8 * (1 + rnd(rnd(2) ? 8 : 64)));
+	if (form >= 2)
 		n += rnd(6);
-	}
+	if (form == 2)
+		each = (uint16_t)(8 * (1 + rnd(rnd(2) ? 8 : 64)));
 	while (n--)
 		send_one(i, p, dst, dst_port, form, each);
 }

@@ -63,7 +63,7 @@ static void send_done(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, i
 		.addr = sent->addr,
 		.port = sent->number,
 		.seq = sent->seq,
-		.count = 1,
+		.count = sent->more + 1u,
 	};
 
 	if (status || sent->confirm)
@@ -71,7 +71,7 @@ static void send_done(struct vmsg *v, struct vmsg_port *port, uint64_t cookie, i
 		       &end);
 	if (sent->pool) {
 		sent->pool->nr_sent--;
-		room_put(&sent->pool->rooms, sent->head);
+		room_put_run(&sent->pool->rooms, sent->head, sent->more);
 	}
 	sent->next = f->free_sent;
 	f->free_sent = (uint16_t)i;

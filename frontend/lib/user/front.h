@@ -37,6 +37,7 @@ struct sent {
 	uint32_t addr;
 	uint32_t number;
 	uint16_t head; /* map mode: first page of its room */
+	uint16_t more; /* the same: messages that were joined to it, in the rooms behind */
 	uint16_t next; /* of the free ones */
 	bool confirm;
 };
@@ -418,6 +419,11 @@ void sent_init(struct front *f);
  */
 int send_post(struct front_port *port, struct vmsg_send *send, unsigned int flags,
 	      struct front_pool *pool, uint16_t head, uint64_t *seq);
+/*
+ * Makes a lazy message in map mode a part of the SEND before it, if that is possible and its pool
+ * is that one's. False: nothing was done.
+ */
+bool send_join(struct front_port *port, struct vmsg_send *send, uint64_t *seq);
 /* Publish, and go back to the application; @stuck: there was no room. */
 void send_leave(struct front *f, bool stuck);
 /* After -EAGAIN. 0: something has changed, try again; or -EAGAIN, -EHOSTDOWN. */

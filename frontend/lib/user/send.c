@@ -108,6 +108,26 @@ int send_post(struct front_port *port, struct vmsg_send *send, unsigned int flag
 	}
 }
 
+bool send_join(struct front_port *port, struct vmsg_send *send, uint64_t *seq)
+{
+	struct front *f = port_front(port);
+	uint64_t cookie, number;
+	struct sent *sent;
+
+	send->quiet = true;
+	send->lazy = true;
+	/* What is in a batch comes before it. */
+	if (batches_end_to(f, send->addr, send->port) ||
+	    !vmsg_join(f->v, port->engine, send, &cookie, &number))
+		return false;
+	sent = &f->sent[cookie - 1];
+	sent->seq = number;
+	sent->more++;
+	if (seq)
+		*seq = number;
+	return true;
+}
+
 void send_leave(struct front *f, bool stuck)
 {
 	/* Without room, what is lazy has to go, or there never will be. */

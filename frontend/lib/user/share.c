@@ -220,6 +220,7 @@ int front_pool_send(struct xenmsg_pool *base, void *data, size_t len, unsigned i
 		.len = (uint32_t)len,
 		.form = VMSG_MAP,
 		.map_id = pool->id,
+		.open = true,
 	};
 	int head, r;
 
@@ -229,6 +230,11 @@ int front_pool_send(struct xenmsg_pool *base, void *data, size_t len, unsigned i
 	if (pool->gone)
 		return -EHOSTDOWN;
 	send.map_offset = (uint32_t)((char *)data - pool->rooms.va);
+	if ((flags | XENMSG_NONBLOCK) == (XENMSG_LAZY | XENMSG_NONBLOCK) &&
+	    send_join(pool_port(pool), &send, seq)) {
+		room_set_busy(&pool->rooms, (unsigned int)head);
+		return 0;
+	}
 	r = send_post(pool_port(pool), &send, flags, pool, (uint16_t)head, seq);
 	if (!r) {
 		room_set_busy(&pool->rooms, (unsigned int)head);
