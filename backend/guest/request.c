@@ -22,7 +22,6 @@ enum {
 	USES_QUAD = 1 << 3, /* seq or credit */
 	USES_PAYLOAD = 1 << 4,
 	USES_POOL = 1 << 5,
-	USES_MORE = 1 << 6, /* map.more */
 };
 
 struct kind {
@@ -35,7 +34,7 @@ struct kind {
 static const struct kind kinds[VMSGIF_OP_MAX + 1] = {
 	[VMSGIF_OP_SEND] = { USES_ADDR | USES_PORT | USES_WORD | USES_QUAD | USES_PAYLOAD,
 			     NAME_FLAGS | VMSGIF_TXF_LAZY | VMSGIF_TXF_MAP },
-	[VMSGIF_OP_RELEASE] = { USES_ADDR | USES_PORT | USES_QUAD | USES_MORE, 0 },
+	[VMSGIF_OP_RELEASE] = { USES_ADDR | USES_PORT | USES_QUAD, 0 },
 	[VMSGIF_OP_BIND] = { USES_PORT | USES_WORD | USES_QUAD | USES_PAYLOAD, NAME_FLAGS },
 	[VMSGIF_OP_UNBIND] = { USES_PORT, 0 },
 	[VMSGIF_OP_CREDIT] = { USES_PORT | USES_QUAD, 0 },
@@ -143,14 +142,6 @@ static enum verdict check_pool_reserved(const struct vmsgif_tx_request *slot, st
 	return VERDICT_OK;
 }
 
-static enum verdict check_more_reserved(const struct vmsgif_tx_request *slot, struct reject *why)
-{
-	if (slot->u.map.id != 0 || slot->u.map.offset != 0 ||
-	    !rest_is_zero(slot, sizeof(slot->u.map)))
-		return hostile(why, "more of a RELEASE than numbers");
-	return VERDICT_OK;
-}
-
 /* First step: whatever this kind does not use is 0. */
 static enum verdict check_reserved(const struct vmsgif_tx_request *slot, unsigned int slots,
 				   struct reject *why)
@@ -177,9 +168,7 @@ static enum verdict check_reserved(const struct vmsgif_tx_request *slot, unsigne
 		return hostile(why, "payload of a request without");
 	if (kind->uses & USES_POOL)
 		return check_pool_reserved(slot, why);
-	if (kind->uses & USES_MORE)
-		return check_more_reserved(slot, why);
-	if (!rest_is_zero(slot, 0))
+	if (!rest_is_zero(slot, slot->op == VMSGIF_OP_RELEASE ? sizeof(slot->u.map) : 0))
 		return hostile(why, "payload of a request without");
 	return VERDICT_OK;
 }
@@ -264,6 +253,8 @@ static enum verdict parse_release(const struct vmsgif_tx_request *slot, struct r
 {
 	req->seq = slot->seq;
 	req->map_more = slot->u.map.more;
+	if (slot->u.map.id != 0 || slot->u.map.offset != 0)
+		return hostile(why, "place of a RELEASE");
 	if (slot->u.map.more != 0 && slot->seq <= slot->u.map.more)
 		return refuse(why, VMSGIF_EINVAL, "numbers of messages before the first one");
 	return VERDICT_OK;
