@@ -23,8 +23,9 @@
 #define BUFFER (16u << 20)
 /* The largest; so many messages follow each other in one, and the next ones are in the next. */
 #define POOL_BYTES (4u << 20)
-/* Of one pair. Of several each has one, but for longer messages. */
+/* Of long messages; others need one, and so has each of several pairs, but for longer ones. */
 #define POOLS	     8u
+#define POOLS_KERNEL 4u /* where the kernel drives the device: it maps no eight for one user */
 #define POOL_MESSAGE (64u << 10)
 /* The most that can be received into: README.md compares that with libvchan's rings. */
 #define RX_PAGES 1024u
@@ -173,7 +174,9 @@ static void ours_begin(struct bench *b, const struct bench_work *w)
 	o->flags = w->kind == BENCH_ONEWAY || w->window > 1 ? XENMSG_LAZY : 0;
 	if (w->batch && b->source && !o->batch)
 		o->batch = bench_batch_new(o->peer, FIRST_PORT);
-	o->nr_pools = b->links == 1 || w->bytes > POOL_MESSAGE ? POOLS : 1;
+	o->nr_pools = 1;
+	if (w->bytes > POOL_MESSAGE || (w->bytes == POOL_MESSAGE && b->links == 1))
+		o->nr_pools = xenmsg_may_return(o->x) ? POOLS_KERNEL : POOLS;
 	for (unsigned int i = 0; i < b->links * o->nr_pools && w->map; i++) {
 		unsigned int link = i / o->nr_pools;
 		struct xenmsg_pool **pool = &o->pools[link][i % o->nr_pools];
