@@ -113,12 +113,22 @@ static bool decide(struct vmsg *v, unsigned int asked, bool force)
 	/* Asking for an event for RX pages, the broker says that it is short of them. */
 	if (force || v->urgent || (asked & VMSG_ASKED_RX)) {
 		v->due = false;
+		v->put_off = false;
 		v->lazy_releases = 0;
 		v->stats.events++;
 		return true;
 	}
 	v->due = true;
+	v->put_off = true;
 	return false;
+}
+
+/* Whether the open SEND stays so, and is not published. */
+static bool holds_back(struct vmsg *v, bool force)
+{
+	if (force || v->urgent || v->tx.prod != v->open_prod)
+		v->open = NULL;
+	return v->open != NULL;
 }
 
 bool vmsg_publish(struct vmsg *v, bool force)
@@ -131,14 +141,13 @@ bool vmsg_publish(struct vmsg *v, bool force)
 		return false;
 	if (v->todo)
 		vmsg_pump(v);
-	if (force || v->urgent || v->tx.prod != v->open_prod)
-		v->open = NULL;
-	tx = v->tx.prod - (v->open != NULL);
+	tx = v->tx.prod;
+	if (vmsg_unlikely(v->open != NULL) && holds_back(v, force))
+		tx--;
 	if (tx != v->tx.pushed || v->rx.prod != v->rx.pushed)
 		asked = vmsg_ring_push(v, tx);
 	if (asked || v->due)
 		send = decide(v, asked, force);
-	v->put_off = v->due || v->open != NULL;
 	v->urgent = false;
 	/* Who has taken in something since will arm again anyway, when done with that. */
 	if (vmsg_unlikely(v->skipped && vmsg_armed(v) && too_far(v)) && arm(v))
@@ -148,5 +157,5 @@ bool vmsg_publish(struct vmsg *v, bool force)
 
 bool vmsg_put_off(const struct vmsg *v)
 {
-	return v->put_off;
+	return v->put_off || v->open;
 }

@@ -372,7 +372,7 @@ struct vmsg {
 	bool send_now;		   /* phase is RUN and nothing is queued */
 	bool urgent;		   /* something posted since the last publish is */
 	bool due;		   /* the broker asked for an event that was not sent yet */
-	bool put_off;		   /* and whoever calls us knows; or a SEND is open */
+	bool put_off;		   /* and whoever calls us knows it: vmsg_put_off() */
 	bool armed;		   /* both rsp_event are set, and nothing had come by then */
 	uint8_t skipped;	   /* enum vmsg_skipped */
 	uint32_t armed_at;	   /* vmsg_taken() at that time */

@@ -81,6 +81,7 @@ struct sent {
 
 #define FRONT_SENDS   VMSGIF_RING_SLOTS(VMSGIF_MAX_RING_ORDER)
 #define FRONT_SENT    (2 * FRONT_SENDS)
+#define SENT_NONE     U16_MAX
 #define FRONT_FOREIGN 64 /* foreign pools mapped at a time */
 #define FRONT_PORTS   1024
 #define FRONT_FLOWS   8192
@@ -353,13 +354,26 @@ void send_free(struct endpoint *ep);
 
 void sent_init(struct vmsg_front *front);
 /* For the next SEND; 0: there are too many. */
-u64 sent_cookie(const struct vmsg_front *front);
-/* Notes down what @what says, with that cookie. */
-void sent_add(struct endpoint *ep, const struct sent *what);
-/* Whether there is a place for one that is joined to another. */
-bool sent_may_join(const struct vmsg_front *front);
-/* The same, of one that was joined to that with @cookie. */
-void sent_join(struct endpoint *ep, const struct sent *what, u64 cookie);
+static inline u64 sent_cookie(const struct vmsg_front *front)
+{
+	return front->free_sent == SENT_NONE ? 0 : front->free_sent + 1;
+}
+/* The entry that this cookie names, to be filled in. */
+static inline struct sent *sent_get(struct vmsg_front *front)
+{
+	struct sent *sent = &front->sent[front->free_sent];
+
+	front->free_sent = sent->next;
+	front->nr_sent++;
+	return sent;
+}
+/* Whether there is one for a message that is joined to another. */
+static inline bool sent_may_join(const struct vmsg_front *front)
+{
+	return front->nr_sent < FRONT_SENT - FRONT_SENDS;
+}
+/* @sent was joined to the SEND with @cookie. */
+void sent_join(struct vmsg_front *front, u64 cookie, const struct sent *sent);
 void sent_answered(struct vmsg_front *front, u64 cookie, int status);
 /* What it waits for may be there. */
 void send_try_again(struct endpoint *ep);

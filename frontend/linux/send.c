@@ -219,58 +219,59 @@ static int fill(struct endpoint *ep, struct tx_item *item, struct vmsg_send *sen
 	return 0;
 }
 
-/* What is to be noted down of it. */
-static struct sent note(const struct endpoint *ep, const struct tx_item *item,
-			const struct vmsg_send *send, u64 seq)
+/* Notes it down; the engine has taken it. */
+static const struct sent *remember(struct endpoint *ep, const struct tx_item *item,
+				   const struct vmsg_send *send)
 {
+	struct sent *sent = sent_get(ep->front);
 	const struct xenmsg_uapi_tx *tx = &item->tx;
-	struct sent sent = {
+
+	ep->nr_sent++;
+	*sent = (struct sent){
+		.ep = ep,
 		.cookie = tx->cookie,
-		.seq = seq,
+		.seq = tx->seq,
 		.addr = tx->addr,
 		.port = tx->port,
 		.pages = nr_all(item),
+		.next = SENT_NONE,
 		.confirm = tx->flags & XENMSG_TX_CONFIRM,
 	};
-
 	if (tx->flags & XENMSG_TX_AREA) {
-		sent.area_first = tx->data / PAGE_SIZE;
-		sent.area_nr = send->nr_segs;
+		sent->area_first = tx->data / PAGE_SIZE;
+		sent->area_nr = send->nr_segs;
+		bitmap_set(ep->area_busy, sent->area_first, sent->area_nr);
 	} else if (tx->flags & XENMSG_TX_POOL) {
-		sent.pool = pool_of(ep, tx->nr);
+		sent->pool = pool_of(ep, tx->nr);
+		pool_sent(sent->pool);
 	}
+	event_peer(ep, tx->addr);
 	return sent;
 }
 
 /* As a SEND of its own. */
 static int post_alone(struct endpoint *ep, struct tx_item *item, const struct vmsg_send *send)
 {
-	struct vmsg_front *front = ep->front;
-	int r = send->cookie ? vmsg_send(front->v, ep->port, send, &item->tx.seq) : -EAGAIN;
-	struct sent sent;
+	struct vmsg *v = ep->front->v;
+	int r = send->cookie ? vmsg_send(v, ep->port, send, &item->tx.seq) : -EAGAIN;
 
-	if (r) {
-		if (send->keep && send->nr_segs > VMSGIF_SEGS_MAX)
-			vmsg_tx_pages_put(front->v, ep->port, 1, &send->list_page);
-		return r;
-	}
-	sent = note(ep, item, send, item->tx.seq);
-	sent_add(ep, &sent);
-	return 0;
+	if (!r)
+		remember(ep, item, send);
+	else if (send->keep && send->nr_segs > VMSGIF_SEGS_MAX)
+		vmsg_tx_pages_put(v, ep->port, 1, &send->list_page);
+	return r;
 }
 
 /* As a part of the SEND before it, if that is possible. */
 static bool join(struct endpoint *ep, struct tx_item *item, const struct vmsg_send *send)
 {
 	struct vmsg_front *front = ep->front;
-	struct sent sent;
 	u64 cookie;
 
 	if (!send->open || !sent_may_join(front) ||
 	    !vmsg_join(front->v, ep->port, send, &cookie, &item->tx.seq))
 		return false;
-	sent = note(ep, item, send, item->tx.seq);
-	sent_join(ep, &sent, cookie);
+	sent_join(front, cookie, remember(ep, item, send));
 	return true;
 }
 

@@ -9,60 +9,22 @@
  */
 #include "front.h"
 
-#define NO_ENTRY U16_MAX
-
 void sent_init(struct vmsg_front *front)
 {
 	unsigned int i;
 
 	for (i = 0; i < FRONT_SENT; i++)
 		front->sent[i].next = i + 1;
-	front->sent[FRONT_SENT - 1].next = NO_ENTRY;
+	front->sent[FRONT_SENT - 1].next = SENT_NONE;
 }
 
-u64 sent_cookie(const struct vmsg_front *front)
+void sent_join(struct vmsg_front *front, u64 cookie, const struct sent *sent)
 {
-	return front->free_sent == NO_ENTRY ? 0 : front->free_sent + 1;
-}
-
-bool sent_may_join(const struct vmsg_front *front)
-{
-	return front->nr_sent < FRONT_SENT - FRONT_SENDS;
-}
-
-static struct sent *get(struct vmsg_front *front)
-{
-	struct sent *sent = &front->sent[front->free_sent];
-
-	front->free_sent = sent->next;
-	front->nr_sent++;
-	return sent;
-}
-
-void sent_add(struct endpoint *ep, const struct sent *what)
-{
-	struct sent *sent = get(ep->front);
-
-	*sent = *what;
-	sent->ep = ep;
-	sent->next = NO_ENTRY;
-	ep->nr_sent++;
-	if (sent->area_nr)
-		bitmap_set(ep->area_busy, sent->area_first, sent->area_nr);
-	if (sent->pool)
-		pool_sent(sent->pool);
-	event_peer(ep, sent->addr);
-}
-
-void sent_join(struct endpoint *ep, const struct sent *what, u64 cookie)
-{
-	struct vmsg_front *front = ep->front;
 	struct sent *last = &front->sent[cookie - 1];
 
-	while (last->next != NO_ENTRY)
+	while (last->next != SENT_NONE)
 		last = &front->sent[last->next];
-	last->next = front->free_sent;
-	sent_add(ep, what);
+	last->next = sent - front->sent;
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -118,7 +80,7 @@ void sent_answered(struct vmsg_front *front, u64 cookie, int status)
 {
 	u16 at, next;
 
-	for (at = cookie - 1; at != NO_ENTRY; at = next) {
+	for (at = cookie - 1; at != SENT_NONE; at = next) {
 		next = front->sent[at].next;
 		answered(front, &front->sent[at], status);
 	}
