@@ -209,7 +209,7 @@ bool vmsg_publish(struct vmsg *v, bool force);
 /* Responses taken in so far, modulo 2^32: to tell whether an event was about any. */
 uint32_t vmsg_taken(const struct vmsg *v);
 /*
- * Whether an event for lazy requests is put off, or a SEND held back: then vmsg_publish(force)
+ * Whether an event for lazy requests is put off, or the last of them held back: then vmsg_publish(force)
  * is to be called within VMSGIF_LAZY_NS.
  */
 bool vmsg_put_off(const struct vmsg *v);
@@ -308,9 +308,10 @@ int vmsg_send(struct vmsg *v, struct vmsg_port *port, const struct vmsg_send *se
 /*
  * Makes the batch, or message in map mode, @send a part of the SEND that was posted last, if
  * that is open: not published, nothing posted behind it, of the same flow and length of
- * messages, lazy, quiet, with room for it; in map mode, @send being where its pages end. False: it is not, and nothing happened; pages stay the caller's, and
- * vmsg_send() is to be asked. True: pages are the engine's, *@seq is as from vmsg_send(), and
- * *@cookie that SEND's, whose answer is the answer for both: @send->cookie means nothing.
+ * messages, lazy, quiet, with room for it; and in map mode @send begins where its pages end.
+ * False: it is not, and nothing happened; pages stay the caller's, and vmsg_send() is to be
+ * asked. True: pages are the engine's, *@seq is as from vmsg_send(), and *@cookie that SEND's,
+ * whose answer is the answer for both: @send->cookie means nothing.
  * So that it can happen, vmsg_publish() holds back an open SEND that has room, unless forced
  * to or something urgent is published with it: to be forced as for what it puts off. Whoever
  * is told -EAGAIN closes it, or vmsg_drained() false.

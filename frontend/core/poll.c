@@ -123,7 +123,7 @@ static bool decide(struct vmsg *v, unsigned int asked, bool force)
 	return false;
 }
 
-/* Whether the open SEND stays so, and is not published. */
+/* Whether the open request stays so, and is not published. */
 static bool holds_back(struct vmsg *v, bool force)
 {
 	if (force || v->urgent || v->tx.prod != v->open_prod)

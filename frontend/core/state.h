@@ -379,8 +379,8 @@ struct vmsg {
 	uint64_t seq;		   /* of the last SEND */
 	struct vmsg_port *rx_port; /* last used */
 	struct vmsg_shadow *free;  /* list of free shadows */
-	struct vmsg_shadow *open; /* the last SEND that was posted, to which others may be joined */
-	uint32_t open_prod;	  /* tx.prod behind it: nothing was posted since */
+	struct vmsg_shadow *open;  /* the last request that was posted: more may be joined to it */
+	uint32_t open_prod;	   /* tx.prod behind it: nothing was posted since */
 	struct vmsg_tables t;
 	struct vmsg_stats stats;
 
