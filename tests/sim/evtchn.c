@@ -7,6 +7,7 @@
  * port out of the ring: a program may read a port it has unbound already.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include <xenevtchn.h>
 
@@ -110,6 +111,7 @@ xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger, unsigned int 
 		return NULL;
 	xce = sim_alloc(1, sizeof(*xce));
 	xce->fd = sim_fd_new();
+	sim_fd_read_by(xce->fd, xce);
 	xce->restricted = -1;
 	sim_handle_init(&xce->h, process, HANDLE_EVTCHN);
 	if (!sim_call_end(process)) {
@@ -210,22 +212,42 @@ int xenevtchn_unbind(xenevtchn_handle *xce, evtchn_port_t port)
 	return sim_call_end(xce->h.process) ? r : -1;
 }
 
+/* Those that are there, up to @max; 0 with errno if there are none. */
+static size_t take(xenevtchn_handle *xce, uint32_t *ports, size_t max)
+{
+	size_t n = xce->ring_len < max ? xce->ring_len : max;
+
+	if (!n) {
+		errno = EAGAIN;
+		return 0;
+	}
+	memcpy(ports, xce->ring, n * sizeof(*ports));
+	xce->ring_len -= n;
+	memmove(xce->ring, xce->ring + n, xce->ring_len * sizeof(*ports));
+	sim_fd_signal(xce->fd, xce->ring_len > 0);
+	return n;
+}
+
 xenevtchn_port_or_error_t xenevtchn_pending(xenevtchn_handle *xce)
 {
-	int port = -1;
-	size_t i;
+	uint32_t port;
+	size_t n;
 
 	if (!sim_call_begin(xce->h.process, SIM_CALL_PENDING))
 		return -1;
-	if (xce->ring_len) {
-		port = (int)xce->ring[0];
-		for (i = 1; i < xce->ring_len; i++)
-			xce->ring[i - 1] = xce->ring[i];
-		sim_fd_signal(xce->fd, --xce->ring_len > 0);
-	} else {
-		errno = EAGAIN;
-	}
-	return sim_call_end(xce->h.process) ? port : -1;
+	n = take(xce, &port, 1);
+	return sim_call_end(xce->h.process) && n ? (int)port : -1;
+}
+
+/* What a program reads from xenevtchn_fd() itself (evtchn_read()). */
+ssize_t sim_evtchn_read(xenevtchn_handle *xce, void *buf, size_t count)
+{
+	size_t n;
+
+	if (!sim_call_begin(xce->h.process, SIM_CALL_PENDING))
+		return -1;
+	n = take(xce, buf, count / sizeof(uint32_t));
+	return sim_call_end(xce->h.process) && n ? (ssize_t)(n * sizeof(uint32_t)) : -1;
 }
 
 /* The driver ignores ports it does not know. */

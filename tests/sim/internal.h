@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <xen/grant_table.h>
 
@@ -283,12 +284,15 @@ void sim_port_close_all(struct domain *dom);
 bool sim_evtchn_get(struct domain *dom, uint32_t port);
 void sim_evtchn_put(struct domain *dom, uint32_t port);
 void sim_evtchn_deliver(struct xenevtchn_handle *xce, uint32_t port);
+ssize_t sim_evtchn_read(struct xenevtchn_handle *xce, void *buf, size_t count);
 void sim_evtchn_kill(struct xenevtchn_handle *xce);
 void sim_evtchn_stop(struct xenevtchn_handle *xce);
 void sim_evtchn_free(struct xenevtchn_handle *xce);
 
 /* fd.c: file descriptors that are readable while something is queued */
 int sim_fd_new(void);
+/* read() of it is @xce's. */
+void sim_fd_read_by(int fd, struct xenevtchn_handle *xce);
 void sim_fd_signal(int fd, bool readable);
 void sim_fd_free(int fd);
 

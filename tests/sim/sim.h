@@ -37,8 +37,9 @@
  * Blocking
  *     poll(), ppoll() and epoll_wait() wait in virtual time, on whatever file
  *     descriptor.  An actor that waits lets the others run; the test that waits
- *     runs them, and fails if its wait can never end.  xenevtchn_pending() and xs_read_watch() do not block either:
- *     without anything to read they fail with EAGAIN.
+ *     runs them, and fails if its wait can never end.  xenevtchn_pending(),
+ *     read() of xenevtchn_fd() and xs_read_watch() do not block either: without
+ *     anything to read they fail with EAGAIN.
  *
  * Failures of the simulation itself (a leak, a step budget used up, a wait
  * that never ends, an interface used in a way the real one does not offer)

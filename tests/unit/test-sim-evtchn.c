@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <xenevtchn.h>
 
 #include "tests/sim/sim.h"
@@ -77,6 +78,31 @@ START_TEST(events_arrive_once_until_unmasked)
 	ck_assert_uint_eq(sim_port_sent(0, (uint32_t)ours), 2);
 	ck_assert_uint_eq(sim_port_received(guest, (uint32_t)theirs), 2);
 	ck_assert_uint_eq(sim_counts(broker)->calls[SIM_CALL_NOTIFY], 2);
+}
+END_TEST
+
+/* As many as there are and fit, by the descriptor itself (drivers/xen/evtchn.c:evtchn_read()). */
+START_TEST(several_are_read_at_once)
+{
+	evtchn_port_t ports[3];
+	int port[3];
+
+	for (unsigned int i = 0; i < 3; i++) {
+		int remote = xenevtchn_bind_unbound_port(fx, 0);
+
+		port[i] = xenevtchn_bind_interdomain(bx, guest, (evtchn_port_t)remote);
+		ck_assert_int_gt(port[i], 0);
+	}
+	ck_assert_int_eq(read(xenevtchn_fd(bx), ports, 2 * sizeof(ports[0])), 2 * sizeof(ports[0]));
+	ck_assert_int_eq((int)ports[0], port[0]);
+	ck_assert_int_eq((int)ports[1], port[1]);
+	ck_assert(readable(bx));
+	ck_assert_int_eq(read(xenevtchn_fd(bx), ports, sizeof(ports)), sizeof(ports[0]));
+	ck_assert_int_eq((int)ports[0], port[2]);
+	ck_assert(!readable(bx));
+	ck_assert_int_eq(read(xenevtchn_fd(bx), ports, sizeof(ports)), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_uint_eq(sim_counts(broker)->calls[SIM_CALL_PENDING], 3);
 }
 END_TEST
 
@@ -207,6 +233,7 @@ static Suite *evtchn_suite(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, events_arrive_once_until_unmasked);
+	tcase_add_test(t, several_are_read_at_once);
 	tcase_add_test(t, foreign_ports_are_refused);
 	tcase_add_test(t, bind_errors);
 	tcase_add_test(t, peer_falls_back_to_unbound);
