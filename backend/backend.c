@@ -15,6 +15,7 @@
 
 static void wake(struct backend *b)
 {
+	b->loop.due = true;
 	(void)sd_event_source_set_enabled(b->work_source, SD_EVENT_ONESHOT);
 }
 
@@ -37,23 +38,27 @@ void device_schedule(struct device *dev)
 	wake(dev->b);
 }
 
-static void on_chans_begin(void *priv)
-{
-	struct backend *b = priv;
-
-	b->ops->kicking(b->priv);
-}
-
 static void on_chan(void *priv, struct chan *chan)
 {
 	device_event(chan->priv);
 }
 
-static void on_chans_end(void *priv)
+static void on_events(void *priv)
 {
-	struct backend *b = priv;
+	backend_take_events(priv);
+}
 
-	b->ops->kicked(b->priv);
+void backend_take_events(struct backend *b)
+{
+	b->ops->kicking(b->priv);
+	chans_take(b->chans);
+	if (b->ops->kicked(b->priv))
+		b->loop.due = true;
+}
+
+int backend_loop(struct backend *b, int timeout)
+{
+	return loop_run(&b->loop, timeout);
 }
 
 /* Only notes what is to be done: the queue of events is emptied first (xs.c). */
@@ -83,7 +88,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 
 void backend_rescan_later(struct backend *b)
 {
-	(void)timer_set(b->event, &b->retry, clock_now_ns() + RETRY_NS, on_retry, b);
+	(void)timer_set(&b->loop, &b->retry, clock_now_ns() + RETRY_NS, on_retry, b);
 }
 
 static void rescan(struct backend *b)
@@ -124,9 +129,9 @@ static int on_work(sd_event_source *source, void *userdata)
 	return 0;
 }
 
-static int open_all(struct backend *b)
+static int open_all(struct backend *b, sd_event *event)
 {
-	int r = sd_event_add_defer(b->event, &b->work_source, on_work, b);
+	int r = sd_event_add_defer(event, &b->work_source, on_work, b);
 
 	if (r < 0)
 		return r;
@@ -137,7 +142,10 @@ static int open_all(struct backend *b)
 	r = grants_new(&b->grants, b->limits.map_budget, &b->stats);
 	if (r < 0)
 		return r;
-	r = chans_new(&b->chans, b->event, on_chans_begin, on_chan, on_chans_end, b, &b->stats);
+	r = chans_new(&b->chans, &b->loop, on_chan, b, &b->stats);
+	if (r < 0)
+		return r;
+	r = loop_open(&b->loop, event, chans_fd(b->chans), on_events, b);
 	if (r < 0)
 		return r;
 	r = domains_new(&b->domains);
@@ -146,7 +154,7 @@ static int open_all(struct backend *b)
 	r = local_new(&b->local, b);
 	if (r < 0)
 		return r;
-	r = store_new(&b->store, b->event, on_watch, b);
+	r = store_new(&b->store, event, on_watch, b);
 	if (r < 0)
 		return r;
 	/* Both fire at once: that is the first scan. */
@@ -162,14 +170,13 @@ int backend_new(struct backend **out, sd_event *event, struct log *log,
 
 	if (!b)
 		return -ENOMEM;
-	b->event = sd_event_ref(event);
 	b->log = log;
 	b->limits = *limits;
 	b->ops = ops;
 	b->priv = priv;
 	list_init(&b->devices);
 	list_init(&b->work);
-	r = open_all(b);
+	r = open_all(b, event);
 	if (r < 0) {
 		backend_free(b, false);
 		return r;
@@ -186,11 +193,11 @@ void backend_free(struct backend *b, bool remove)
 	local_free(b->local, remove);
 	store_free(b->store);
 	domains_free(b->domains);
+	loop_close(&b->loop);
 	chans_free(b->chans);
 	grants_free(b->grants);
 	sd_event_source_disable_unref(b->retry);
 	sd_event_source_disable_unref(b->work_source);
-	sd_event_unref(b->event);
 	free(b);
 }
 

@@ -21,7 +21,8 @@
  *   up        connected: requests flow. The same address as in awaited, or new
  *   kick      requests may be waiting
  *   kicking   some may be told of next, and then
- *   kicked    that were all that have come
+ *   kicked    that were all that have come. Returns whether a timer was set, or
+ *             a deferred source turned on, since kicking
  *   down      this address is dead for ever. The device may come up again
  *             later, with another address
  *   gone      struct device goes away after this (domain dead or unconfigured);
@@ -57,7 +58,9 @@ struct backend_limits {
 
 /*
  * Events come after everything else that is ready, as what xenstore has to say above all: so
- * nothing is handed any more to who is known to be dead.
+ * nothing is handed any more to who is known to be dead. So must be what is deferred and serves
+ * devices. It keeps the loop from waiting for events, and takes them in itself:
+ * backend_take_events().
  */
 #define BACKEND_EVENTS_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
 
@@ -70,7 +73,7 @@ struct backend_ops {
 	void (*up)(void *priv, struct device *dev);
 	void (*kick)(void *priv, struct device *dev);
 	void (*kicking)(void *priv);
-	void (*kicked)(void *priv);
+	bool (*kicked)(void *priv);
 	void (*down)(void *priv, struct device *dev, uint32_t addr);
 	void (*gone)(void *priv, struct device *dev);
 };
@@ -83,6 +86,14 @@ struct backend_ops {
  */
 int backend_new(struct backend **out, sd_event *event, struct log *log,
 		const struct backend_limits *limits, const struct backend_ops *ops, void *priv);
+/*
+ * As sd_event_run() of its event loop, for up to @timeout ms (-1: for ever); without this there
+ * are no events. With -1, it does not come back for each event. Positive, 0 (there was nothing),
+ * or a negative errno.
+ */
+int backend_loop(struct backend *b, int timeout);
+/* From the loop: kicking, a kick for each that there is, and kicked. */
+void backend_take_events(struct backend *b);
 /*
  * Lets go of all devices, without callbacks. @remove: for good, with their
  * nodes; otherwise frontends keep their nodes and await the next broker.

@@ -1,97 +1,84 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * libxenevtchn: one handle for all ports, one event source.
+ * libxenevtchn: one handle for all ports.
  */
 #include "backend/chan.h"
 
 #include "backend/backend.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xenevtchn.h>
 
-/* Ports taken in per wake-up; each is masked, so no port comes twice. */
-#define EVENTS_PER_TURN 64
+/* Ports taken in at once; each is masked, so no port comes twice. */
+#define EVENTS_PER_TAKE 64
 
 struct chans {
 	xenevtchn_handle *handle;
-	sd_event *event;
-	sd_event_source *source;
-	void (*begin)(void *priv);
+	struct loop *loop;
 	chan_event_fn fn;
-	void (*end)(void *priv);
 	void *priv;
 	struct backend_stats *stats;
 	struct chan **by_port;
 	uint32_t ports; /* entries of by_port */
 };
 
-static struct chan *find(const struct chans *all, int port)
+static struct chan *find(const struct chans *all, evtchn_port_t port)
 {
 	/* An unbound port's event may still be in the driver's ring. */
-	return port >= 0 && (uint32_t)port < all->ports ? all->by_port[port] : NULL;
+	return port < all->ports ? all->by_port[port] : NULL;
 }
 
-/* Reading may block although the descriptor was readable once (xenevtchn.h). */
-static bool readable(const struct chans *all)
+void chans_take(struct chans *all)
 {
-	struct pollfd fd = { .fd = xenevtchn_fd(all->handle), .events = POLLIN };
+	evtchn_port_t ports[EVENTS_PER_TAKE];
+	/*
+	 * As xenevtchn_pending() does (tools/libs/evtchn/linux.c), but for all that are there:
+	 * with it, to know that there are no more takes another system call.
+	 */
+	ssize_t n = read(xenevtchn_fd(all->handle), ports, sizeof(ports));
 
-	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLIN);
-}
+	for (ssize_t i = 0; i < n / (ssize_t)sizeof(ports[0]); i++) {
+		struct chan *chan = find(all, ports[i]);
 
-static int on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-	struct chans *all = userdata;
-
-	all->begin(all->priv);
-	/* The loop said that the first one is there. */
-	for (unsigned int i = 0; i < EVENTS_PER_TURN && (i == 0 || readable(all)); i++) {
-		int port = xenevtchn_pending(all->handle);
-		struct chan *chan = find(all, port);
-
-		if (port < 0)
-			break;
 		if (!chan)
 			continue;
 		all->stats->events++;
 		chan->masked = true;
 		all->fn(all->priv, chan);
 	}
-	all->end(all->priv);
-	return 0;
 }
 
-int chans_new(struct chans **out, sd_event *event, void (*begin)(void *priv), chan_event_fn fn,
-	      void (*end)(void *priv), void *priv, struct backend_stats *stats)
+int chans_new(struct chans **out, struct loop *loop, chan_event_fn fn, void *priv,
+	      struct backend_stats *stats)
 {
 	struct chans *all = calloc(1, sizeof(*all));
-	int r;
+	int fd;
 
 	if (!all)
 		return -ENOMEM;
-	all->event = event;
-	all->begin = begin;
+	all->loop = loop;
 	all->fn = fn;
-	all->end = end;
 	all->priv = priv;
 	all->stats = stats;
 	all->handle = xenevtchn_open(NULL, 0);
 	if (!all->handle) {
-		r = errno ? -errno : -ENODEV;
+		int r = errno ? -errno : -ENODEV;
+
 		free(all);
 		return r;
 	}
-	r = sd_event_add_io(event, &all->source, xenevtchn_fd(all->handle), EPOLLIN, on_events,
-			    all);
-	if (r < 0) {
+	fd = xenevtchn_fd(all->handle);
+	/* Reading may block although the descriptor was readable once (xenevtchn.h). */
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
+		int r = -errno;
+
 		chans_free(all);
 		return r;
 	}
-	(void)sd_event_source_set_description(all->source, "event channels");
-	(void)sd_event_source_set_priority(all->source, BACKEND_EVENTS_PRIORITY);
 	*out = all;
 	return 0;
 }
@@ -100,10 +87,14 @@ void chans_free(struct chans *all)
 {
 	if (!all)
 		return;
-	sd_event_source_disable_unref(all->source);
 	(void)xenevtchn_close(all->handle);
 	free(all->by_port);
 	free(all);
+}
+
+int chans_fd(const struct chans *all)
+{
+	return xenevtchn_fd(all->handle);
 }
 
 static int make_room(struct chans *all, uint32_t port)
@@ -168,7 +159,7 @@ void chan_unmask(struct chan *chan, bool spurious)
 {
 	if (!chan->port || !chan->masked)
 		return;
-	if (!spurious || !spurious_delay(&chan->spurious, chan->all->event, on_late, chan))
+	if (!spurious || !spurious_delay(&chan->spurious, chan->all->loop, on_late, chan))
 		unmask(chan);
 }
 

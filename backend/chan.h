@@ -15,7 +15,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <systemd/sd-event.h>
 
 struct chans;
 struct backend_stats;
@@ -33,14 +32,18 @@ struct chan {
 typedef void (*chan_event_fn)(void *priv, struct chan *chan);
 
 /*
- * @priv goes to @fn, to @begin, which comes before it was called for the first of the events
- * that are there, and to @end, which follows the last one. @stats: counted into; outlives the
- * channels.
+ * @priv goes to @fn. @loop gets the timers of ports that are opened late; it and @stats, which is
+ * counted into, outlive the channels.
  */
-int chans_new(struct chans **out, sd_event *event, void (*begin)(void *priv), chan_event_fn fn,
-	      void (*end)(void *priv), void *priv, struct backend_stats *stats);
+int chans_new(struct chans **out, struct loop *loop, chan_event_fn fn, void *priv,
+	      struct backend_stats *stats);
 /* All are unbound. */
 void chans_free(struct chans *all);
+
+/* Readable when events are there. */
+int chans_fd(const struct chans *all);
+/* Takes in those that are there. */
+void chans_take(struct chans *all);
 
 /*
  * Binds to the port that @domid offers. The port is pending from the begin

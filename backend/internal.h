@@ -36,7 +36,7 @@ struct local;
 #define OWN_DOMID 0u
 
 struct backend {
-	sd_event *event;
+	struct loop loop;
 	struct log *log;
 	struct backend_limits limits;
 	const struct backend_ops *ops;

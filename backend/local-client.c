@@ -130,7 +130,7 @@ static void local_unmask(struct device *dev, bool spurious)
 
 	if (!c->masked)
 		return;
-	if (!spurious || !spurious_delay(&c->spurious, dev->b->event, on_late, c))
+	if (!spurious || !spurious_delay(&c->spurious, &dev->b->loop, on_late, c))
 		unmask(c);
 }
 
@@ -365,7 +365,7 @@ static int connect_client(struct local_client *c, int fd, const struct local_lay
 	if (r < 0)
 		return -EAGAIN;
 	*why = "local client cannot be listened to";
-	r = sd_event_add_io(c->dev.b->event, &c->source, fd, EPOLLIN, on_packets, c);
+	r = sd_event_add_io(c->dev.b->loop.event, &c->source, fd, EPOLLIN, on_packets, c);
 	if (r < 0)
 		return r;
 	*why = "local client takes no packets";

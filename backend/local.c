@@ -270,7 +270,7 @@ static void greet(struct local *l, int accepted)
 	list_add_tail(&l->greeters, &g->link);
 	l->nr_greeters++;
 	user->greeters++;
-	if (sd_event_add_io(l->b->event, &g->source, g->fd, EPOLLIN, on_greeter, g) < 0) {
+	if (sd_event_add_io(l->b->loop.event, &g->source, g->fd, EPOLLIN, on_greeter, g) < 0) {
 		greeter_free(g);
 		return;
 	}
@@ -327,7 +327,7 @@ int backend_local_listen(struct backend *b, int fd)
 	/* Whoever made it, say the service manager: accept() must not wait. */
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
 		return -errno;
-	r = sd_event_add_io(b->event, &l->source, fd, EPOLLIN, on_listener, l);
+	r = sd_event_add_io(b->loop.event, &l->source, fd, EPOLLIN, on_listener, l);
 	if (r < 0)
 		return r;
 	(void)sd_event_source_set_description(l->source, "local clients");
@@ -389,7 +389,7 @@ void local_timer_at(struct local *l, uint64_t when)
 {
 	if (l->timer_at <= when)
 		return;
-	if (timer_set(l->b->event, &l->timer, when, on_timer, l) >= 0)
+	if (timer_set(&l->b->loop, &l->timer, when, on_timer, l) >= 0)
 		l->timer_at = when;
 }
 

@@ -161,7 +161,7 @@ void otherend_later(struct device *dev, uint64_t ns)
 
 	if (dev->timer_at != 0 && dev->timer_at <= at)
 		return;
-	if (timer_set(dev->b->event, &dev->timer, at, on_timer, dev) >= 0)
+	if (timer_set(&dev->b->loop, &dev->timer, at, on_timer, dev) >= 0)
 		dev->timer_at = at;
 }
 

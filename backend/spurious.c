@@ -17,12 +17,12 @@ void spurious_deinit(struct spurious *s)
 	*s = (struct spurious){ 0 };
 }
 
-bool spurious_delay(struct spurious *s, sd_event *event, sd_event_time_handler_t fn, void *priv)
+bool spurious_delay(struct spurious *s, struct loop *loop, sd_event_time_handler_t fn, void *priv)
 {
 	uint64_t now = clock_now_ns();
 
 	if (token_bucket_take(&s->tokens, now, 1))
 		return false;
-	return timer_set(event, &s->late, now + token_bucket_wait_ns(&s->tokens, now, 1), fn,
+	return timer_set(loop, &s->late, now + token_bucket_wait_ns(&s->tokens, now, 1), fn,
 			 priv) >= 0;
 }

@@ -6,10 +6,10 @@
 #ifndef XENMSG_BACKEND_SPURIOUS_H
 #define XENMSG_BACKEND_SPURIOUS_H
 
+#include "backend/loop.h"
 #include "common/token-bucket.h"
 
 #include <stdbool.h>
-#include <systemd/sd-event.h>
 
 /* Events without work: so many at once, and so many a second. */
 #define CHAN_SPURIOUS_BURST 256
@@ -27,6 +27,6 @@ void spurious_deinit(struct spurious *s);
  * One more. True: the budget is used up, and @fn will be called when it is not
  * any more. False: go on at once.
  */
-bool spurious_delay(struct spurious *s, sd_event *event, sd_event_time_handler_t fn, void *priv);
+bool spurious_delay(struct spurious *s, struct loop *loop, sd_event_time_handler_t fn, void *priv);
 
 #endif

@@ -3,14 +3,15 @@
 #ifndef XENMSG_BACKEND_TIMER_H
 #define XENMSG_BACKEND_TIMER_H
 
+#include "backend/loop.h"
+
 #include <stdint.h>
-#include <systemd/sd-event.h>
 
 /*
  * Sets *@source, which is made when it is NULL, to go off once at @when_ns. The
  * caller unrefs it. 0 or a negative errno.
  */
-int timer_set(sd_event *event, sd_event_source **source, uint64_t when_ns,
+int timer_set(struct loop *loop, sd_event_source **source, uint64_t when_ns,
 	      sd_event_time_handler_t fn, void *priv);
 
 #endif

@@ -18,10 +18,7 @@
 
 uint64_t broker_now(const struct broker *broker)
 {
-	uint64_t usec = 0;
-
-	sd_event_now(broker->event, CLOCK_MONOTONIC, &usec);
-	return usec * NS_PER_US;
+	return broker->now ? broker->now : clock_now_ns();
 }
 
 /* ----------------------------------------------------------------- the loop */
@@ -31,6 +28,7 @@ void broker_schedule(struct broker *broker)
 	if (broker->scheduled)
 		return;
 	broker->scheduled = true;
+	broker->due = true;
 	sd_event_source_set_enabled(broker->turn, SD_EVENT_ON);
 }
 
@@ -51,13 +49,18 @@ static void turn_now(struct broker *broker, bool on)
 {
 	broker->scheduled = true;
 	broker->scheduled = turns_run(broker);
-	if (broker->scheduled != on)
-		sd_event_source_set_enabled(broker->turn, on ? SD_EVENT_OFF : SD_EVENT_ON);
+	if (broker->scheduled == on)
+		return;
+	broker->due = true;
+	sd_event_source_set_enabled(broker->turn, on ? SD_EVENT_OFF : SD_EVENT_ON);
 }
 
+/* Runs it: see on_kicked(). */
 static int on_turn(sd_event_source *source, void *priv)
 {
-	turn_now(priv, true);
+	struct broker *broker = priv;
+
+	backend_take_events(broker->backend);
 	return 0;
 }
 
@@ -71,6 +74,7 @@ static void timer_in(struct broker *broker, sd_event_source *timer, uint64_t ns)
 	sd_event_source_get_time(timer, &armed);
 	if (enabled != SD_EVENT_OFF && armed <= due)
 		return;
+	broker->due = true;
 	sd_event_source_set_time(timer, due);
 	sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
@@ -116,8 +120,7 @@ static int make_sources(struct broker *broker)
 	if (r < 0)
 		return r;
 	sd_event_source_set_enabled(broker->turn, SD_EVENT_OFF);
-	/* A source that is always ready comes before all others of its priority. */
-	sd_event_source_set_priority(broker->turn, BACKEND_EVENTS_PRIORITY + 1);
+	sd_event_source_set_priority(broker->turn, BACKEND_EVENTS_PRIORITY);
 	/* 1 us is the accuracy: the default lets timers of a whole system fire together. */
 	r = sd_event_add_time(broker->event, &broker->lazy_timer, CLOCK_MONOTONIC, 0, 1, on_lazy,
 			      broker);
@@ -217,11 +220,12 @@ static void on_kicking(void *priv)
 {
 	struct broker *broker = priv;
 
+	broker->due = false;
 	broker->at_once = !broker->scheduled;
 	broker->scheduled = true;
 }
 
-static void on_kicked(void *priv)
+static bool on_kicked(void *priv)
 {
 	struct broker *broker = priv;
 	bool on = broker->scheduled && !broker->at_once;
@@ -231,6 +235,7 @@ static void on_kicked(void *priv)
 		turn_now(broker, on);
 	else
 		broker->scheduled = false;
+	return broker->due;
 }
 
 static void on_up(void *priv, struct device *dev)
@@ -348,6 +353,15 @@ int broker_start(struct broker *broker)
 	if (r < 0)
 		return r;
 	return copy_batch_new(&broker->mover.batch, broker->backend);
+}
+
+int broker_run(struct broker *broker)
+{
+	int code, r = 0;
+
+	while (r >= 0 && sd_event_get_state(broker->event) != SD_EVENT_FINISHED)
+		r = backend_loop(broker->backend, -1);
+	return r < 0 || sd_event_get_exit_code(broker->event, &code) < 0 ? r : code;
 }
 
 int broker_listen(struct broker *broker, int fd)

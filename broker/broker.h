@@ -74,6 +74,7 @@ struct broker {
 	struct busy busy_poll;
 	bool scheduled; /* the turn's source is on, or */
 	bool at_once;	/* it comes without that, when all events are taken in */
+	bool due;	/* one of the sources below was turned on, see backend.h */
 	bool closing;	/* nothing is answered any more: the next broker will */
 	bool draining;	/* all domains; see drain.h */
 	sd_event_source *turn;
@@ -88,7 +89,8 @@ struct broker {
 	uint64_t refused;
 	uint64_t failed;
 	uint64_t turns;
-	uint32_t turn_us; /* when this one began, as broker_now(), in us */
+	uint64_t now;	  /* when this turn began; 0: there is none */
+	uint32_t turn_us; /* the same in us */
 	uint64_t rounds;  /* of delivering: one in a turn, or more */
 };
 
@@ -101,6 +103,8 @@ int broker_new(struct broker **out, sd_event *event, struct log *log, struct con
 bool broker_wants(const struct broker *broker, uint16_t domid, const char *name);
 /* Open Xen and take over what is there. The lock file is held. */
 int broker_start(struct broker *broker);
+/* Serve until the event loop is told to end; returns what it was told, or a negative errno. */
+int broker_run(struct broker *broker);
 /* Serve processes of this domain, too: see backend_local_listen(). */
 int broker_listen(struct broker *broker, int fd);
 /* @remove: as for backend_free(). */
@@ -115,7 +119,7 @@ void broker_schedule(struct broker *broker);
 /* Have a turn's device_notify(force), or the stalled devices tried again, in @ns at the latest. */
 void broker_flush_lazy_in(struct broker *broker, uint64_t ns);
 void broker_wake_stalled_in(struct broker *broker, uint64_t ns);
-/* ns, as of the begin of this round of the event loop. */
+/* ns; within a turn, those of its begin. */
 uint64_t broker_now(const struct broker *broker);
 
 /* The callbacks for the backend, with the broker as priv. */

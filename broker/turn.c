@@ -257,13 +257,15 @@ static void notify(struct broker *broker)
 bool turn_run(struct broker *broker)
 {
 	broker->turns++;
-	broker->turn_us = (uint32_t)(broker_now(broker) / NS_PER_US);
+	broker->now = clock_now_ns();
+	broker->turn_us = (uint32_t)(broker->now / NS_PER_US);
 	broker->pool_ops = 0;
 	busy_begin(broker);
 	consume(broker);
 	deliver(broker);
 	answer_late(broker);
 	notify(broker);
+	broker->now = 0;
 	return !list_empty(&broker->kicked) || !list_empty(&broker->busy) ||
 	       !list_empty(&broker->tx_dirty);
 }

@@ -348,7 +348,7 @@ int main(int argc, char **argv)
 	if (r >= 0) {
 		log_write(&d.log, LOG_INFO, "xenmsgd %s is ready", XENMSG_VERSION);
 		sd_notify(0, "READY=1");
-		r = sd_event_loop(d.event);
+		r = broker_run(d.broker);
 		sd_notify(0, "STOPPING=1");
 		if (r < 0)
 			fail(&d, "event loop", r);

@@ -132,6 +132,17 @@ void backend_free(struct backend *b, bool remove)
 {
 }
 
+void backend_take_events(struct backend *b)
+{
+	broker_ops.kicking(fake.broker);
+	broker_ops.kicked(fake.broker);
+}
+
+int backend_loop(struct backend *b, int timeout)
+{
+	return sd_event_run(fake.event, timeout < 0 ? UINT64_MAX : (uint64_t)timeout * 1000);
+}
+
 void backend_reconsider(struct backend *b)
 {
 	fake.rescans++;

@@ -56,7 +56,7 @@ static bool broker_step(void *arg)
 
 	if (sd_event_get_state(w->event) == SD_EVENT_FINISHED)
 		return false;
-	return sd_event_run(w->event, 0) > 0;
+	return backend_loop(w->broker->backend, 0) > 0;
 }
 
 static struct config *read_config(const char *text)
