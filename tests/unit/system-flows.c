@@ -38,6 +38,7 @@ void flows_init(struct flows *f, enum flows_local local, const char *settings, u
 	f->options = (struct xenmsg_options)XENMSG_OPTIONS_INIT;
 	(void)snprintf(config, sizeof(config), "[daemon]\n%s\n%s", settings, RULES);
 	world_init(&f->w, seed, config);
+	f->w.waits = true;
 	f->alice = new_vm(&f->w, "alice", SIM_PV, local == FLOWS_ALICE_IS_LOCAL);
 	f->bob = new_vm(&f->w, "bob", SIM_PVH, local == FLOWS_BOB_IS_LOCAL);
 }

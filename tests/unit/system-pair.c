@@ -16,6 +16,7 @@ struct pair_test pair;
 void pair_begin(const char *config, uint64_t seed)
 {
 	world_init(&pair.w, seed, config);
+	pair.w.waits = true;
 	pair.alice = vm_new(&pair.w, "alice", SIM_PV);
 	pair.bob = vm_new(&pair.w, "bob", SIM_PVH);
 	ck_assert_int_eq(world_broker_start(&pair.w), 0);

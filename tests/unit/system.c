@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* A program that never rests. */
@@ -56,7 +57,17 @@ static bool broker_step(void *arg)
 
 	if (sd_event_get_state(w->event) == SD_EVENT_FINISHED)
 		return false;
-	return backend_loop(w->broker->backend, 0) > 0;
+	if (!w->waits)
+		return backend_loop(w->broker->backend, 0) > 0;
+	w->serving = true;
+	(void)broker_run(w->broker);
+	w->serving = false;
+	return true;
+}
+
+static int on_stop(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
 static struct config *read_config(const char *text)
@@ -94,6 +105,8 @@ int world_broker_start(struct world *w)
 	(void)sim_kill_at_store(w->process, w->kill_store);
 	previous = sim_enter(w->process);
 	ck_assert_int_ge(sd_event_new(&w->event), 0);
+	w->stop_fd = eventfd(0, EFD_CLOEXEC);
+	ck_assert_int_ge(sd_event_add_io(w->event, NULL, w->stop_fd, EPOLLIN, on_stop, NULL), 0);
 	r = broker_new(&w->broker, w->event, &w->log, config);
 	ck_assert_int_eq(r, 0);
 	r = broker_start(w->broker);
@@ -108,12 +121,19 @@ int world_broker_start(struct world *w)
 /* Its memory; nobody sees what it does any more if it is dead. */
 static void broker_end(struct world *w, bool remove)
 {
-	struct sim_process *previous = sim_enter(w->process);
+	struct sim_process *previous;
+	uint64_t one = 1;
 
+	ck_assert_int_eq(write(w->stop_fd, &one, sizeof(one)), sizeof(one));
+	/* A killed one comes to its end at the next call. */
+	while (w->serving)
+		(void)sim_step(w->actor);
+	previous = sim_enter(w->process);
 	if (!sim_process_dead(w->process))
 		sim_actor_free(w->actor);
 	broker_free(w->broker, remove);
 	sd_event_unref(w->event);
+	close(w->stop_fd);
 	sim_enter(previous == w->process ? NULL : previous);
 	sim_process_free(w->process);
 	w->broker = NULL;
@@ -150,7 +170,7 @@ static bool keeper_step(void *arg)
 {
 	struct world *w = arg;
 
-	if (!w->process || !world_broker_ended(w))
+	if (!w->process || !world_broker_ended(w) || w->serving)
 		return false;
 	world_broker_reap(w);
 	if (w->keeper_delay)

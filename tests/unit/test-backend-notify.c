@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct bed bed;
 static struct guest alice, bob;
@@ -253,6 +254,21 @@ START_TEST(event_storm)
 }
 END_TEST
 
+static void end_it(struct bed *b, struct device *d)
+{
+	device_fail(d, "it is enough");
+}
+
+/* What is to be done then does not wait for the next event. */
+START_TEST(an_event_that_ends_it)
+{
+	bed.on_kick = end_it;
+	ck_assert_int_eq(xenevtchn_notify(alice.xce, alice.port), 0);
+	while (strcmp(device_state_name(dev), "closing") != 0)
+		ck_assert_int_eq(backend_loop(bed.b, -1), 1);
+}
+END_TEST
+
 static void answer_one(uint16_t id, bool lazy)
 {
 	struct vmsgif_tx_request slot = ready;
@@ -336,6 +352,7 @@ static Suite *notify_suite(void)
 	tcase_add_test(t, kicks_and_arming);
 	tcase_add_test(t, short_of_pages_asks_for_an_event);
 	tcase_add_test(t, event_storm);
+	tcase_add_test(t, an_event_that_ends_it);
 	tcase_add_test(t, notifications);
 	tcase_add_test(t, statistics);
 	suite_add_tcase(s, t);

@@ -3,6 +3,7 @@
  * Turns: who is served when, how much at a time, and devices that come, go and
  * break rules in between.
  */
+#include "common/clock.h"
 #include "tests/unit/fake-guests.h"
 
 static struct device *alice, *bob;
@@ -194,23 +195,51 @@ START_TEST(at_once)
 		;
 	turns = fake.broker->turns;
 	broker_ops.kicking(fake.broker);
-	broker_ops.kicked(fake.broker);
+	ck_assert(!broker_ops.kicked(fake.broker));
 	ck_assert_uint_eq(fake.broker->turns, turns);
 	ck_assert_int_eq(source(), SD_EVENT_OFF);
 	for (unsigned int round = 0; round < 2; round++) {
 		broker_ops.kicking(fake.broker);
 		for (unsigned int i = 0; i < (round ? TURN_REQUESTS + 1 : 1); i++)
 			id = fake_send(alice, bob, 7, "x");
-		broker_ops.kicked(fake.broker);
+		ck_assert_int_eq(broker_ops.kicked(fake.broker), round);
 		ck_assert_uint_eq(fake.broker->turns, ++turns);
 		ck_assert_int_eq(fake_status(alice, id), round ? FAKE_UNANSWERED : 0);
 		ck_assert_int_eq(source(), round ? SD_EVENT_ON : SD_EVENT_OFF);
 	}
 	/* The source is on: an event makes the turn come earlier, and then turns it off. */
 	broker_ops.kicking(fake.broker);
-	broker_ops.kicked(fake.broker);
+	ck_assert(broker_ops.kicked(fake.broker));
 	ck_assert_int_eq(fake_status(alice, id), 0);
 	ck_assert_int_eq(source(), SD_EVENT_OFF);
+}
+END_TEST
+
+/* The event loop hears of a timer that was set, and only then. */
+START_TEST(timer_is_set)
+{
+	broker_ops.kicking(fake.broker);
+	fake_send_req(alice, bob, 7)->lazy = true;
+	broker_ops.kick(fake.broker, alice);
+	ck_assert(broker_ops.kicked(fake.broker));
+	/* It is armed already. */
+	broker_ops.kicking(fake.broker);
+	fake_send_req(alice, bob, 7)->lazy = true;
+	broker_ops.kick(fake.broker, alice);
+	ck_assert(!broker_ops.kicked(fake.broker));
+}
+END_TEST
+
+/* A turn has one time, which does not outlast it. */
+START_TEST(time_of_a_turn)
+{
+	uint64_t before = clock_now_ns();
+
+	ck_assert_uint_ge(broker_now(fake.broker), before);
+	fake_send(alice, bob, 7, "x");
+	fake_turns();
+	ck_assert_uint_eq(fake.broker->now, 0);
+	ck_assert_uint_ge(broker_now(fake.broker), before);
 }
 END_TEST
 
@@ -307,6 +336,8 @@ static Suite *suite(void)
 	tcase_add_test(t, unknown_kind);
 	tcase_add_test(t, runs_by_itself);
 	tcase_add_test(t, at_once);
+	tcase_add_test(t, timer_is_set);
+	tcase_add_test(t, time_of_a_turn);
 	tcase_add_test(t, comes_and_goes);
 	tcase_add_test(t, stop);
 	tcase_add_loop_test(t, all_die, 0, 8);

@@ -35,6 +35,7 @@ static void begin(const char *settings)
 
 	(void)snprintf(config, sizeof(config), "[daemon]\n%s\n%s", settings, RULES);
 	world_init(&w, 1, config);
+	w.waits = true;
 	alice = vm_new(&w, "alice", SIM_PV);
 	bob = vm_new(&w, "bob", SIM_PVH);
 	mallory = vm_new(&w, "mallory", SIM_PV);
@@ -128,6 +129,27 @@ START_TEST(source_is_told)
 		ck_assert_uint_eq(xenmsg_msg_seq(msg), seq);
 		ck_assert(!xenmsg_msg_is_mapped(msg));
 		xenmsg_release(msg);
+	}
+	end();
+}
+END_TEST
+
+/* Nobody is told of it at once, but soon. */
+START_TEST(lazy_alone)
+{
+	struct xenmsg_port *out, *in;
+	uint64_t sent;
+
+	begin("");
+	out = vm_bind(alice, 5, NULL);
+	in = vm_bind(bob, 7, NULL);
+	for (unsigned int i = 0; i < 3; i++) {
+		vm_enter(alice);
+		ck_assert_int_eq(
+			xenmsg_send(out, xenmsg_address(bob->x), 7, "x", 1, XENMSG_LAZY, NULL), 0);
+		sent = sim_now();
+		xenmsg_release(vm_receive(bob, in));
+		ck_assert_uint_le(sim_now() - sent, 3 * VMSGIF_LAZY_NS);
 	}
 	end();
 }
@@ -793,6 +815,7 @@ static void add_delivery(Suite *suite)
 
 	tcase_add_loop_test(tcase, sizes_arrive, 0, 6);
 	tcase_add_test(tcase, source_is_told);
+	tcase_add_test(tcase, lazy_alone);
 	tcase_add_loop_test(tcase, gathered_buffers_arrive, 0, 2);
 	tcase_add_loop_test(tcase, both_directions_at_once, 0, 2);
 	tcase_add_test(tcase, held_and_released_in_any_order);

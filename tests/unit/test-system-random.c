@@ -164,6 +164,7 @@ static void set_up(uint64_t seed)
 
 	memset(&run, 0, sizeof(run));
 	world_init(&run.w, seed, "");
+	run.w.waits = seed % 2;
 	make_config(config, sizeof(config));
 	free(run.w.config);
 	run.w.config = strdup(config);
@@ -462,6 +463,9 @@ START_TEST(schedule)
 	(void)sim_run(tick, NULL, MAX_STEPS, MAX_TIME);
 	trace("the end", run.model.delivered, run.model.refused);
 	sim_actor_free(run.clock);
+	/* Those who are left hear of it while others still close. */
+	for (unsigned int i = 0; i < run.model.nr_lives; i++)
+		run.model.lives[i].ended = true;
 	world_fini(&run.w);
 	sim_on_die(NULL);
 }
