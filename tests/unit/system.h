@@ -69,8 +69,8 @@ struct world {
 	 * a turn of its is as long as a guest's.
 	 */
 	bool waits;
-	bool serving; /* in the middle of broker_run() */
-	int stop_fd;  /* it ends when that is readable */
+	bool serving;	      /* in the middle of broker_run() */
+	int stop_fd;	      /* it ends when that is readable */
 	unsigned int brokers; /* started so far */
 	/* If not 0: sim_kill_at() and sim_kill_at_store() for those started from now on. */
 	unsigned int kill_at;
