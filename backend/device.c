@@ -169,18 +169,19 @@ static bool accept(struct device *dev, struct request *req, const struct vmsgif_
 	return false;
 }
 
-/* Is there a request? The frontend's index is read when those are used up that it told of. */
-static bool look_for_request(struct device *dev)
+static NOINLINE bool look_again(struct device *dev)
 {
-	struct ring *tx = &dev->c.tx;
-
-	if (!device_live(dev))
-		return false;
-	if (ring_unconsumed(tx) == 0 && ring_look(tx) < 0) {
+	if (ring_look(&dev->c.tx) < 0) {
 		device_fail(dev, "TX ring: request index out of range");
 		return false;
 	}
-	return ring_unconsumed(tx) > 0;
+	return ring_unconsumed(&dev->c.tx) > 0;
+}
+
+/* Is there a request? The frontend's index is read when those are used up that it told of. */
+static inline bool has_request(struct device *dev)
+{
+	return device_live(dev) && (ring_unconsumed(&dev->c.tx) > 0 || look_again(dev));
 }
 
 static NOINLINE int next_request(struct device *dev, struct request *req,
@@ -188,7 +189,7 @@ static NOINLINE int next_request(struct device *dev, struct request *req,
 {
 	*segs = NULL;
 	*name = NULL;
-	while (look_for_request(dev)) {
+	while (has_request(dev)) {
 		ring_take(&dev->c.tx, &dev->slot);
 		if (accept(dev, req, segs, name))
 			return 1;
@@ -220,15 +221,16 @@ int device_next_request(struct device *dev, struct request *req, const struct vm
 {
 	struct ring *tx = &dev->c.tx;
 
-	if (UNLIKELY(!device_live(dev) || ring_unconsumed(tx) == 0))
-		return next_request(dev, req, segs, name);
+	*segs = NULL;
+	*name = NULL;
+	if (UNLIKELY(!has_request(dev)))
+		return 0;
 	ring_take(tx, &dev->slot);
 	if (UNLIKELY(
 		    !request_parse_simple(&dev->slot, tx->slots, dev->b->limits.max_message, req) ||
 		    !id_take(dev->c.tx_ids, req->id)))
 		return this_request(dev, req, segs, name);
 	*segs = req->segs;
-	*name = NULL;
 	return 1;
 }
 
