@@ -36,7 +36,11 @@ int front_await(struct front *f, uint64_t deadline)
 		return -EHOSTDOWN;
 	/* To publish may be to take in, too, and what is waited for may be among that. */
 	user_publish(f->user, true);
-	any = f->progress != before || user_wait(f->user, deadline);
+	any = f->progress != before;
+	if (any)
+		user_publish(f->user, false);
+	else
+		any = user_wait(f->user, deadline);
 	background(f);
 	return any || !user_expired(f->user, deadline) ? 0 : -ETIMEDOUT;
 }

@@ -97,16 +97,20 @@ static int wait_for_msg(struct front_port *port, struct xenmsg_msg **out, int ti
 
 	user_poll(f->user);
 	r = take(port, out);
-	if (r != -EAGAIN)
-		return r;
-	if (!timeout)
-		return user_gone(f->user) ? -EHOSTDOWN : -EAGAIN;
-	deadline = user_deadline(timeout);
-	while (r == -EAGAIN) {
-		r = front_await(f, deadline);
+	if (r == -EAGAIN && !timeout && user_gone(f->user))
+		r = -EHOSTDOWN;
+	if (r == -EAGAIN && timeout) {
+		deadline = user_deadline(timeout);
+		do {
+			r = front_await(f, deadline);
+			if (!r)
+				r = take(port, out);
+		} while (r == -EAGAIN);
+		/* It was published with what came in. */
 		if (!r)
-			r = take(port, out);
+			return 0;
 	}
+	user_publish(f->user, r != 0);
 	return r;
 }
 
@@ -121,7 +125,6 @@ static __attribute__((__noinline__)) int found_none(struct front_port *port,
 	f->receiving = port;
 	r = wait_for_msg(port, out, timeout);
 	f->receiving = NULL;
-	user_publish(f->user, r != 0);
 	front_leave(f);
 	return r;
 }
