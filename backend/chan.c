@@ -13,8 +13,8 @@
 #include <unistd.h>
 #include <xenevtchn.h>
 
-/* Ports taken in at once; each is masked, so no port comes twice. */
-#define EVENTS_PER_TAKE 64
+/* Read at once. */
+#define EVENTS_AT_ONCE 64
 
 struct chans {
 	xenevtchn_handle *handle;
@@ -32,24 +32,34 @@ static struct chan *find(const struct chans *all, evtchn_port_t port)
 	return port < all->ports ? all->by_port[port] : NULL;
 }
 
+/*
+ * As xenevtchn_pending() does (tools/libs/evtchn/linux.c), but for all that are there: with it, to
+ * know that there are no more takes another system call.
+ */
+static unsigned int read_ports(const struct chans *all, evtchn_port_t ports[EVENTS_AT_ONCE])
+{
+	ssize_t n = read(xenevtchn_fd(all->handle), ports, EVENTS_AT_ONCE * sizeof(*ports));
+
+	return n < 0 ? 0 : (unsigned int)n / sizeof(*ports);
+}
+
 void chans_take(struct chans *all)
 {
-	evtchn_port_t ports[EVENTS_PER_TAKE];
-	/*
-	 * As xenevtchn_pending() does (tools/libs/evtchn/linux.c), but for all that are there:
-	 * with it, to know that there are no more takes another system call.
-	 */
-	ssize_t n = read(xenevtchn_fd(all->handle), ports, sizeof(ports));
+	evtchn_port_t ports[EVENTS_AT_ONCE];
+	unsigned int n;
 
-	for (ssize_t i = 0; i < n / (ssize_t)sizeof(ports[0]); i++) {
-		struct chan *chan = find(all, ports[i]);
+	do {
+		n = read_ports(all, ports);
+		for (unsigned int i = 0; i < n; i++) {
+			struct chan *chan = find(all, ports[i]);
 
-		if (!chan)
-			continue;
-		all->stats->events++;
-		chan->masked = true;
-		all->fn(all->priv, chan);
-	}
+			if (!chan)
+				continue;
+			all->stats->events++;
+			chan->masked = true;
+			all->fn(all->priv, chan);
+		}
+	} while (n == EVENTS_AT_ONCE);
 }
 
 int chans_new(struct chans **out, struct loop *loop, chan_event_fn fn, void *priv,

@@ -120,7 +120,7 @@ void mappool_free_all(struct user *user);
 int events_open(struct user *user);
 void events_close(struct user *user);
 /* A descriptor to sleep on: bus->take(@source), from 1 on, when it is readable. */
-int events_add(struct user *user, int fd, unsigned int source);
+int events_add(struct user *user, int fd, uint32_t events, unsigned int source);
 /* Have a step now. If it fails, another one follows after a while. */
 void events_step(struct user *user);
 /* Have one in @ns. */

@@ -30,9 +30,9 @@
 #define SOURCE_TIMER 0
 #define SOURCES	     3
 
-int events_add(struct user *user, int fd, unsigned int source)
+int events_add(struct user *user, int fd, uint32_t events, unsigned int source)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.u32 = source };
+	struct epoll_event event = { .events = events, .data.u32 = source };
 
 	return epoll_ctl(user->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
@@ -46,7 +46,7 @@ int events_open(struct user *user)
 	user->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (user->timer_fd < 0)
 		return -errno;
-	return events_add(user, user->timer_fd, SOURCE_TIMER);
+	return events_add(user, user->timer_fd, EPOLLIN, SOURCE_TIMER);
 }
 
 void events_close(struct user *user)

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -68,7 +69,7 @@ static int dial(struct user *user)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		return -errno;
-	r = events_add(user, fd, SOURCE_SOCKET);
+	r = events_add(user, fd, EPOLLIN, SOURCE_SOCKET);
 	if (!r)
 		user->local.fd = steal_fd(&fd);
 	return r;

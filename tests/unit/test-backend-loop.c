@@ -129,6 +129,29 @@ START_TEST(sd_event_comes_first)
 }
 END_TEST
 
+static bool more;
+
+/* An event on whose heels the next one comes. */
+static void at_once(void)
+{
+	if (more)
+		signal_fd(events);
+	more = false;
+}
+
+/* It is told of once: what comes while others are served is not lost. */
+START_TEST(one_after_the_other)
+{
+	more = true;
+	on_serve = at_once;
+	signal_fd(events);
+	ck_assert_int_eq(loop_run(&loop, 0), 1);
+	ck_assert_int_eq(loop_run(&loop, 0), 1);
+	ck_assert_int_eq(loop_run(&loop, 0), 0);
+	ck_assert_str_eq(did, "ee");
+}
+END_TEST
+
 /* Another event, and something for sd-event at the third. */
 static void again(void)
 {
@@ -252,6 +275,7 @@ int main(void)
 	tcase_add_test(t, nothing_to_do);
 	tcase_add_test(t, one_at_a_time);
 	tcase_add_loop_test(t, sd_event_comes_first, -1, 1);
+	tcase_add_test(t, one_after_the_other);
 	tcase_add_test(t, events_keep_it);
 	tcase_add_test(t, hears_of_what_is_deferred);
 	tcase_add_test(t, hears_of_a_timer);

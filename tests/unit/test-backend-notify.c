@@ -6,6 +6,7 @@
 #include "tests/unit/backend-guest.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -254,6 +255,33 @@ START_TEST(event_storm)
 }
 END_TEST
 
+/* More than are read in one go: those that are left are not told of again. */
+START_TEST(many_at_once)
+{
+	static struct guest many[100];
+	unsigned int kicks;
+
+	for (unsigned int i = 0; i < 100; i++) {
+		char guest[16];
+
+		(void)snprintf(guest, sizeof(guest), "many%u", i);
+		guest_up(&many[i], &bed, guest);
+	}
+	for (unsigned int i = 0; i < 100; i++) {
+		(void)device_arm(guest_dev(&many[i]));
+		bed_run(&bed);
+		(void)device_arm(guest_dev(&many[i]));
+	}
+	kicks = bed.kicks;
+	for (unsigned int i = 0; i < 100; i++)
+		ck_assert_int_eq(xenevtchn_notify(many[i].xce, many[i].port), 0);
+	ck_assert_int_eq(backend_loop(bed.b, 0), 1);
+	ck_assert_uint_eq(bed.kicks, kicks + 100);
+	for (unsigned int i = 0; i < 100; i++)
+		guest_fini(&many[i]);
+}
+END_TEST
+
 static void end_it(struct bed *b, struct device *d)
 {
 	device_fail(d, "it is enough");
@@ -352,6 +380,7 @@ static Suite *notify_suite(void)
 	tcase_add_test(t, kicks_and_arming);
 	tcase_add_test(t, short_of_pages_asks_for_an_event);
 	tcase_add_test(t, event_storm);
+	tcase_add_test(t, many_at_once);
 	tcase_add_test(t, an_event_that_ends_it);
 	tcase_add_test(t, notifications);
 	tcase_add_test(t, statistics);
