@@ -48,18 +48,16 @@ void chans_take(struct chans *all)
 	evtchn_port_t ports[EVENTS_AT_ONCE];
 	unsigned int n;
 
-	do {
-		n = read_ports(all, ports);
-		for (unsigned int i = 0; i < n; i++) {
-			struct chan *chan = find(all, ports[i]);
+	n = read_ports(all, ports);
+	for (unsigned int i = 0; i < n; i++) {
+		struct chan *chan = find(all, ports[i]);
 
-			if (!chan)
-				continue;
-			all->stats->events++;
-			chan->masked = true;
-			all->fn(all->priv, chan);
-		}
-	} while (n == EVENTS_AT_ONCE);
+		if (!chan)
+			continue;
+		all->stats->events++;
+		chan->masked = true;
+		all->fn(all->priv, chan);
+	}
 }
 
 int chans_new(struct chans **out, struct loop *loop, chan_event_fn fn, void *priv,

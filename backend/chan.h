@@ -42,7 +42,7 @@ void chans_free(struct chans *all);
 
 /* Readable when events are there. */
 int chans_fd(const struct chans *all);
-/* Takes in all that are there; each port is masked then. */
+/* Takes in those that are there, or some of them; each port is masked then. */
 void chans_take(struct chans *all);
 
 /*

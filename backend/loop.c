@@ -12,9 +12,9 @@ enum source {
 	SOURCES,
 };
 
-static int add(const struct loop *loop, int fd, uint32_t events, enum source source)
+static int add(const struct loop *loop, int fd, enum source source)
 {
-	struct epoll_event event = { .events = events, .data.u32 = source };
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = source };
 
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
@@ -31,9 +31,9 @@ int loop_open(struct loop *loop, sd_event *event, int fd, void (*serve)(void *pr
 		.serve = serve,
 		.priv = priv,
 	};
-	r = add(loop, fd, EPOLLIN | EPOLLET, SOURCE_EVENTS);
+	r = add(loop, fd, SOURCE_EVENTS);
 	if (r == 0)
-		r = add(loop, sd_event_get_fd(event), EPOLLIN, SOURCE_SD_EVENT);
+		r = add(loop, sd_event_get_fd(event), SOURCE_SD_EVENT);
 	if (r < 0)
 		loop_close(loop);
 	return r;
@@ -52,24 +52,19 @@ void loop_close(struct loop *loop)
 static int wait_and_serve(struct loop *loop, int timeout)
 {
 	struct epoll_event ready[SOURCES];
-	bool served = false, first = false;
+	bool served = false;
 	int n;
 
 	loop->due = false;
 	do {
-		n = epoll_wait(loop->epoll_fd, ready, SOURCES, loop->ready ? 0 : timeout);
+		n = epoll_wait(loop->epoll_fd, ready, SOURCES, timeout);
 		if (n < 0)
 			return errno == EINTR ? served : -errno;
 		for (int i = 0; i < n; i++) {
-			if (ready[i].data.u32 == SOURCE_EVENTS)
-				loop->ready = true;
-			else
-				first = true;
+			if (ready[i].data.u32 == SOURCE_SD_EVENT)
+				return 1;
 		}
-		if (first)
-			return 1;
-		if (loop->ready) {
-			loop->ready = false;
+		if (n > 0) {
 			loop->serve(loop->priv);
 			served = true;
 		}

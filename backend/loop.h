@@ -22,14 +22,14 @@ struct loop {
 	 * sleeps: whoever does that while events are served says so here.
 	 */
 	bool due;
-	bool ready; /* @fd was found readable, and is to be served */
 	void (*serve)(void *priv);
 	void *priv;
 };
 
 /*
- * @serve is called when @fd became readable, and has to take in all that is there: it is not
- * looked at again, which saves the kernel a look for each event. 0 or a negative errno.
+ * @serve is called when @fd is readable, as long as it is: by its edge, what comes in the middle
+ * of a read() would be lost, as the driver of event channels wakes nobody while its ring has
+ * something (drivers/xen/evtchn.c:evtchn_interrupt()). 0 or a negative errno.
  */
 int loop_open(struct loop *loop, sd_event *event, int fd, void (*serve)(void *priv), void *priv);
 void loop_close(struct loop *loop);

@@ -47,7 +47,10 @@ static int xen_open(struct user *user)
 	fd = xenevtchn_fd(user->evtchn);
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
 		return -errno;
-	/* By its edge, as all is read: that saves the kernel a look for each event. */
+	/*
+	 * By its edge, which saves the kernel a look for each event: there is one port, and no
+	 * event of it comes until it is unmasked, behind the read().
+	 */
 	r = events_add(user, fd, EPOLLIN | EPOLLET, SOURCE_EVTCHN);
 	return r ? r : events_add(user, store_fd(&user->store), EPOLLIN, SOURCE_STORE);
 }

@@ -139,7 +139,7 @@ static void at_once(void)
 	more = false;
 }
 
-/* It is told of once: what comes while others are served is not lost. */
+/* What comes while others are served is not lost. */
 START_TEST(one_after_the_other)
 {
 	more = true;
