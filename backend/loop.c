@@ -48,7 +48,10 @@ void loop_close(struct loop *loop)
 	*loop = (struct loop){ 0 };
 }
 
-/* Until sd-event has something to do. Returns whether it may, after @timeout at the latest. */
+/*
+ * Until sd-event has something to do; or, with a @timeout, the first events were served. Whether
+ * anything of that came.
+ */
 static int wait_and_serve(struct loop *loop, int timeout)
 {
 	struct epoll_event ready[SOURCES];

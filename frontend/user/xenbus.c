@@ -11,7 +11,6 @@
  * can bind (xen/common/event_channel.c:evtchn_close()).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -22,12 +21,9 @@
 
 enum { SOURCE_EVTCHN = 1, SOURCE_STORE };
 
-/* Read at once: ours, and what is left of earlier ones. */
-#define PORTS 8
-
 static int xen_open(struct user *user)
 {
-	int fd, r;
+	int r;
 
 	user->lock_fd = lock_take(user->params.lock);
 	if (user->lock_fd < 0)
@@ -44,14 +40,12 @@ static int xen_open(struct user *user)
 	user->gntshr = xengntshr_open(&user->quiet, 0);
 	if (!user->gntshr)
 		return -errno;
-	fd = xenevtchn_fd(user->evtchn);
-	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
-		return -errno;
 	/*
-	 * By its edge, which saves the kernel a look for each event: there is one port, and no
-	 * event of it comes until it is unmasked, behind the read().
+	 * By its edge, which saves the kernel a look for each event. The driver wakes nobody while
+	 * its ring has something (drivers/xen/evtchn.c:evtchn_interrupt()), but there is never more
+	 * than one: this handle binds one port, once, which stays masked until it was read.
 	 */
-	r = events_add(user, fd, EPOLLIN | EPOLLET, SOURCE_EVTCHN);
+	r = events_add(user, xenevtchn_fd(user->evtchn), EPOLLIN | EPOLLET, SOURCE_EVTCHN);
 	return r ? r : events_add(user, store_fd(&user->store), EPOLLIN, SOURCE_STORE);
 }
 
@@ -117,17 +111,12 @@ static void xen_notify(struct user *user)
 
 static void take_event(struct user *user)
 {
-	evtchn_port_t ports[PORTS];
-	ssize_t n;
+	xenevtchn_port_or_error_t port = xenevtchn_pending(user->evtchn);
 
-	/* As xenevtchn_pending() does (tools/libs/evtchn/linux.c), but for all that are there. */
-	do {
-		n = read(xenevtchn_fd(user->evtchn), ports, sizeof(ports));
-		for (ssize_t i = 0; i < n / (ssize_t)sizeof(ports[0]); i++) {
-			user->events++;
-			xenevtchn_unmask(user->evtchn, ports[i]);
-		}
-	} while (n == sizeof(ports));
+	if (port < 0)
+		return;
+	user->events++;
+	xenevtchn_unmask(user->evtchn, (evtchn_port_t)port);
 }
 
 static void take_store(struct user *user)
