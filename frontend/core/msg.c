@@ -103,14 +103,15 @@ void vmsg_msg_to_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg
 	vmsg_port_work(v, port, 0);
 }
 
-/* Whether the RELEASE of @msg is urgent: it gives a sender back a place in its window. */
-static bool release_urgent(struct vmsg *v, const struct vmsg_msg *msg)
+/* Posts it; returns whether that is to be published. */
+static bool post_release(struct vmsg *v, const struct vmsg_port *port, const struct vmsg_msg *msg)
 {
-	/*
-	 * Not until half of that is used up: each time costs three wake-ups. Who finds nothing to
-	 * receive publishes what there is. A run has one place.
-	 */
-	return !msg->behind && ++v->lazy_releases >= v->window / 2u;
+	bool posted = vmsg_tx_release(v, msg->addr, port->number, msg->seq);
+
+	/* It gives a sender back a place in its window, of which a run has one. */
+	if (!posted && !msg->behind)
+		v->told--;
+	return posted || vmsg_tx_many(v);
 }
 
 void vmsg_msg_post_release(struct vmsg *v, struct vmsg_port *port)
@@ -120,8 +121,7 @@ void vmsg_msg_post_release(struct vmsg *v, struct vmsg_port *port)
 	port->release_first = msg->link;
 	port->nr_release--;
 	v->nr_release--;
-	vmsg_tx_release(v, msg->addr, port->number, msg->seq);
-	v->urgent |= release_urgent(v, msg);
+	post_release(v, port, msg);
 	msg->state = VMSG_MSG_DONE;
 	vmsg_msg_settle(v, port);
 }
@@ -166,14 +166,12 @@ bool vmsg_msg_release_mapped(struct vmsg *v, struct vmsg_port *port, struct vmsg
 		vmsg_msg_to_release(v, port, msg);
 		return true;
 	}
-	if (due) {
-		posted = vmsg_tx_release(v, msg->addr, port->number, msg->seq);
-		v->urgent |= release_urgent(v, msg);
-	}
+	if (due)
+		posted = post_release(v, port, msg);
 	msg->state = VMSG_MSG_DONE;
 	if (vmsg_likely(vmsg_msg_offset(port, msg) == port->head))
 		vmsg_msg_free(v, port);
-	return posted || v->urgent || v->todo;
+	return posted || v->todo;
 }
 
 bool vmsg_release(struct vmsg *v, struct vmsg_port *port, struct vmsg_msg *msg)

@@ -4,8 +4,9 @@
  *
  * An event costs more than fifty pages copied, so none is asked for or sent in
  * vain. Sending: lazy requests are published with the others, but the event
- * that the broker asked for (v->due) is put off until something urgent joins it
- * or the caller forces it, which is to be soon (vmsg_put_off()). So are they themselves as
+ * that the broker asked for (v->due) is put off until something urgent joins it,
+ * there are many of them (vmsg_tx_many()), or the caller forces it, which is to be soon
+ * (vmsg_put_off()). So are they themselves as
  * long as others may be joined to them: the last one, if it is open. Receiving: nobody waits for
  * the answers to CREDIT, RELEASE and POOL_ACK, nor, unless a port does
  * (vmsg_wait), for those to quiet SENDs; rsp_event is set behind
@@ -18,19 +19,21 @@
 #include "frontend/core/reset.h"
 #include "frontend/core/ring.h"
 #include "frontend/core/rx.h"
+#include "frontend/core/tx.h"
 #include "frontend/core/wait.h"
 
 /* Consumes at most @budget responses, or one message more. Returns whether more may be there. */
 static bool consume(struct vmsg *v, unsigned int budget)
 {
-	while (vmsg_ring_look(v)) {
+	int pages = v->nr_tx_free;
+
+	while (budget && vmsg_ring_look(v)) {
 		budget = vmsg_rx_take(v, budget);
 		if (budget)
 			budget = vmsg_tx_take(v, budget);
-		if (!budget)
-			return !v->broken;
 	}
-	return false;
+	v->told_pages += v->nr_tx_free - pages;
+	return !budget && !v->broken;
 }
 
 static void after(struct vmsg *v)
@@ -114,7 +117,6 @@ static bool decide(struct vmsg *v, unsigned int asked, bool force)
 	if (force || v->urgent || (asked & VMSG_ASKED_RX)) {
 		v->due = false;
 		v->put_off = false;
-		v->lazy_releases = 0;
 		v->stats.events++;
 		return true;
 	}
@@ -141,6 +143,7 @@ bool vmsg_publish(struct vmsg *v, bool force)
 		return false;
 	if (v->todo)
 		vmsg_pump(v);
+	v->urgent |= vmsg_tx_many(v);
 	tx = v->tx.prod;
 	if (vmsg_unlikely(v->open != NULL) && holds_back(v, force))
 		tx--;
@@ -148,6 +151,9 @@ bool vmsg_publish(struct vmsg *v, bool force)
 		asked = vmsg_ring_push(v, tx);
 	if (asked || v->due)
 		send = decide(v, asked, force);
+	/* If none is due, the broker is awake. */
+	if (send || v->urgent)
+		vmsg_tx_told(v, tx);
 	v->urgent = false;
 	/* Who has taken in something since will arm again anyway, when done with that. */
 	if (vmsg_unlikely(v->skipped && vmsg_armed(v) && too_far(v)) && arm(v))

@@ -133,6 +133,7 @@ void vmsg_connected(struct vmsg *v, const struct vmsg_features *features)
 	v->tx_pool = 0;
 	v->quick_max = 0;
 	v->rx_pool = 0;
+	vmsg_tx_told(v, v->tx.prod);
 	v->phase = VMSG_POOLS;
 	post_device_pool(v, VMSGIF_POOL_TX, v->params.tx_directory, v->params.nr_tx_pages);
 	post_device_pool(v, VMSGIF_POOL_RX, v->params.rx_directory, v->params.nr_rx_pages);

@@ -408,7 +408,9 @@ struct vmsg {
 	bool ready;
 	bool was_connected;
 	uint8_t pool_answers; /* still to come in VMSG_POOLS */
-	uint32_t lazy_releases;
+	/* What was posted when last nobody had to be woken for it: see vmsg_tx_many(). */
+	uint32_t told;	  /* tx.prod, less RELEASEs since that have no slot */
+	int told_pages;	  /* pages that were free, and that were freed since */
 	uint64_t own_due; /* own pools for which something is to be posted */
 	uint32_t cells;	  /* free cells of the name page, one bit each */
 	uint32_t nr_cells;

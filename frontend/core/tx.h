@@ -68,6 +68,25 @@ static inline bool vmsg_own_announced(const struct vmsg *v, const struct vmsg_sh
 }
 
 /*
+ * Whether what was posted since the last event is worth one, lazy or not: half of what
+ * can be under way, in requests or in pages. The broker works on that while the other half is
+ * posted, and places in senders' windows come back by RELEASEs while there are others. If
+ * it were all, each end would wait for the other.
+ */
+static inline bool vmsg_tx_many(const struct vmsg *v)
+{
+	return 2 * (v->tx.prod - v->told) >= v->window ||
+	       2 * (v->told_pages - v->nr_tx_free) >= (int)v->params.nr_tx_pages;
+}
+
+/* The broker knows of the requests before @prod, or is about to. */
+static inline void vmsg_tx_told(struct vmsg *v, uint32_t prod)
+{
+	v->told = prod;
+	v->told_pages = v->nr_tx_free;
+}
+
+/*
  * Publishes the TX ring, instead of vmsg_publish(): whether that has something to
  * do all the same, as an event is due or there is other work. @urgent: what was
  * posted is.
@@ -75,7 +94,7 @@ static inline bool vmsg_own_announced(const struct vmsg *v, const struct vmsg_sh
 static inline bool vmsg_tx_push(struct vmsg *v, bool urgent)
 {
 	v->due |= vmsg_ring_push_tx(v);
-	if (vmsg_likely(!v->todo && (!v->due || (!urgent && v->put_off))))
+	if (vmsg_likely(!v->todo && (!v->due || (!urgent && v->put_off && !vmsg_tx_many(v)))))
 		return false;
 	v->urgent |= urgent;
 	return true;

@@ -3,6 +3,7 @@
  * Events: which requests send one at once, which wait for company or until they
  * are forced, and which responses one is asked for.
  */
+#include "frontend/core/state.h"
 #include "tests/unit/core-bed.h"
 
 #include <string.h>
@@ -52,6 +53,28 @@ static void send(bool lazy, bool quiet)
 	ck_assert_int_eq(vmsg_send(bed.v, port, &s, NULL), 0);
 }
 
+/* Lazy and quiet, of @nr pages in as many segments. */
+static void send_pages(unsigned int nr)
+{
+	struct vmsgif_segment segs[VMSGIF_SEGS_MAX];
+	uint16_t pages[VMSGIF_SEGS_MAX];
+	struct vmsg_send s = {
+		.addr = CBED_PEER,
+		.port = CBED_PORT,
+		.form = VMSG_PAGES,
+		.segs = segs,
+		.nr_segs = nr,
+		.len = nr * VMSGIF_PAGE_SIZE,
+		.lazy = true,
+		.quiet = true,
+	};
+
+	ck_assert_int_eq(vmsg_tx_pages_get(bed.v, port, nr, pages), 0);
+	for (unsigned int i = 0; i < nr; i++)
+		segs[i] = (struct vmsgif_segment){ .ref = pages[i], .len = VMSGIF_PAGE_SIZE };
+	ck_assert_int_eq(vmsg_send(bed.v, port, &s, NULL), 0);
+}
+
 static void answer_next(void)
 {
 	struct vmsgif_tx_request req = cbed_expect(&bed, VMSGIF_OP_SEND);
@@ -59,6 +82,7 @@ static void answer_next(void)
 	cbed_answered(&bed, &req, 0);
 }
 
+#define WINDOW 8 /* of a flow, as the bed's broker has it */
 /* More than there can be: none. */
 #define NO_ANSWER (VMSGIF_RING_SLOTS(1) + 1)
 
@@ -120,6 +144,62 @@ START_TEST(lazy_in_company)
 	send(true, false);
 	ck_assert(!vmsg_publish(bed.v, true));
 	ck_assert(!vmsg_put_off(bed.v));
+}
+END_TEST
+
+/* The broker can begin while the second half of the window is posted. */
+START_TEST(lazy_by_half_a_window)
+{
+	for (int again = 0; again < 3; again++) {
+		for (int i = 1; i < WINDOW / 2; i++) {
+			send(true, true);
+			ck_assert(!cbed_publish(&bed));
+			ck_assert(vmsg_put_off(bed.v));
+		}
+		send(true, true);
+		ck_assert(cbed_publish(&bed));
+		ck_assert(!vmsg_put_off(bed.v));
+		for (int i = 0; i < WINDOW / 2; i++)
+			answer_next();
+		tx()->req_event = tx()->req_prod + 1;
+	}
+}
+END_TEST
+
+/* Pages may run short before the window does. */
+START_TEST(lazy_by_half_of_the_pages)
+{
+	const unsigned int half = bed.params.nr_tx_pages / 2, each = VMSGIF_SEGS_MAX;
+
+	bed.v->window = 2 * WINDOW;
+	for (int again = 0; again < 3; again++) {
+		for (unsigned int posted = each; posted <= half; posted += each) {
+			send_pages(each);
+			ck_assert_int_eq(cbed_publish(&bed), posted == half);
+		}
+		for (unsigned int posted = 0; posted < half; posted += each)
+			answer_next();
+		tx()->req_event = tx()->req_prod + 1;
+	}
+}
+END_TEST
+
+/* What the broker takes in without having asked is none of its business then. */
+START_TEST(lazy_to_a_busy_broker)
+{
+	tx()->req_event = tx()->req_prod;
+	for (int i = 0; i < WINDOW; i++) {
+		send(true, true);
+		ck_assert(!cbed_publish(&bed));
+		ck_assert(!vmsg_put_off(bed.v));
+	}
+	for (int i = 0; i < WINDOW; i++)
+		answer_next();
+	/* It sleeps now. */
+	tx()->req_event = tx()->req_prod + 1;
+	send(true, true);
+	ck_assert(!cbed_publish(&bed));
+	ck_assert(vmsg_put_off(bed.v));
 }
 END_TEST
 
@@ -329,6 +409,9 @@ int main(void)
 	tcase_add_test(tc, urgent);
 	tcase_add_test(tc, lazy_until_forced);
 	tcase_add_test(tc, lazy_in_company);
+	tcase_add_test(tc, lazy_by_half_a_window);
+	tcase_add_test(tc, lazy_by_half_of_the_pages);
+	tcase_add_test(tc, lazy_to_a_busy_broker);
 	tcase_add_test(tc, pages_for_the_broker);
 	tcase_add_test(tc, next_answer);
 	tcase_add_test(tc, behind_quiet_sends);

@@ -158,7 +158,7 @@ struct xenmsg_uapi_tx {
 	__u16 flags;
 	__u16 nr;
 };
-#define XENMSG_TX_LAZY 0x01 /* wakes the peer only together with others, or after 1 ms */
+#define XENMSG_TX_LAZY 0x01 /* wakes the peer only with others, as one of many, or after 1 ms */
 /*
  * XENMSG_EV_SENT says when, and how, it was answered, and is never lost. So of
  * these and events that were not fetched there are at most 256 in a file: EAGAIN.

@@ -163,7 +163,9 @@
  * One event channel serves both rings. req_event and rsp_event of ring.h work
  * as ever for what is urgent. What is lazy is published without an event: it
  * goes with the next urgent one, or after VMSGIF_LAZY_NS at the latest; and as
- * long as that its sender may keep it back, to add to it what follows. Who
+ * long as that its sender may keep it back, to add to it what follows. A
+ * frontend that has posted half of what can be under way sends the event as
+ * well, so that both ends work at the same time. Who
  * publishes keeps in mind that an event would have been due, and sends it with
  * the next decision. At most one event goes to a domain in a turn. With an
  * event of its sender's, what is lazy is urgent for its receivers, too: the
