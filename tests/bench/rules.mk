@@ -10,8 +10,9 @@
 #   make bench-keep              the last results become that baseline, and the README's pictures
 
 W ?=
-# Looks of the broker before it sleeps, where processors run at once.
-BENCH_BUSY_POLL ?= 4096
+# Looks of the broker before it sleeps, where processors run at once: a guest of this machine needs
+# a millisecond to wake up and answer, in which the broker looks some thousand times.
+BENCH_BUSY_POLL ?= 16384
 # Part of a whole run, and only if asked for of some rows.
 COUNTS ?= $(if $(W)$(PARALLEL),,y)
 BENCH_JSON := $(BUILD)/bench.json
