@@ -108,7 +108,7 @@ START_TEST(a_connection_has_these_nodes)
 		const char *value, *dir;
 		char path[128];
 
-		/* These are of clients in the backend's domain: test-backend-local.c. */
+		/* These are of clients in the backend's domain: test-backend-local-connect.c. */
 		if (strcmp(node->side, "LOCAL") == 0)
 			continue;
 		dir = strcmp(node->side, "BACKEND") == 0  ? "/local/domain/0/backend/vmsg/1/0" :
