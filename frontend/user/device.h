@@ -76,8 +76,9 @@ struct user {
 
 	int epoll_fd, timer_fd;
 	uint64_t timer;	 /* when timer_fd fires; UINT64_MAX: it does not */
-	bool lazy;	 /* it is set for what is lazy, too, */
-	bool overdue;	 /* or was, and that is to go now */
+	bool polled;	 /* by the application, together with others */
+	bool lazy;	 /* something is; the timer is set for it if that is so */
+	bool overdue;	 /* the timer has fired, and what is lazy is to go now */
 	uint64_t now;	 /* time of the last look at the clock: after a wait that had a limit */
 	uint64_t events; /* received */
 

@@ -94,12 +94,27 @@ static inline void timer_set(struct user *user, uint64_t when)
 		timer_advance(user, when);
 }
 
+/* Only who polls sees it: every wait of ours is behind a user_publish(force). */
+static void lazy_timer_set(struct user *user)
+{
+	if (user->lazy && user->polled)
+		timer_set(user, clock_now_ns() + VMSGIF_LAZY_NS);
+}
+
 void user_lazy(struct user *user)
 {
 	if (LIKELY(user->lazy))
 		return;
 	user->lazy = true;
-	timer_set(user, clock_now_ns() + VMSGIF_LAZY_NS);
+	lazy_timer_set(user);
+}
+
+void user_polled(struct user *user)
+{
+	if (user->polled)
+		return;
+	user->polled = true;
+	lazy_timer_set(user);
 }
 
 void user_publish(struct user *user, bool force)

@@ -87,8 +87,10 @@ void user_poll(struct user *user);
 bool user_arm(struct user *user);
 /* To be called after engine calls, before returning to the application. */
 void user_publish(struct user *user, bool force);
-/* user_fd() becomes readable within VMSGIF_LAZY_NS, for what is lazy. */
+/* Something is lazy: who polls sees user_fd() readable within VMSGIF_LAZY_NS for that. */
 void user_lazy(struct user *user);
+/* The application polls from now on. As long as it does not, no timer is set. */
+void user_polled(struct user *user);
 /*
  * Handle what user_fd() is readable for, and take in what was published.
  * Returns whether there was an event. Call user_arm() before the next sleep.

@@ -252,6 +252,23 @@ START_TEST(after_a_millisecond)
 }
 END_TEST
 
+/* Who polls only now has not missed anything. */
+START_TEST(polled_late)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	pair_begin(pair_configs[0], 1);
+	vm_enter(pair.alice);
+	ck_assert_int_eq(pair_lazy(64, 1), 0);
+	(void)usleep(20000);
+	p.fd = xenmsg_fd(pair.alice->x);
+	for (int i = 0; i < 3 && poll(&p, 1, 2) == 1; i++)
+		(void)xenmsg_dispatch(pair.alice->x);
+	pair_expect(64, 1);
+	pair_end();
+}
+END_TEST
+
 static void by_wait(void)
 {
 	(void)xenmsg_wait(pair.alice->x, 0);
@@ -449,6 +466,7 @@ int main(void)
 	tcase_add_loop_test(tcase, failures, 0, 2);
 	tcase_add_test(tcase, errors);
 	tcase_add_test(tcase, after_a_millisecond);
+	tcase_add_test(tcase, polled_late);
 	tcase_add_loop_test(tcase, goes_with_any_call, 0, 2 * NR(ways));
 	tcase_add_test(tcase, smaller_window);
 	tcase_add_loop_test(tcase, no_room, 0, 2);

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/sim/sim.h"
 #include "tests/unit/fake-kernel.h"
@@ -168,6 +169,17 @@ START_TEST(by_the_timer)
 	ck_assert(!readable(20));
 	ck_assert_int_eq(lazy(64, 3), 0);
 	ck_assert(readable(1000));
+}
+END_TEST
+
+/* Who polls only now has not missed anything. */
+START_TEST(polled_late)
+{
+	ck_assert_int_eq(lazy(64, 1), 0);
+	(void)usleep(5000);
+	ck_assert(readable(1000));
+	ck_assert_int_eq(xenmsg_dispatch(x), 0);
+	expect(0, 1, 64, 1);
 }
 END_TEST
 
@@ -415,6 +427,7 @@ int main(void)
 	tcase_add_test(tcase, small_device);
 	tcase_add_test(tcase, not_together);
 	tcase_add_test(tcase, by_the_timer);
+	tcase_add_test(tcase, polled_late);
 	tcase_add_test(tcase, empty);
 	tcase_add_test(tcase, device_gone);
 	tcase_add_test(tcase, by_closing);

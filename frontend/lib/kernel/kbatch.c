@@ -6,7 +6,7 @@
  * A port has one that is being filled, here. It goes when it is full, when its port
  * sends elsewhere, before any other message to the same destination, wherever lazy
  * messages are published, and after VMSGIF_LAZY_NS: a timer makes the application's
- * descriptor readable. If the driver has no room for it, it is kept, and whoever has
+ * descriptor readable, if it polls that. If the driver has no room for it, it is kept, and whoever has
  * more to send waits for room as ever.
  */
 #include <errno.h>
@@ -35,13 +35,22 @@ void kbatches_close(struct kernel *k)
 	k->batches.timer_fd = -1;
 }
 
-static void set_timer(struct kbatches *batches)
+/* Only who polls sees it: every wait of ours is behind a kernel_publish(). */
+static void set_timer(struct kernel *k)
 {
 	static const struct itimerspec its = { .it_value.tv_nsec = VMSGIF_LAZY_NS };
+	struct kbatches *batches = &k->batches;
 
 	/* One that is set fires early enough. */
-	if (!batches->ticking && !timerfd_settime(batches->timer_fd, 0, &its, NULL))
+	if (k->notice.polled && !batches->ticking &&
+	    !timerfd_settime(batches->timer_fd, 0, &its, NULL))
 		batches->ticking = true;
+}
+
+void kbatches_polled(struct kernel *k)
+{
+	if (!list_empty(&k->batches.all))
+		set_timer(k);
 }
 
 void kbatches_timer(struct kernel *k)
@@ -85,7 +94,7 @@ static bool begin(struct kport *port, const struct given *given)
 	batch->each = each;
 	batch->len = 0;
 	list_add_tail(&k->batches.all, &batch->link);
-	set_timer(&k->batches);
+	set_timer(k);
 	return true;
 }
 

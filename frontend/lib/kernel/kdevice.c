@@ -84,7 +84,10 @@ static int kernel_fd(struct xenmsg *x)
 {
 	struct kernel *k = kernel_of(x);
 
-	k->notice.polled = true;
+	if (!k->notice.polled) {
+		k->notice.polled = true;
+		kbatches_polled(k);
+	}
 	kernel_leave(k);
 	return k->app_fd;
 }

@@ -272,6 +272,8 @@ int kbatches_open(struct kernel *k);
 void kbatches_close(struct kernel *k);
 /* The timer is over. */
 void kbatches_timer(struct kernel *k);
+/* The application polls from now on. As long as it does not, no timer is set. */
+void kbatches_polled(struct kernel *k);
 /* The batch is full: it goes, if the driver has room for it. */
 void kbatch_full(struct kport *port);
 /* Adds the message to the batch there is, as most are: true, and all is done. */

@@ -152,6 +152,7 @@ static int front_fd(struct xenmsg *x)
 
 	/* From now on whatever takes things in has to ask for the next event, too. */
 	f->notice.polled = true;
+	user_polled(f->user);
 	front_leave(f);
 	return f->epoll_fd;
 }
