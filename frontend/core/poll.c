@@ -143,7 +143,8 @@ bool vmsg_publish(struct vmsg *v, bool force)
 		return false;
 	if (v->todo)
 		vmsg_pump(v);
-	v->urgent |= vmsg_tx_many(v);
+	if (!force && !v->urgent)
+		v->urgent = vmsg_tx_many(v);
 	tx = v->tx.prod;
 	if (vmsg_unlikely(v->open != NULL) && holds_back(v, force))
 		tx--;
