@@ -172,8 +172,9 @@ uint32_t xenmsg_port_number(const struct xenmsg_port *port);
 /*
  * XENMSG_LAZY: do not wake the peer for this one. It is there when the peer is
  * awake anyway; else it goes with the next message that is not lazy, once half
- * of what can be under way was sent, with a wait, a receive that finds nothing, xenmsg_flush(), or xenmsg_dispatch(), for
- * which xenmsg_fd() becomes readable within a millisecond.
+ * of what can be under way was sent, with a wait, a receive that finds nothing,
+ * xenmsg_flush(), or xenmsg_dispatch(), for which xenmsg_fd() becomes readable
+ * within a millisecond.
  *
  * Lazy messages of one length, a multiple of 8 up to 4096, that a port sends to one
  * destination go together, up to 256 and 64 KiB of them, and cost little more than

@@ -5,9 +5,9 @@
  * An event costs more than fifty pages copied, so none is asked for or sent in
  * vain. Sending: lazy requests are published with the others, but the event
  * that the broker asked for (v->due) is put off until something urgent joins it,
- * there are many of them (vmsg_tx_many()), or the caller forces it, which is to be soon
- * (vmsg_put_off()). So are they themselves as
- * long as others may be joined to them: the last one, if it is open. Receiving: nobody waits for
+ * there are many of them (vmsg_tx_many()), or the caller forces it, which is to be
+ * soon (vmsg_put_off()). So are they themselves as long as others may be joined to
+ * them: the last one, if it is open. Receiving: nobody waits for
  * the answers to CREDIT, RELEASE and POOL_ACK, nor, unless a port does
  * (vmsg_wait), for those to quiet SENDs; rsp_event is set behind
  * them, and behind those that may follow. If somebody comes to wait later, it is

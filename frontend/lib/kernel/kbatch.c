@@ -6,8 +6,8 @@
  * A port has one that is being filled, here. It goes when it is full, when its port
  * sends elsewhere, before any other message to the same destination, wherever lazy
  * messages are published, and after VMSGIF_LAZY_NS: a timer makes the application's
- * descriptor readable, if it polls that. If the driver has no room for it, it is kept, and whoever has
- * more to send waits for room as ever.
+ * descriptor readable, if it polls that. If the driver has no room for it, it is kept,
+ * and whoever has more to send waits for room as ever.
  */
 #include <errno.h>
 #include <stdlib.h>
