@@ -6,9 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "fake-kernel.h"
-
-#define PAGE 4096u
+#include "fake-kernel-parts.h"
 
 void fake_init(void)
 {

@@ -148,8 +148,7 @@ void fake_room(void);
 void fake_gone(void);
 void fake_back(uint32_t addr);
 
-/* Between its parts. An edge, if anybody watches for what is there. */
+/* An edge, if anybody watches for what is there. */
 void fake_wake(struct fake_file *file);
-void fake_file_free(struct fake_file *file);
 
 #endif /* FAKE_KERNEL_H */
