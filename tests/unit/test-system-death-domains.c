@@ -1,61 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The whole system over the simulated Xen: domains and frontends that go away
- * in the middle of everything.
+ * The whole system over the simulated Xen: domains that are destroyed in the
+ * middle of everything, the receiver's or the sender's, with a broker or without.
  */
-#include "tests/unit/system-traffic.h"
+#include "tests/unit/system-death.h"
 
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define RULES                      \
-	"[devices]\n"              \
-	"domains = *\n"            \
-	"[allow all]\n"            \
-	"from = alice bob carol\n" \
-	"to = alice bob carol\n"   \
-	"modes = copy map\n"
-
-static struct world w;
-static struct vm *alice, *bob, *carol;
-static struct xenmsg_port *out, *in, *third;
-static uint32_t bob_addr;
-
-/* Alice, who sends, and bob, who receives at port 7; carol, who minds her own business. */
-static void begin(const char *settings, uint64_t seed)
-{
-	char config[1024];
-
-	(void)snprintf(config, sizeof(config), "[daemon]\n%s\n%s", settings, RULES);
-	world_init(&w, seed, config);
-	alice = vm_new(&w, "alice", SIM_PV);
-	bob = vm_new(&w, "bob", SIM_PVH);
-	carol = vm_new(&w, "carol", SIM_PV);
-	ck_assert_int_eq(world_broker_start(&w), 0);
-	ck_assert_int_eq(vm_open(alice, NULL), 0);
-	ck_assert_int_eq(vm_open(bob, NULL), 0);
-	ck_assert_int_eq(vm_open(carol, NULL), 0);
-	out = vm_bind(alice, 5, NULL);
-	in = vm_bind(bob, 7, NULL);
-	third = vm_bind(carol, 3, NULL);
-	bob_addr = xenmsg_address(bob->x);
-}
-
-static void end(void)
-{
-	world_fini(&w);
-}
-
-/* Those who live are served. */
-static void still_works(struct vm *from, struct xenmsg_port *port)
-{
-	ck_assert_int_eq(vm_send(from, port, xenmsg_address(carol->x), 3, 50000, 77), 0);
-	vm_expect(carol, third, 50000, 77);
-	ck_assert_int_eq(vm_flush(from), 0);
-}
 
 static void nothing_left_of(const struct vm *vm)
 {
@@ -66,59 +19,11 @@ static void nothing_left_of(const struct vm *vm)
 	ck_assert_msg(!sim_xs_exists(path), "%s is left", path);
 }
 
-/* All events of @vm that are there; fails the test for those of other types and addresses. */
-static unsigned int count_events(struct vm *vm, enum xenmsg_event_type type, uint32_t addr,
-				 enum xenmsg_event_type other)
-{
-	struct xenmsg_event event;
-	unsigned int n = 0;
-
-	while (!xenmsg_event(vm->x, &event)) {
-		ck_assert_msg(event.type == type || event.type == other, "event %d", event.type);
-		ck_assert_uint_eq(event.addr, addr);
-		n += event.type == type;
-	}
-	return n;
-}
-
 /* ------------------------------------------------------- the receiver's domain */
 
 static void destroy(void *arg)
 {
 	sim_domain_destroy(((struct vm *)arg)->domid);
-}
-
-/* A pool of alice's for bob, NULL in copy mode. */
-static struct xenmsg_pool *open_pool(bool map)
-{
-	struct xenmsg_pool *pool = NULL;
-
-	vm_enter(alice);
-	if (map)
-		ck_assert_int_eq(xenmsg_pool_open(out, bob_addr, 7, 256 * 1024, &pool, VM_TIMEOUT),
-				 0);
-	return pool;
-}
-
-static int send_either(struct xenmsg_pool *pool, size_t len, uint64_t key, unsigned int flags)
-{
-	static char data[65536];
-	void *room;
-	int r;
-
-	vm_enter(alice);
-	if (!pool) {
-		traffic_fill(data, len, key);
-		return xenmsg_send(out, bob_addr, 7, data, len, flags, NULL);
-	}
-	r = xenmsg_pool_get(pool, len, &room, flags);
-	if (r)
-		return r;
-	traffic_fill(room, len, key);
-	r = xenmsg_pool_send(pool, room, len, flags, NULL);
-	if (r)
-		xenmsg_pool_put(pool, room);
-	return r;
 }
 
 /* Sends until bob is gone; whatever was refused or failed was so for his death. */
@@ -447,148 +352,10 @@ START_TEST(domid_is_used_again)
 }
 END_TEST
 
-/* ---------------------------------------------------------------- the frontend */
-
-static void end_frontend(struct vm *vm, int how)
-{
-	if (how)
-		vm_kill(vm);
-	else
-		vm_close(vm);
-}
-
-/* The receiver's process ends; another one of the guest opens the device. */
-START_TEST(receiving_frontend_restarts)
-{
-	struct xenmsg_event event;
-	uint32_t addr, old = 0;
-
-	begin("", 1);
-	for (unsigned int round = 0; round < 5; round++) {
-		addr = xenmsg_address(bob->x);
-		ck_assert_uint_ne(addr, old);
-		old = addr;
-		ck_assert_int_eq(vm_send(alice, out, addr, 7, 9000, round), 0);
-		vm_expect(bob, in, 9000, round);
-		ck_assert_int_eq(vm_flush(alice), 0);
-		end_frontend(bob, _i);
-		ck_assert_int_eq(vm_send(alice, out, addr, 7, 9000, 0), 0);
-		ck_assert_int_eq(vm_open(bob, NULL), 0);
-		in = vm_bind(bob, 7, NULL);
-		vm_enter(alice);
-		ck_assert_int_lt(vm_flush(alice), 0);
-		/* The old address is dead for ever. */
-		ck_assert_int_eq(vm_send(alice, out, addr, 7, 10, 0), 0);
-		ck_assert_int_eq(vm_flush(alice), -EHOSTUNREACH);
-		while (!xenmsg_event(alice->x, &event))
-			ck_assert_uint_eq(event.addr, addr);
-	}
-	end();
-}
-END_TEST
-
-/* The receiver's process is killed and has no successor: the sender hears of it all the same. */
-START_TEST(receiving_frontend_dies)
-{
-	struct xenmsg_pool *pool;
-
-	begin("", 1);
-	pool = open_pool(_i);
-	for (unsigned int i = 0; i < 3; i++)
-		ck_assert_int_eq(send_either(pool, 9000, i, 0), 0);
-	world_run(&w, 10);
-	vm_kill(bob);
-	world_run(&w, 10);
-	ck_assert(world_logged(&w, "bob: the frontend has died"));
-	ck_assert_uint_eq(count_events(alice, XENMSG_PEER_DOWN, bob_addr, XENMSG_SEND_FAILED), 1);
-	ck_assert_int_eq(vm_flush(alice), _i ? -EHOSTDOWN : 0);
-	ck_assert_int_eq(vm_send(alice, out, bob_addr, 7, 10, 0), 0);
-	ck_assert_int_eq(vm_flush(alice), -EHOSTUNREACH);
-	/* Nothing of the dead process is mapped. */
-	ck_assert_uint_eq(sim_mapped_pages(bob->domid), 0);
-	still_works(alice, out);
-	end();
-}
-END_TEST
-
-/* The sender's process ends; its successor's messages are not taken for its own. */
-START_TEST(sending_frontend_restarts)
-{
-	uint32_t addr, old = 0;
-
-	begin("", 1);
-	for (unsigned int round = 0; round < 5; round++) {
-		struct xenmsg_msg *msg;
-		struct xenmsg_pool *pool;
-
-		addr = xenmsg_address(alice->x);
-		ck_assert_uint_ne(addr, old);
-		old = addr;
-		pool = open_pool(round % 2);
-		/* Its numbers begin anew each time. */
-		for (unsigned int i = 0; i < 3 + round; i++) {
-			ck_assert_int_eq(send_either(pool, 3000, i, 0), 0);
-			msg = vm_receive(bob, in);
-			ck_assert(traffic_is(msg, 3000, i));
-			ck_assert_uint_eq(xenmsg_msg_addr(msg), addr);
-			xenmsg_release(msg);
-		}
-		ck_assert_int_eq(send_either(pool, 3000, 99, 0), 0);
-		end_frontend(alice, _i);
-		ck_assert_int_eq(vm_open(alice, NULL), 0);
-		out = vm_bind(alice, 5, NULL);
-		world_run(&w, 100);
-		vm_enter(bob);
-		while (!xenmsg_recv(in, &msg, 0)) {
-			ck_assert(traffic_is(msg, 3000, 99));
-			ck_assert_uint_eq(xenmsg_msg_addr(msg), addr);
-			xenmsg_release(msg);
-		}
-		ck_assert_uint_eq(count_events(bob, XENMSG_PEER_DOWN, addr, XENMSG_PEER_DOWN), 1);
-	}
-	/* A kernel ends 10 a second of the grants that were busy when their process died. */
-	world_run(&w, 1000000);
-	ck_assert_uint_eq(sim_grants(alice->domid), sim_grants(carol->domid));
-	end();
-}
-END_TEST
-
-/* The process is killed at each of its calls while it opens; the next one opens. */
-START_TEST(frontend_killed_while_it_opens)
-{
-	struct xenmsg_options options = XENMSG_OPTIONS_INIT;
-	unsigned int n = (unsigned int)_i / 2 + 1;
-	struct sim_process *victim;
-	int r;
-
-	begin("", n);
-	ck_assert_int_eq(vm_send(alice, out, bob_addr, 7, 9000, 1), 0);
-	vm_close(bob);
-	options.lock = bob->lock;
-	victim = sim_process_new(bob->domid, "victim");
-	sim_enter(victim);
-	sim_kill_at(victim, n, _i % 2 ? SIM_AFTER : SIM_BEFORE);
-	r = xenmsg_open(&bob->x, &options);
-	sim_fail_reset();
-	if (!r)
-		xenmsg_close(bob->x);
-	bob->x = NULL;
-	sim_enter(NULL);
-	sim_process_free(victim);
-	ck_assert_int_eq(vm_open(bob, NULL), 0);
-	in = vm_bind(bob, 7, NULL);
-	ck_assert_int_lt(vm_flush(alice), 1);
-	ck_assert_int_eq(vm_send(alice, out, xenmsg_address(bob->x), 7, 9000, 2), 0);
-	vm_expect(bob, in, 9000, 2);
-	still_works(bob, in);
-	end();
-}
-END_TEST
-
 int main(void)
 {
-	Suite *suite = suite_create("system-death");
-	TCase *tcase = tcase_create("death");
+	Suite *suite = suite_create("system-death-domains");
+	TCase *tcase = tcase_create("domains");
 	SRunner *runner;
 	int failed;
 
@@ -600,10 +367,6 @@ int main(void)
 	tcase_add_loop_test(tcase, destroyed_while_the_broker_is_stopped, 0, 2);
 	tcase_add_loop_test(tcase, destroyed_while_there_is_no_broker, 0, 4);
 	tcase_add_loop_test(tcase, domid_is_used_again, 0, 2);
-	tcase_add_loop_test(tcase, receiving_frontend_restarts, 0, 2);
-	tcase_add_loop_test(tcase, receiving_frontend_dies, 0, 2);
-	tcase_add_loop_test(tcase, sending_frontend_restarts, 0, 2);
-	tcase_add_loop_test(tcase, frontend_killed_while_it_opens, 0, 2 * 50);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
