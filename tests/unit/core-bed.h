@@ -3,7 +3,8 @@
  * A device of frontend/core over plain memory, with the other end of its rings
  * in the hands of the test: requests are taken one by one, responses are
  * written one by one, right or wrong. What the engine calls back is kept as a
- * list of events in order.
+ * list of events in order. core-bed.c has the device and the shortcuts,
+ * core-bed-rings.c the other end, core-bed-events.c the list.
  */
 #ifndef TESTS_UNIT_CORE_BED_H
 #define TESTS_UNIT_CORE_BED_H
@@ -68,6 +69,9 @@ struct cbed {
 	const void *map_va;
 	bool no_lost; /* do not give callbacks that may be NULL */
 };
+
+/* What the engine calls back: all of it becomes events. The second goes without what may be NULL. */
+extern const struct vmsg_ops cbed_ops, cbed_ops_no_lost;
 
 /* Defaults that a test may change before cbed_init(). */
 void cbed_defaults(struct cbed *bed);
