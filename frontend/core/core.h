@@ -98,9 +98,11 @@ struct vmsg_ops {
 	void (*pool_map)(struct vmsg *v, struct vmsg_port *port, unsigned int slot, uint32_t addr,
 			 uint32_t ref, uint32_t nr_pages);
 	/*
-	 * Unmap pool @slot. @detach: messages in it are still held; put private
+	 * Unmap pool @slot, and when that is done say vmsg_pool_unmapped(), from
+	 * here or later: until then the slot is not used for another one, and the
+	 * owner not told. @detach: messages in it are still held; put private
 	 * copies of the pages at the same addresses, which stay readable until
-	 * pool_free. Afterwards nothing of the foreign pages is mapped.
+	 * pool_free. The owner is dead, nobody waits for that.
 	 */
 	void (*pool_unmap)(struct vmsg *v, unsigned int slot, bool detach);
 	/* The last held message of a detached pool @slot was released. */
@@ -392,6 +394,8 @@ int vmsg_pool_del(struct vmsg *v, unsigned int id, uint64_t cookie);
  * much for now), -ECONNREFUSED (the port closes); all else as -EFAULT: the pool is bad.
  */
 void vmsg_pool_mapped(struct vmsg *v, unsigned int slot, int status, const void *va);
+/* Answer to ops->pool_unmap without @detach: nothing of the foreign pages is mapped any more. */
+void vmsg_pool_unmapped(struct vmsg *v, unsigned int slot);
 
 /* ------------------------------------------------------------- statistics */
 

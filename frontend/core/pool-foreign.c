@@ -2,8 +2,8 @@
 /*
  * Pools of other domains, which the OS layer maps for the engine.
  *
- *   FREE -> MAPPING -> MAPPED -> DRAINING -> ACKING -> FREE    told to unmap
- *                         \----> DETACHED -> FREE              owner died
+ *   FREE -> MAPPING -> MAPPED -> DRAINING -> UNMAPPING -> ACKING -> FREE
+ *                         \----> DETACHED -> FREE                owner died
  *
  * A pool is unmapped when nothing in it is held; if its owner dies before, its
  * pages are replaced by private copies, so that the owner's domain can go.
@@ -18,6 +18,7 @@
 #include "frontend/core/rx.h"
 #include "frontend/core/tx.h"
 
+/* The one that the broker means by that. */
 static struct vmsg_foreign_pool *find(struct vmsg *v, uint32_t addr, unsigned int id)
 {
 	unsigned int i;
@@ -31,6 +32,21 @@ static struct vmsg_foreign_pool *find(struct vmsg *v, uint32_t addr, unsigned in
 			return pool;
 	}
 	return NULL;
+}
+
+/* Whether the broker will be told that it is not mapped any more, as soon as that is so. */
+static bool unmapping(const struct vmsg *v, uint32_t addr, unsigned int id)
+{
+	unsigned int i;
+
+	for (i = 0; i < v->params.max_pools; i++) {
+		const struct vmsg_foreign_pool *pool = &v->t.foreign[i];
+
+		if (pool->state == VMSG_FOREIGN_UNMAPPING && pool->announced &&
+		    pool->addr == addr && pool->id == id)
+			return true;
+	}
+	return false;
 }
 
 static unsigned int slot_of(const struct vmsg *v, const struct vmsg_foreign_pool *pool)
@@ -189,6 +205,13 @@ bool vmsg_foreign_add(struct vmsg *v, const struct vmsgif_rx_response *r, unsign
 	return false;
 }
 
+static void unmap(struct vmsg *v, struct vmsg_foreign_pool *pool)
+{
+	pool->state = VMSG_FOREIGN_UNMAPPING;
+	pool->ack = false;
+	v->params.ops->pool_unmap(v, slot_of(v, pool), false);
+}
+
 /* To be unmapped as soon as nothing is held. */
 static void let_go(struct vmsg *v, struct vmsg_foreign_pool *pool)
 {
@@ -198,8 +221,7 @@ static void let_go(struct vmsg *v, struct vmsg_foreign_pool *pool)
 		pool->state = VMSG_FOREIGN_DRAINING;
 		pool->ack = false;
 	} else {
-		v->params.ops->pool_unmap(v, slot_of(v, pool), false);
-		unmapped(v, pool, VMSGIF_ECONNREFUSED);
+		unmap(v, pool);
 	}
 }
 
@@ -207,10 +229,12 @@ bool vmsg_foreign_del(struct vmsg *v, const struct vmsgif_rx_response *r, unsign
 {
 	struct vmsg_foreign_pool *pool = find(v, r->addr, r->u.pool.id);
 
-	if (!pool)
+	if (pool) {
+		pool->announced = true;
+		let_go(v, pool);
+	} else if (!unmapping(v, r->addr, r->u.pool.id)) {
 		return reject(v, r, page, VMSGIF_ECONNREFUSED);
-	pool->announced = true;
-	let_go(v, pool);
+	}
 	return false;
 }
 
@@ -231,9 +255,11 @@ void vmsg_foreign_peer_down(struct vmsg *v, uint32_t addr)
 			pool->state = VMSG_FOREIGN_FREE;
 		} else if (state == VMSG_FOREIGN_MAPPING || state == VMSG_FOREIGN_DROPPED) {
 			pool->state = VMSG_FOREIGN_DROPPED;
-		} else {
-			v->params.ops->pool_unmap(v, i, pool->held != 0);
-			pool->state = pool->held ? VMSG_FOREIGN_DETACHED : VMSG_FOREIGN_FREE;
+		} else if (pool->held) {
+			pool->state = VMSG_FOREIGN_DETACHED;
+			v->params.ops->pool_unmap(v, i, true);
+		} else if (state != VMSG_FOREIGN_UNMAPPING) {
+			unmap(v, pool);
 		}
 	}
 }
@@ -277,9 +303,9 @@ void vmsg_pool_mapped(struct vmsg *v, unsigned int slot, int status, const void 
 {
 	struct vmsg_foreign_pool *pool = &v->t.foreign[slot];
 
-	if (pool->state == VMSG_FOREIGN_DROPPED) {
-		if (!status)
-			v->params.ops->pool_unmap(v, slot, false);
+	if (pool->state == VMSG_FOREIGN_DROPPED && !status) {
+		unmap(v, pool);
+	} else if (pool->state == VMSG_FOREIGN_DROPPED) {
 		unmapped(v, pool, VMSGIF_ECONNREFUSED);
 	} else if (pool->state == VMSG_FOREIGN_MAPPING && status) {
 		unmapped(v, pool, ack_status(status));
@@ -289,6 +315,14 @@ void vmsg_pool_mapped(struct vmsg *v, unsigned int slot, int status, const void 
 		if (pool->announced)
 			ack(v, pool, 0);
 	}
+}
+
+void vmsg_pool_unmapped(struct vmsg *v, unsigned int slot)
+{
+	struct vmsg_foreign_pool *pool = &v->t.foreign[slot];
+
+	if (pool->state == VMSG_FOREIGN_UNMAPPING)
+		unmapped(v, pool, VMSGIF_ECONNREFUSED);
 }
 
 bool vmsg_foreign_put(struct vmsg *v, unsigned int slot)

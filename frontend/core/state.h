@@ -255,6 +255,7 @@ enum vmsg_foreign_state {
 	VMSG_FOREIGN_DROPPED, /* the same, and to be unmapped then */
 	VMSG_FOREIGN_MAPPED,
 	VMSG_FOREIGN_DRAINING, /* to be unmapped when nothing is held */
+	VMSG_FOREIGN_UNMAPPING,
 	VMSG_FOREIGN_DETACHED, /* private copies, until nothing is held */
 	VMSG_FOREIGN_ACKING,   /* not mapped; POOL_ACK to be posted */
 };

@@ -311,8 +311,9 @@ static bool close_step(struct endpoint *ep)
 	struct vmsg_front *front = ep->front;
 
 	if (ep->port) {
-		if (!pools_close_step(ep))
-			return false;
+		/* Who maps a pool may take its time; the port's number is free before that. */
+		bool pools_gone = pools_close_step(ep);
+
 		while (ep->state != EP_UNBOUND) {
 			enum endpoint_state before = ep->state;
 
@@ -321,10 +322,10 @@ static bool close_step(struct endpoint *ep)
 			if (ep->state == before && !(ep->call.cookie && ep->call.done))
 				return false;
 		}
-		if (ep->nr_sent) {
+		if (ep->nr_sent)
 			vmsg_drained(front->v, ep->port); /* have its answers wake us */
+		if (ep->nr_sent || !pools_gone)
 			return false;
-		}
 		area_free(ep);
 		vmsg_port_fini(front->v, ep->port);
 	}

@@ -9,6 +9,11 @@
  * everywhere is better than two; and gntdev takes care of processes that die,
  * fork or unmap in pieces. So map mode is for processes that may open gntdev;
  * for others the sender is told so before the first message, and copies.
+ *
+ * The owner's grants are free when the process says that it has unmapped them,
+ * and the engine waits for that as for its mapping them. A process that does not
+ * say so keeps the owner's pages in use, as it may by holding messages, until
+ * its port is unbound or its file closed.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -18,9 +23,9 @@
 #define FOREIGN_PER_FILE (FRONT_FOREIGN / 2)
 
 /*
- * One mapping of a foreign pool. The engine may use its slot for another one as
- * soon as it has let go; the process knows it by a handle, until it has been
- * told to unmap.
+ * One mapping of a foreign pool. The engine knows it by a slot, the process by a
+ * handle: of a detached one the slot may be used again before the process
+ * fetches the end.
  */
 struct foreign {
 	struct list_head link; /* ep->foreign */
@@ -28,11 +33,12 @@ struct foreign {
 	unsigned int slot;
 	u32 handle;
 	u32 addr, ref, nr_pages;
-	bool asked;  /* the engine waits for vmsg_pool_mapped() */
-	bool map;    /* XENMSG_EV_POOL_MAP to be fetched */
-	bool unmap;  /* XENMSG_EV_POOL_UNMAP to be fetched */
-	bool detach; /* with -EBUSY */
-	bool free;   /* XENMSG_EV_POOL_FREE to be fetched, the end */
+	bool asked;   /* the engine waits for vmsg_pool_mapped() */
+	bool leaving; /* it waits for vmsg_pool_unmapped() */
+	bool map;     /* XENMSG_EV_POOL_MAP to be fetched */
+	bool unmap;   /* XENMSG_EV_POOL_UNMAP to be fetched */
+	bool detach;  /* with -EBUSY */
+	bool free;    /* XENMSG_EV_POOL_FREE to be fetched, the end */
 };
 
 static void foreign_end(struct vmsg_front *front, struct foreign *f)
@@ -100,12 +106,15 @@ void foreign_unmap(struct vmsg *v, unsigned int slot, bool detach)
 	struct vmsg_front *front = vmsg_priv(v);
 	struct foreign *f = front->foreign[slot];
 
-	if (!f)
+	if (!f) {
+		/* Whoever had it mapped has closed its port. */
+		if (!detach)
+			vmsg_pool_unmapped(v, slot);
 		return;
+	}
 	f->unmap = true;
 	f->detach = detach;
-	if (!detach)
-		front->foreign[slot] = NULL;
+	f->leaving = !detach;
 	ep_wake(f->ep);
 }
 
@@ -142,6 +151,25 @@ static int mapped_status(int status)
 	}
 }
 
+/* The process has done what it was asked to do, or cannot. */
+static int answered(struct vmsg_front *front, struct foreign *f, int status)
+{
+	unsigned int slot = f->slot;
+
+	if (f->asked && !f->map) {
+		f->asked = false;
+		vmsg_pool_mapped(front->v, slot, mapped_status(status), FOREIGN_VA(f->handle));
+		if (status)
+			foreign_end(front, f);
+		return 0;
+	}
+	if (!f->leaving || f->unmap || !status)
+		return -EINVAL;
+	foreign_end(front, f);
+	vmsg_pool_unmapped(front->v, slot);
+	return 0;
+}
+
 long pool_mapped(struct endpoint *ep, struct xenmsg_uapi_pool_mapped __user *arg)
 {
 	struct vmsg_front *front = ep->front;
@@ -155,13 +183,8 @@ long pool_mapped(struct endpoint *ep, struct xenmsg_uapi_pool_mapped __user *arg
 		return -EINVAL;
 	front_lock(front);
 	f = foreign_of(ep, m.slot);
-	if (f && f->asked && !f->map) {
-		f->asked = false;
-		vmsg_pool_mapped(front->v, f->slot, mapped_status(m.status), FOREIGN_VA(f->handle));
-		if (m.status)
-			foreign_end(front, f);
-		r = 0;
-	}
+	if (f)
+		r = answered(front, f, m.status);
 	front_unlock(front);
 	return r;
 }
@@ -172,11 +195,13 @@ void foreign_drop(struct endpoint *ep)
 
 	list_for_each_entry_safe(f, next, &ep->foreign, link) {
 		unsigned int slot = f->slot;
-		bool asked = f->asked;
+		bool asked = f->asked, leaving = f->leaving;
 
 		foreign_end(ep->front, f);
 		if (asked)
 			vmsg_pool_mapped(ep->front->v, slot, -ECONNREFUSED, NULL);
+		else if (leaving)
+			vmsg_pool_unmapped(ep->front->v, slot);
 	}
 }
 
@@ -211,8 +236,6 @@ static void take(struct foreign *f, struct xenmsg_uapi_event *event)
 		f->unmap = false;
 		event->type = XENMSG_EV_POOL_UNMAP;
 		event->status = f->detach ? -EBUSY : 0;
-		if (!f->detach)
-			foreign_end(f->ep->front, f);
 	} else {
 		event->type = XENMSG_EV_POOL_FREE;
 		foreign_end(f->ep->front, f);

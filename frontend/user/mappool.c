@@ -23,10 +23,12 @@ static void pool_unmap(struct vmsg *v, unsigned int slot, bool keep)
 {
 	struct user *user = vmsg_priv(v);
 
-	if (keep)
+	if (keep) {
 		foreign_detach(&user->foreign[slot]);
-	else
-		foreign_unmap(&user->foreign[slot]);
+		return;
+	}
+	foreign_unmap(&user->foreign[slot]);
+	vmsg_pool_unmapped(v, slot);
 }
 
 static void pool_release(struct vmsg *v, unsigned int slot)

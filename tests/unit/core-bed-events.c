@@ -98,10 +98,13 @@ static void pool_map(struct vmsg *v, struct vmsg_port *port, unsigned int slot, 
 
 static void pool_unmap(struct vmsg *v, unsigned int slot, bool detach)
 {
+	const struct cbed *bed = vmsg_priv(v);
 	struct cbed_event *event = event_new(v, CBED_POOL_UNMAP, NULL);
 
 	event->slot = slot;
 	event->detach = detach;
+	if (!detach && !bed->pool_unmap_later)
+		vmsg_pool_unmapped(v, slot);
 }
 
 static void pool_free(struct vmsg *v, unsigned int slot)

@@ -66,6 +66,7 @@ struct cbed {
 	struct cbed_event events[CBED_EVENTS];
 	unsigned int first_event, nr_events;
 	bool pool_map_at_once; /* answer pool_map() from within, with map_va */
+	bool pool_unmap_later; /* do not answer pool_unmap() from within */
 	const void *map_va;
 	bool no_lost; /* do not give callbacks that may be NULL */
 };

@@ -26,7 +26,8 @@ static void serve_send(struct broker *b, unsigned int dev, const struct vmsgif_t
 	if (req->flags & VMSGIF_TXF_MAP) {
 		const struct broker_pool *pool = &d->map[req->u.map.id];
 
-		if (!pool->there || pool->addr != req->addr || pool->port != req->port) {
+		if (!pool->there || pool->leaving || pool->addr != req->addr ||
+		    pool->port != req->port) {
 			broker_answer(&d->fail, req, VMSGIF_EFAULT);
 			return;
 		}
@@ -57,6 +58,39 @@ static void serve_bind(struct broker_dev *d, const struct vmsgif_tx_request *req
 	broker_answer(&d->done, req, 0);
 }
 
+static void pool_event(struct broker_dev *to, unsigned int type, const struct broker_dev *owner,
+		       unsigned int id)
+{
+	struct vmsgif_rx_response rsp = { .type = (uint8_t)type, .addr = owner->addr };
+	const struct broker_pool *pool = &owner->map[id];
+
+	rsp.u.pool.id = (uint16_t)id;
+	rsp.u.pool.type = VMSGIF_POOL_MAP;
+	if (type == VMSGIF_RX_POOL_ADD) {
+		rsp.port = pool->port;
+		rsp.src_port = pool->src_port;
+		rsp.u.pool.ref = pool->ref;
+		rsp.u.pool.nr_pages = pool->nr_pages;
+	}
+	broker_event(to, rsp);
+}
+
+/* What is shared with the port is not used any more. */
+static void unbind_pools(struct broker *b, struct broker_dev *d, uint32_t port)
+{
+	for (unsigned int i = 0; i < BROKER_DEVS; i++) {
+		for (unsigned int id = 0; id < BROKER_POOLS; id++) {
+			struct broker_pool *pool = &b->dev[i].map[id];
+
+			if (!pool->there || !pool->acked || pool->deleting ||
+			    pool->addr != d->addr || pool->port != port)
+				continue;
+			pool->leaving = true;
+			pool_event(d, VMSGIF_RX_POOL_DEL, &b->dev[i], id);
+		}
+	}
+}
+
 static void serve_port(struct broker *b, struct broker_dev *d, const struct vmsgif_tx_request *req)
 {
 	struct broker_port *port = port_of(d, req->port);
@@ -78,6 +112,7 @@ static void serve_port(struct broker *b, struct broker_dev *d, const struct vmsg
 		else
 			at = &(*at)->next;
 	}
+	unbind_pools(b, d, req->port);
 }
 
 /* Notes that number @seq of a run is released. Returns whether all are. */
@@ -112,23 +147,6 @@ static void serve_release(struct broker *b, struct broker_dev *d,
 		if (*at && release_one(*at, seq))
 			broker_answer_send(b, at, 0);
 	}
-}
-
-static void pool_event(struct broker_dev *to, unsigned int type, const struct broker_dev *owner,
-		       unsigned int id)
-{
-	struct vmsgif_rx_response rsp = { .type = (uint8_t)type, .addr = owner->addr };
-	const struct broker_pool *pool = &owner->map[id];
-
-	rsp.u.pool.id = (uint16_t)id;
-	rsp.u.pool.type = VMSGIF_POOL_MAP;
-	if (type == VMSGIF_RX_POOL_ADD) {
-		rsp.port = pool->port;
-		rsp.src_port = pool->src_port;
-		rsp.u.pool.ref = pool->ref;
-		rsp.u.pool.nr_pages = pool->nr_pages;
-	}
-	broker_event(to, rsp);
 }
 
 static void serve_pool(struct broker *b, unsigned int dev, const struct vmsgif_tx_request *req)
@@ -172,7 +190,8 @@ static void serve_pool(struct broker *b, unsigned int dev, const struct vmsgif_t
 	pool->deleting = pool->asked = true;
 	pool->id = req->id;
 	to = dev_of(b, pool->addr);
-	pool_event(to, VMSGIF_RX_POOL_DEL, d, p->id);
+	if (!pool->leaving)
+		pool_event(to, VMSGIF_RX_POOL_DEL, d, p->id);
 }
 
 static void serve_ack(struct broker *b, struct broker_dev *d, const struct vmsgif_tx_request *req)

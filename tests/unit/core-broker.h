@@ -30,6 +30,7 @@ struct broker_port {
 
 struct broker_pool {
 	bool there, acked, deleting;
+	bool leaving; /* its port is unbound: the receiver was told to unmap it */
 	uint32_t addr, port, src_port, ref;
 	uint32_t nr_pages;
 	uint16_t id; /* of the POOL_ADD or POOL_DEL to be answered */

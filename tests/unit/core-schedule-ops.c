@@ -106,16 +106,29 @@ static void pool_free(struct vmsg *v, unsigned int slot)
 	d->foreign[slot].mapped = false;
 }
 
+/* Until then the owner does not know, and the slot is not used. */
+void schedule_unmap(struct wdev *d)
+{
+	for (unsigned int slot = 0; slot < FOREIGN; slot++) {
+		if (!d->foreign[slot].leaving || rnd(2))
+			continue;
+		munmap(d->foreign[slot].va, POOL_SIZE);
+		d->foreign[slot].mapped = d->foreign[slot].leaving = false;
+		vmsg_pool_unmapped(d->v, slot);
+	}
+}
+
 static void pool_unmap(struct vmsg *v, unsigned int slot, bool detach)
 {
 	struct wdev *d = vmsg_priv(v);
 	uint8_t copy[POOL_SIZE];
 	void *va = d->foreign[slot].va;
 
-	ck_assert(d->foreign[slot].mapped && !d->foreign[slot].detached);
+	ck_assert(d->foreign[slot].mapped && !d->foreign[slot].detached &&
+		  !d->foreign[slot].leaving);
 	if (!detach) {
-		munmap(va, POOL_SIZE);
-		d->foreign[slot].mapped = false;
+		d->foreign[slot].leaving = true;
+		schedule_unmap(d);
 		return;
 	}
 	memcpy(copy, va, POOL_SIZE);

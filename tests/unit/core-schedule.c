@@ -101,6 +101,7 @@ void schedule_poll_dev(struct wdev *d, unsigned int budget)
 {
 	vmsg_poll(d->v, budget);
 	ck_assert_msg(!vmsg_broken(d->v), "%s", vmsg_broken(d->v));
+	schedule_unmap(d);
 }
 
 void schedule_attach(unsigned int i)

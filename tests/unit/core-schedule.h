@@ -60,7 +60,7 @@ struct wdev {
 	struct wpool pools[BROKER_POOLS];
 	struct {
 		void *va;
-		bool mapped, detached;
+		bool mapped, detached, leaving;
 	} foreign[FOREIGN];
 	bool attach; /* wants to connect */
 };
@@ -105,6 +105,8 @@ void schedule_dev_deinit(unsigned int i);
 void schedule_new_pool_memory(unsigned int dev, unsigned int id);
 void schedule_publish(struct wdev *d);
 void schedule_poll_dev(struct wdev *d, unsigned int budget);
+/* Some of what is to be unmapped is. */
+void schedule_unmap(struct wdev *d);
 /* The device connects, as the same instance or a new one. */
 void schedule_attach(unsigned int i);
 /* A turn of the broker, which may die in it. */

@@ -75,7 +75,7 @@ int fake_do_pool_mapped(struct fake_file *file, const struct xenmsg_uapi_pool_ma
 	if (arg->status > 0 || arg->slot >= FAKE_FOREIGN)
 		return -EINVAL;
 	state = &file->foreign[arg->slot];
-	if (*state != FAKE_FOREIGN_ASKED)
+	if (*state != FAKE_FOREIGN_ASKED && (*state != FAKE_FOREIGN_LEAVING || !arg->status))
 		return -EINVAL;
 	*state = arg->status ? FAKE_FOREIGN_NONE : FAKE_FOREIGN_MAPPED;
 	fake.mapped[fake.nr_mapped++ % FAKE_POOLS] = *arg;

@@ -86,7 +86,7 @@ static void fetched(struct fake_file *file, const struct xenmsg_uapi_event *even
 		break;
 	case XENMSG_EV_POOL_UNMAP:
 		if (!event->status)
-			file->foreign[event->slot] = FAKE_FOREIGN_NONE;
+			file->foreign[event->slot] = FAKE_FOREIGN_LEAVING;
 		break;
 	case XENMSG_EV_POOL_ADDED:
 		file->pool_state[event->slot].await = false;

@@ -50,6 +50,7 @@ enum fake_foreign {
 	FAKE_FOREIGN_NONE,
 	FAKE_FOREIGN_ASKED, /* the process is to map it */
 	FAKE_FOREIGN_MAPPED,
+	FAKE_FOREIGN_LEAVING, /* the process is to say that it has unmapped it */
 };
 
 struct fake_file {

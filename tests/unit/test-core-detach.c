@@ -93,6 +93,56 @@ START_TEST(del_while_mapping)
 }
 END_TEST
 
+/* The owner is told, and the slot used again, when it is unmapped, not when that is asked for. */
+START_TEST(unmapped_later)
+{
+	unsigned int slot = pool(7);
+
+	bed.pool_unmap_later = true;
+	tell(VMSGIF_RX_POOL_DEL, 7);
+	expect_unmap(slot, false);
+	cbed_expect_none(&bed);
+	ck_assert_uint_ne(pool(8), slot);
+	/* As if its port had been unbound, and the broker now asks for what is under way. */
+	tell(VMSGIF_RX_POOL_DEL, 7);
+	cbed_no_event(&bed);
+	cbed_expect_none(&bed);
+	vmsg_pool_unmapped(bed.v, slot);
+	cbed_publish(&bed);
+	expect_ack(CBED_PEER, 7, VMSGIF_ECONNREFUSED);
+	/* Once is enough. */
+	vmsg_pool_unmapped(bed.v, slot);
+	cbed_publish(&bed);
+	cbed_expect_none(&bed);
+	ck_assert_uint_eq(pool(9), slot);
+}
+END_TEST
+
+/* Nobody is told who is not there any more, nor does a new broker have to wait. */
+START_TEST(unmapped_too_late)
+{
+	unsigned int slot = pool(7), dead = pool(8);
+
+	bed.pool_unmap_later = true;
+	tell(VMSGIF_RX_POOL_DEL, 7);
+	expect_unmap(slot, false);
+	cbed_down(&bed);
+	cbed_up(&bed);
+	/* That and another one of the same number. */
+	ck_assert_uint_eq(pool(7), 2);
+	peer_down(CBED_PEER);
+	expect_unmap(dead, false);
+	expect_unmap(2, false);
+	cbed_expect_event(&bed, CBED_PEER_DOWN);
+	refused(pool_event(VMSGIF_RX_POOL_ADD, CBED_PEER, 7), VMSGIF_ENOBUFS);
+	for (unsigned int i = 0; i < 3; i++)
+		vmsg_pool_unmapped(bed.v, i);
+	cbed_publish(&bed);
+	cbed_expect_none(&bed);
+	ck_assert_uint_eq(pool(7), 0);
+}
+END_TEST
+
 /* ------------------------------------------------------------ owners, ports */
 
 START_TEST(owner_dies)
@@ -412,6 +462,8 @@ int main(void)
 	tcase_add_test(tc, added_again_while_draining);
 	tcase_add_test(tc, drained_too_late);
 	tcase_add_test(tc, del_while_mapping);
+	tcase_add_test(tc, unmapped_later);
+	tcase_add_test(tc, unmapped_too_late);
 	tcase_add_test(tc, owner_dies);
 	tcase_add_test(tc, owner_dies_while_draining);
 	tcase_add_test(tc, owner_dies_while_mapping);

@@ -25,6 +25,9 @@ static bool quiet(void)
 			if (schedule.dev[i].ports[p].state == BINDING ||
 			    schedule.dev[i].ports[p].state == UNBINDING)
 				return false;
+		for (unsigned int slot = 0; slot < FOREIGN; slot++)
+			if (schedule.dev[i].foreign[slot].leaving)
+				return false;
 	}
 	return broker_idle(&schedule.b);
 }

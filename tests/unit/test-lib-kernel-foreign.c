@@ -110,6 +110,10 @@ START_TEST(maps_pools)
 	ck_assert_uint_eq(sim_mapped_pages(owner), 4);
 	tell(XENMSG_EV_POOL_UNMAP, 3, 0);
 	ck_assert_uint_eq(sim_mapped_pages(owner), 0);
+	/* Its owner waits for that. */
+	ck_assert_uint_eq(fake.nr_mapped, 2);
+	ck_assert_uint_eq(fake.mapped[1].slot, 3);
+	ck_assert_int_eq(fake.mapped[1].status, -ECONNREFUSED);
 }
 END_TEST
 
@@ -261,7 +265,7 @@ START_TEST(maps_while_it_waits)
 			ck_assert_int_eq(xenmsg_flush(x, 10), -ETIMEDOUT);
 		if (way == 3)
 			ck_assert_int_eq(xenmsg_wait(x, 10), 1);
-		ck_assert_uint_eq(fake.nr_mapped, way + 1);
+		ck_assert_uint_eq(fake.nr_mapped, 2 * way + 1);
 		tell(XENMSG_EV_POOL_UNMAP, 3, 0);
 	}
 }

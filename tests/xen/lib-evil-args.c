@@ -323,6 +323,14 @@ static bool of_others(const struct evil *e)
 	usleep(100000);
 	d.timeout = 0; /* the other one does not fetch its event */
 	good &= EXPECT(evil_call(fd, XENMSG_IOC_POOL_DEL, &d), ETIMEDOUT);
+	/* It is mapped until that end says that it is not. */
+	good &= EXPECT(evil_event_of(other, XENMSG_EV_POOL_UNMAP, &event, 1000), 0);
+	good &= EXPECT(event.slot, m.slot);
+	good &= EXPECT(evil_call(other, XENMSG_IOC_POOL_MAPPED, &m), EINVAL);
+	m.status = -ECONNREFUSED;
+	good &= EXPECT(evil_call(fd, XENMSG_IOC_POOL_MAPPED, &m), EINVAL);
+	good &= EXPECT(evil_call(other, XENMSG_IOC_POOL_MAPPED, &m), 0);
+	good &= EXPECT(evil_call(other, XENMSG_IOC_POOL_MAPPED, &m), EINVAL);
 	return good;
 }
 

@@ -3,7 +3,7 @@
  * Map mode, the receiver's side: pools of others that the driver asks to be
  * mapped for a port. It knows each by a number of its own, "slot".
  *
- * The driver waits for the answer, and the sender with it; so it is given
+ * The driver waits for the answer, and the owner with it; so it is given
  * whatever happens. A process that may not use gntdev says so, and the sender
  * goes on with copies.
  */
@@ -75,14 +75,17 @@ void kforeign_map(struct kport *port, const struct xenmsg_uapi_event *event)
 
 void kforeign_unmap(struct kport *port, uint32_t slot, bool held)
 {
+	struct xenmsg_uapi_pool_mapped m = { .slot = slot, .status = -ECONNREFUSED };
 	struct kforeign *f = find(port, slot);
 
-	if (!f)
+	if (held) {
+		if (f)
+			foreign_detach(&f->map);
 		return;
-	if (held)
-		foreign_detach(&f->map);
-	else
+	}
+	if (f)
 		forget(f);
+	sys_ioctl(port->file.fd, XENMSG_IOC_POOL_MAPPED, &m);
 }
 
 void kforeign_free(struct kport *port, uint32_t slot)

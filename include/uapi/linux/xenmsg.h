@@ -271,7 +271,8 @@ struct xenmsg_uapi_pool_del {
 /*
  * Answer to XENMSG_EV_POOL_MAP: the process has mapped the pool through
  * /dev/xen/gntdev, or (a negative errno) has not. That it may not or cannot use
- * gntdev (EPERM, ENOENT, ENODEV, ENXIO) counts as EACCES.
+ * gntdev (EPERM, ENOENT, ENODEV, ENXIO) counts as EACCES. Answer to
+ * XENMSG_EV_POOL_UNMAP: any negative errno, it is not mapped any more.
  */
 struct xenmsg_uapi_pool_mapped {
 	__u32 slot;
@@ -309,8 +310,9 @@ struct xenmsg_uapi_event {
  */
 #define XENMSG_EV_POOL_MAP 8
 /*
- * Unmap it. If status is -EBUSY, messages in it are held: put private copies of
- * the pages at the same place until XENMSG_EV_POOL_FREE.
+ * Unmap it; then XENMSG_IOC_POOL_MAPPED, for which the owner waits. If status
+ * is -EBUSY, the owner is dead and messages in it are held: put private copies
+ * of the pages at the same place until XENMSG_EV_POOL_FREE.
  */
 #define XENMSG_EV_POOL_UNMAP 9
 #define XENMSG_EV_POOL_FREE  10 /* the last of these messages was released */

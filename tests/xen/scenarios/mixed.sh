@@ -8,6 +8,13 @@
 # shellcheck source=tests/xen/xenmsg.sh
 . /p/xt/xenmsg.sh
 
+# Pages that were shared are the owner's again when it hears that they are.
+no_busy_grants()
+{
+	guest "$1" sh -c 'mount -t debugfs debugfs /sys/kernel/debug &&
+		grep -qx "busy-grants: 0" /sys/kernel/debug/xen-vmsgfront/state'
+}
+
 start_broker mixed.conf
 for pair in 'alice bob' 'alice mallory'; do
 	for mode in copy map; do
@@ -16,5 +23,10 @@ for pair in 'alice bob' 'alice mallory'; do
 	done
 done
 xenmsgctl status
+if [ "$XT_VARIANT" = kernel ]; then
+	for guest in alice bob mallory; do
+		check "nobody has a page of $guest's mapped" no_busy_grants $guest
+	done
+fi
 check 'no zombies' assert_no_zombies
 check 'no kernel has complained' dmesg_clean
