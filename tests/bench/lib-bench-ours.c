@@ -18,7 +18,8 @@
 #include "xenmsg.h"
 
 #define FIRST_PORT 700
-#define PIECES	   17 /* of a batch at most, which has up to 64 KiB */
+#define GREETINGS  400 /* in 20 seconds */
+#define PIECES	   17  /* of a batch at most, which has up to 64 KiB */
 /* Of a port: so that it is not the credit for messages of 1 MiB that ends a stream. */
 #define BUFFER (16u << 20)
 /* The largest; so many messages follow each other in one, and the next ones are in the next. */
@@ -70,6 +71,7 @@ static void check(const char *what, int r)
  */
 static void greet(struct ours *o, unsigned int link)
 {
+	unsigned int tries = GREETINGS;
 	struct xenmsg_msg *msg;
 	int r;
 
@@ -77,7 +79,7 @@ static void greet(struct ours *o, unsigned int link)
 		check("greeting", xenmsg_send(o->ports[link], o->peer, FIRST_PORT + link, &link,
 					      sizeof(link), 0, NULL));
 		r = xenmsg_flush(o->x, 5000);
-	} while (r == -ECONNREFUSED && !usleep(50000));
+	} while (r == -ECONNREFUSED && --tries && !usleep(50000));
 	check("greeting", r);
 	check("being greeted", xenmsg_recv(o->ports[link], &msg, 5000));
 	xenmsg_release(msg);
