@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command line of the benchmark; README.md beside it says what it measures.
 
-    bench.py plan --payload DIR [--counts] [WORD...]
+    bench.py plan --payload DIR [--counts] [--rounds N] [WORD...]
                       what scenario.sh is to do; prints the names of scenarios
     bench.py report --payload DIR --out DIR --json FILE [--parallel] [--failed]
                       tables, rows and pictures of what came out
@@ -29,7 +29,8 @@ import table
 
 
 def make_plan(options):
-    todo = plan.write(os.path.join(options.payload, "bench"), options.words, options.counts)
+    todo = plan.write(os.path.join(options.payload, "bench"), options.words, options.counts,
+                      options.rounds)
     for variant, runs in todo:
         rows = sum(len(run.works) for run in runs)
         print(f"bench: {variant}: {rows} works in {len(runs)} runs", file=sys.stderr)
@@ -77,7 +78,7 @@ def report(options):
         measured.errors.append("not everything went well on the machines, see above")
     if options.parallel:
         lines = ["real time on parallel processors, as multiples of libvchan's, median of "
-                 f"{results.REPEATS}", *table.tables(measured.rows, relative=True),
+                 f"{results.REPEATS} in each round", *table.tables(measured.rows, relative=True),
                  *limits.parallel(measured.rows)]
         files = []
     else:
@@ -127,6 +128,7 @@ def main():
     parser.add_argument("--out", help="folder with what came out of machines")
     parser.add_argument("--json", help="file for the rows")
     parser.add_argument("--baseline", help="rows to compare with")
+    parser.add_argument("--rounds", type=int, default=1, help="how often all is measured")
     parser.add_argument("--parallel", action="store_true",
                         help="the machines counted real time")
     parser.add_argument("--failed", action="store_true", help="a scenario has failed")

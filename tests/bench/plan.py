@@ -30,6 +30,12 @@ class Run:
         self.name, self.guest, self.path, self.links = name, guest, path, links
         self.works = []     # (id, row)
 
+    def again(self, number):
+        """The same works once more."""
+        run = Run(f"{self.name}-{number}", self.guest, self.path, self.links)
+        run.works = self.works
+        return run
+
     @property
     def tag(self):
         """What it is called in the machine."""
@@ -107,8 +113,11 @@ def unknown(words):
     return [word for word in words if not any(word in values for values in VALUES.values())]
 
 
-def runs(guest, words):
-    """The runs for the rows that the words name; all if there are none."""
+def runs(guest, words, rounds=1):
+    """The runs for the rows that the words name; all if there are none.
+
+    All of them are done as often as rounds says, one after the other each time.
+    """
     found = []
     for number, row in enumerate(all_rows(guest)):
         if not wanted(row, words):
@@ -120,7 +129,7 @@ def runs(guest, words):
             run = Run(name, guest, path, row["pairs"])
             found.append(run)
         run.works.append((number, row))
-    return found
+    return [run if rounds == 1 else run.again(n) for n in range(rounds) for run in found]
 
 
 def counting_runs(guest, words):
@@ -138,18 +147,18 @@ def counting_runs(guest, words):
     return todo
 
 
-def machines(words, counts):
+def machines(words, counts, rounds):
     """What the machines are to run: (variant of the scenario, [Run])."""
-    found = [(guest, runs(guest, words)) for guest in GUESTS]
+    found = [(guest, runs(guest, words, rounds)) for guest in GUESTS]
     if counts:
         found += [(f"{guest}-count", counting_runs(guest, words)) for guest in GUESTS]
     return [(variant, todo) for variant, todo in found if todo]
 
 
-def write(folder, words, counts):
+def write(folder, words, counts, rounds):
     """Puts plans and lists of runs into the folder, for the machines and read()."""
     os.makedirs(folder, exist_ok=True)
-    todo = machines(words, counts)
+    todo = machines(words, counts, rounds)
     for variant, several in todo:
         for run in several:
             with open(os.path.join(folder, f"{run.tag}.plan"), "w", encoding="ascii") as f:

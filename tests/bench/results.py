@@ -9,7 +9,7 @@ import statistics
 
 import plan
 
-REPEATS = 3
+REPEATS = 3     # in one run
 
 
 class Measured:
@@ -33,13 +33,18 @@ class Measured:
                 per_run[name].append((number, repeat, ns / count))
             elif line:
                 self.errors.append(f"{name}: {line}")
+        rows = {}
         for run in runs:
             found = per_run.get(run.tag, [])
             for number, row in run.works:
-                self._row(row, [value for n, _, value in found if n == number])
+                _, values, wanted = rows.get(number, (None, [], 0))
+                values += [value for n, _, value in found if n == number]
+                rows[number] = (row, values, wanted + REPEATS)
+        for row, values, wanted in rows.values():
+            self._row(row, values, wanted)
 
-    def _row(self, row, values):
-        if len(values) != REPEATS:
+    def _row(self, row, values, wanted):
+        if len(values) != wanted:
             self.errors.append(f"no figure for {label(row)}")
             return
         middle = statistics.median(values)

@@ -13,6 +13,8 @@ W ?=
 # Looks of the broker before it sleeps, where processors run at once: a guest of this machine needs
 # a millisecond to wake up and answer, in which the broker looks some thousand times.
 BENCH_BUSY_POLL ?= 16384
+# Times vary, and for as long as a run's processes do not move: each path has several runs.
+BENCH_ROUNDS := $(if $(PARALLEL),5,1)
 # Part of a whole run, and only if asked for of some rows.
 COUNTS ?= $(if $(W)$(PARALLEL),,y)
 BENCH_JSON := $(BUILD)/bench.json
@@ -23,7 +25,8 @@ BENCH_RUN = $(or $(PYTHON),python3) tests/bench/bench.py
 bench: xen-module ## measure against libvchan, a relay and TCP on real Xen (W='64 pv': some of it)
 	+@$(MAKE) --no-print-directory xen-payload bench-stage
 	@rm -rf $(XEN_DIR)/out/bench+*
-	@scenarios=$$($(BENCH_RUN) plan --payload $(XEN_PAYLOAD) $(if $(COUNTS),--counts) $(W)) || \
+	@scenarios=$$($(BENCH_RUN) plan --payload $(XEN_PAYLOAD) $(if $(COUNTS),--counts) \
+		--rounds $(BENCH_ROUNDS) $(W)) || \
 		{ echo "$$scenarios"; exit 2; }; \
 	$(XEN_RUN) check $(XEN_OPTIONS) --payload $(XEN_PAYLOAD) $$scenarios || failed=--failed; \
 	$(BENCH_RUN) report $$failed --payload $(XEN_PAYLOAD) --out $(XEN_DIR)/out --json $(BENCH_JSON) \

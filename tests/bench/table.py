@@ -99,6 +99,6 @@ def spread(rows):
         return []
     worst = sorted(rows, key=lambda row: -row["spread"])[:3]
     typical = sorted(row["spread"] for row in rows)[len(rows) // 2]
-    return ["", f"spread of {len(rows)} rows' three repeats: median {typical:.1%}; largest "
+    return ["", f"spread of {len(rows)} rows' repeats: median {typical:.1%}; largest "
             + ", ".join(f"{row['spread']:.1%} ({row['path']} {row['guest']} {row['mode']} "
                         f"{work_label(row)})" for row in worst)]
