@@ -78,7 +78,7 @@ def report(options):
         measured.errors.append("not everything went well on the machines, see above")
     if options.parallel:
         lines = ["real time on parallel processors, as multiples of libvchan's, median of "
-                 f"{results.REPEATS} in each round", *table.tables(measured.rows, relative=True),
+                 f"{results.REPEATS} in each of the rounds", *table.tables(measured.rows, relative=True),
                  *limits.parallel(measured.rows)]
         files = []
     else:
